@@ -1,1 +1,23 @@
-//! x
+//! Every choice of the product as pure functions: data in, decisions with their reasons out.
+//!
+//! Nothing here waits, reads a clock, the environment or a network, logs, or draws a random number;
+//! the same input gives the same bytes. Whoever carries a decision out has nothing left to choose.
+
+pub mod budget;
+pub mod catalogue;
+pub mod conditions;
+pub mod cursor;
+pub mod decide;
+pub mod document;
+pub mod explain;
+pub mod facts;
+pub mod failure;
+pub mod fields;
+pub mod groups;
+pub mod guard;
+pub mod ids;
+pub mod link;
+pub mod matching;
+pub mod message;
+pub mod placement;
+pub mod tally;

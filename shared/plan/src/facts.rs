@@ -1,0 +1,204 @@
+//! What we last read of a person from Graph, and how a read item changes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::ObjectId;
+
+/// The value of a Graph property. A property without a value is not in [`Facts`] at all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// `accountEnabled` and the like.
+    Bool(bool),
+    /// Text, and everything else that Graph writes as text: dates, enums, numbers.
+    Text(String),
+    /// `businessPhones`, `proxyAddresses`, `otherMails` …; never empty.
+    List(Vec<String>),
+}
+
+impl Value {
+    /// The value as one text: a list gives its first entry, a boolean `true` or `false`.
+    pub fn as_text(&self) -> &str {
+        match self {
+            Value::Bool(true) => "true",
+            Value::Bool(false) => "false",
+            Value::Text(text) => text,
+            Value::List(list) => list.first().map_or("", String::as_str),
+        }
+    }
+}
+
+/// Whether Entra still has the person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    /// Named by a group or a report, but not read yet.
+    #[default]
+    Unread,
+    /// Read, and not gone since.
+    Present,
+    /// Soft-deleted: restorable for 30 days; memberships are kept but do not count (L6).
+    SoftDeleted,
+    /// Permanently gone; memberships are dropped (L6).
+    Purged,
+    /// Not in a complete full read (D5).
+    Missing,
+}
+
+/// Facts of one person. The manager and the groups are ids; what they mean is looked up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Whether Entra still has the person.
+    #[serde(default)]
+    pub presence: Presence,
+    /// Properties with a value, by Graph name; the members of `onPremisesExtensionAttributes` stand
+    /// under their own names (`extensionAttribute3`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub properties: BTreeMap<String, Value>,
+    /// Object id of the manager.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager: Option<ObjectId>,
+    /// Groups that the person is a direct member of, of those that the rules name or contain.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<ObjectId>,
+}
+
+/// What an item of a page says about one person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonChange {
+    /// Whom it is about.
+    pub id: ObjectId,
+    /// What it says.
+    pub news: News,
+}
+
+/// The three things an item can say (Microsoft Graph documentation, delta query for users).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// The person was read.
+    Seen(Seen),
+    /// `@removed` with reason `changed`: soft-deleted.
+    SoftDeleted,
+    /// `@removed` with reason `deleted`: permanently gone.
+    Purged,
+    /// Not found by a complete full read (D5).
+    Missing,
+}
+
+/// What was read of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// `None` = Graph said null. A property that is not here was not in the item.
+    pub properties: BTreeMap<String, Option<Value>>,
+    /// What the item says about the manager.
+    pub manager: ManagerNews,
+    /// What an absent property means.
+    pub absent: Absent,
+}
+
+/// What the absence of a selected property in an item means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// First sight of a person in a full round: never set.
+    NeverSet,
+    /// Any other round: leave what is stored, and trust only an explicit null.
+    Unsaid,
+}
+
+/// What an item says about the manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ManagerNews {
+    /// Nothing.
+    Unsaid,
+    /// There is none.
+    None,
+    /// This one.
+    Is(ObjectId),
+}
+
+/// Whether merging changed anything that a decision could depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Merged {
+    /// The facts are as before; nobody needs to look at the person.
+    Same,
+    /// The facts changed.
+    Changed,
+}
+
+impl Facts {
+    /// Merges what an item says. Merging the same item again changes nothing (T2).
+    pub fn merge(&mut self, news: News) -> Merged {
+        let before = self.clone();
+        match news {
+            News::Seen(seen) => self.see(seen),
+            // A purge is final: a late or repeated `changed` does not bring the person back.
+            News::SoftDeleted if self.presence != Presence::Purged => {
+                self.presence = Presence::SoftDeleted;
+            }
+            News::SoftDeleted => {}
+            News::Purged => {
+                self.presence = Presence::Purged;
+                self.groups.clear();
+            }
+            News::Missing if self.presence == Presence::Present => {
+                self.presence = Presence::Missing;
+            }
+            News::Missing => {}
+        }
+        if *self == before { Merged::Same } else { Merged::Changed }
+    }
+
+    fn see(&mut self, seen: Seen) {
+        self.presence = Presence::Present;
+        if seen.absent == Absent::NeverSet {
+            self.properties.clear();
+        }
+        for (name, value) in seen.properties {
+            match value {
+                Some(value) => self.properties.insert(name, value),
+                None => self.properties.remove(&name),
+            };
+        }
+        match seen.manager {
+            ManagerNews::Unsaid => {}
+            ManagerNews::None => self.manager = None,
+            ManagerNews::Is(manager) => self.manager = Some(manager),
+        }
+    }
+
+    /// A property as text; `None` without a value.
+    pub fn text(&self, property: &str) -> Option<&str> {
+        self.properties.get(property).map(Value::as_text)
+    }
+
+    /// User principal name; empty for a person who was not read yet.
+    pub fn user_principal_name(&self) -> &str {
+        self.text("userPrincipalName").unwrap_or_default()
+    }
+
+    /// Display name; empty when there is none.
+    pub fn display_name(&self) -> &str {
+        self.text("displayName").unwrap_or_default()
+    }
+
+    /// `accountEnabled`; an account whose state was not read counts as enabled, so that nobody is
+    /// deactivated for want of a property.
+    pub fn enabled(&self) -> bool {
+        self.properties.get("accountEnabled") != Some(&Value::Bool(false))
+    }
+
+    /// Guests, `#EXT#` names and people with an `externalUserState` (P4).
+    pub fn external(&self) -> bool {
+        self.text("userType").is_some_and(|kind| kind.eq_ignore_ascii_case("guest"))
+            || self.user_principal_name().to_ascii_uppercase().contains("#EXT#")
+            || self.properties.contains_key("externalUserState")
+    }
+
+    /// What reports show of their manager (F6): when this changes, they are looked at again.
+    pub fn as_manager(&self) -> [Option<&str>; 3] {
+        ["displayName", "mail", "userPrincipalName"].map(|name| self.text(name))
+    }
+}

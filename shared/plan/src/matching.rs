@@ -1,0 +1,214 @@
+//! Finding the Halo user that a person already is (M1–M5).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::MatchRow;
+use crate::facts::{Facts, Value};
+use crate::ids::{ObjectId, UserId};
+use crate::link::LinkedBy;
+
+/// What is looked up in the index of Halo's users: a field and a value made comparable (M5).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct MatchKey {
+    /// Halo field; `email2` and `email3` stand under `emailaddress`.
+    pub field: String,
+    /// Value, trimmed and in lower case; never empty.
+    pub value: String,
+}
+
+impl MatchKey {
+    /// The key of a value; `None` when there is nothing to compare, because empty never equals empty.
+    pub fn new(field: &str, value: &str) -> Option<Self> {
+        let field = match field {
+            "email2" | "email3" => "emailaddress",
+            other => other,
+        };
+        let value = value.trim().to_lowercase();
+        (!value.is_empty()).then(|| Self { field: field.to_owned(), value })
+    }
+}
+
+/// A Halo user as the index knows it. General Users and service accounts are not in the index (M4).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Hit {
+    /// Which record.
+    pub user: UserId,
+    /// The object id that it carries, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object_id: Option<String>,
+    /// Whether it is inactive in Halo; inactive records are matched too.
+    #[serde(default)]
+    pub inactive: bool,
+}
+
+/// What the index answered to the keys that were asked.
+pub type Hits = BTreeMap<MatchKey, Vec<Hit>>;
+
+/// The outcome of matching.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// Exactly one record.
+    One {
+        /// The record.
+        hit: Hit,
+        /// By what.
+        how: LinkedBy,
+    },
+    /// Nobody.
+    None,
+    /// More than one record.
+    Several(Vec<UserId>),
+}
+
+/// All keys to ask for, in no particular order: one request to the index serves a whole batch.
+pub fn keys(id: ObjectId, facts: &Facts, rows: &[MatchRow]) -> BTreeSet<MatchKey> {
+    let by_rows = rows.iter().flat_map(|row| row_keys(row, facts));
+    MatchKey::new("azureoid", &id.to_string()).into_iter().chain(by_rows).collect()
+}
+
+/// Finds the record among `hits`: by object id, then row by row; the first row with any hit decides.
+pub fn find(id: ObjectId, facts: &Facts, rows: &[MatchRow], hits: &Hits) -> Match {
+    let oid = id.to_string();
+    let own = MatchKey::new("azureoid", &oid).into_iter();
+    let carrying = collect(own, hits, |_| true);
+    if !carrying.is_empty() {
+        return verdict(carrying, LinkedBy::ObjectId);
+    }
+    for row in rows {
+        let free = |hit: &Hit| hit.object_id.as_deref().is_none_or(|other| other.trim().is_empty());
+        let found = collect(row_keys(row, facts).into_iter(), hits, free);
+        if !found.is_empty() {
+            let how = LinkedBy::Fields { entra: row.entra.clone(), halo: row.halo.clone() };
+            return verdict(found, how);
+        }
+    }
+    Match::None
+}
+
+fn row_keys(row: &MatchRow, facts: &Facts) -> Vec<MatchKey> {
+    match facts.properties.get(&row.entra) {
+        None => Vec::new(),
+        Some(Value::List(list)) => {
+            list.iter().filter_map(|value| MatchKey::new(&row.halo, value)).collect()
+        }
+        Some(value) => MatchKey::new(&row.halo, value.as_text()).into_iter().collect(),
+    }
+}
+
+fn collect(
+    keys: impl Iterator<Item = MatchKey>,
+    hits: &Hits,
+    wanted: impl Fn(&Hit) -> bool,
+) -> BTreeMap<UserId, Hit> {
+    keys.filter_map(|key| hits.get(&key))
+        .flatten()
+        .filter(|hit| wanted(hit))
+        .map(|hit| (hit.user, hit.clone()))
+        .collect()
+}
+
+fn verdict(found: BTreeMap<UserId, Hit>, how: LinkedBy) -> Match {
+    let mut found: Vec<Hit> = found.into_values().collect();
+    match (found.pop(), found.is_empty()) {
+        (None, _) => Match::None,
+        (Some(hit), true) => Match::One { hit, how },
+        (Some(last), false) => {
+            Match::Several(found.into_iter().map(|hit| hit.user).chain([last.user]).collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed case is the failure of the test")]
+
+    use super::*;
+
+    const ME: &str = "87d349ed-44d7-43e1-9a83-5f2406dee5bd";
+
+    fn facts(properties: &[(&str, &str)]) -> Facts {
+        let properties = properties
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), Value::Text((*value).to_owned())))
+            .collect();
+        Facts { properties, ..Facts::default() }
+    }
+
+    fn rows() -> Vec<MatchRow> {
+        [("userPrincipalName", "login"), ("mail", "emailaddress")]
+            .map(|(entra, halo)| MatchRow { entra: entra.into(), halo: halo.into() })
+            .to_vec()
+    }
+
+    /// Halo users as `(id, field, value, object id)`.
+    fn index(users: &[(i64, &str, &str, &str)]) -> Hits {
+        let mut hits = Hits::new();
+        for (id, field, value, oid) in users {
+            let object_id = (!oid.is_empty()).then(|| (*oid).to_owned());
+            let hit = Hit { user: UserId(*id), object_id, inactive: false };
+            hits.entry(MatchKey::new(field, value).unwrap()).or_default().push(hit);
+        }
+        hits
+    }
+
+    fn found(users: &[(i64, &str, &str, &str)]) -> String {
+        let person = facts(&[("userPrincipalName", "Ada@x.example"), ("mail", " ADA@x.example ")]);
+        match find(ME.parse().unwrap(), &person, &rows(), &index(users)) {
+            Match::None => "none".into(),
+            Match::Several(ids) => format!("several {ids:?}"),
+            Match::One { hit, how: LinkedBy::ObjectId } => format!("{} by id", hit.user),
+            Match::One { hit, how: LinkedBy::Fields { halo, .. } } => format!("{} by {halo}", hit.user),
+            Match::One { how, .. } => panic!("{how:?}"),
+        }
+    }
+
+    #[test]
+    fn matching_goes_by_object_id_then_row_by_row() {
+        let other = "11111111-44d7-43e1-9a83-5f2406dee5bd";
+        let cases: &[(&str, &[(i64, &str, &str, &str)], &str)] = &[
+            ("M3 nobody", &[(1, "login", "bob@x.example", "")], "none"),
+            ("M2 object id, in any case", &[(1, "azureoid", &ME.to_uppercase(), ME)], "1 by id"),
+            (
+                "M2 object id before rows",
+                &[(1, "azureoid", ME, ME), (2, "login", "ada@x.example", "")],
+                "1 by id",
+            ),
+            (
+                "M2 rows in order",
+                &[(1, "emailaddress", "ada@x.example", ""), (2, "login", "ada@x.example", "")],
+                "2 by login",
+            ),
+            ("M5 case and blanks", &[(3, "emailaddress", "ADA@X.example", "")], "3 by emailaddress"),
+            ("M5 second address", &[(3, "email3", "ada@x.example", "")], "3 by emailaddress"),
+            ("M2 another's record", &[(4, "login", "ada@x.example", other)], "none"),
+            (
+                "M2 another's record, then a free one by the next row",
+                &[(4, "login", "ada@x.example", other), (5, "emailaddress", "ada@x.example", "")],
+                "5 by emailaddress",
+            ),
+            (
+                "M3 several",
+                &[(6, "login", "ada@x.example", ""), (7, "login", "ada@x.example", "")],
+                "several [UserId(6), UserId(7)]",
+            ),
+            (
+                "M3 several with the same object id",
+                &[(8, "azureoid", ME, ME), (9, "azureoid", ME, ME)],
+                "several [UserId(8), UserId(9)]",
+            ),
+        ];
+        for (name, users, expected) in cases {
+            assert_eq!(&found(users), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn empty_never_matches_empty() {
+        // M5: a person without a mail, a record without a mail.
+        assert_eq!(MatchKey::new("emailaddress", "  "), None);
+        let keys = keys(ME.parse().unwrap(), &facts(&[("mail", " ")]), &rows());
+        assert_eq!(keys.len(), 1, "only the object id is asked for");
+    }
+}
