@@ -1,0 +1,113 @@
+//! One policy for every outgoing request: time-outs, no redirects, limited bodies, classified failures.
+
+use std::time::Duration;
+
+use plan::failure::{Failure, Kind, Service};
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+
+/// How long a connection may take to open.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long a request may take, answer included (Halo's heavy lists are slow).
+const TOTAL: Duration = Duration::from_secs(60);
+/// Bytes of an answer that are read at the most; a page of 999 people with everything is about 4 MB.
+const BODY: usize = 32 * 1024 * 1024;
+
+/// The client for all services. Redirects are refused: a link is followed only to a configured host.
+pub fn client() -> Result<reqwest::Client, reqwest::Error> {
+    #[allow(clippy::disallowed_methods, reason = "this is the one place that makes a client")]
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT)
+        .timeout(TOTAL)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("halo-entra/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+/// An answer that arrived whole, whatever its status.
+#[derive(Debug)]
+pub struct Answer {
+    /// Status line.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The `Retry-After` header in seconds, rounded up; decimals occur, dates and rubbish are ignored.
+    pub fn retry_after(&self) -> Option<u32> {
+        parse_retry_after(self.headers.get("retry-after")?.to_str().ok()?)
+    }
+}
+
+/// Reads seconds as services write them: `7`, `0.5`, `1.25`.
+pub fn parse_retry_after(text: &str) -> Option<u32> {
+    let seconds: f64 = text.trim().parse().ok()?;
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the value was clamped to the range of the type"
+    )]
+    (seconds.is_finite() && seconds >= 0.0).then(|| seconds.ceil().clamp(0.0, 86_400.0) as u32)
+}
+
+/// Sends a request and reads its answer. A connection that fails at any point is
+/// [`Kind::Unavailable`]; the text never holds the address, which may carry a token.
+pub async fn send(
+    service: Service,
+    operation: &str,
+    request: reqwest::RequestBuilder,
+) -> Result<Answer, Failure> {
+    let failed = |what: String| Failure {
+        service,
+        operation: operation.to_owned(),
+        kind: Kind::Unavailable { detail: what },
+    };
+    let mut response = request.send().await.map_err(|error| failed(describe(&error)))?;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| failed(describe(&error)))? {
+        if body.len() + chunk.len() > BODY {
+            return Err(failed(format!("an answer of more than {BODY} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
+}
+
+fn describe(error: &reqwest::Error) -> String {
+    let what = if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "no connection"
+    } else if error.is_body() || error.is_decode() {
+        "the answer ended early"
+    } else {
+        "the connection broke"
+    };
+    what.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_retry_after;
+
+    #[test]
+    fn retry_after_is_read_as_services_write_it() {
+        let cases = [
+            ("7", Some(7)),
+            ("0.5", Some(1)),
+            (" 1.25 ", Some(2)),
+            ("0", Some(0)),
+            ("-3", None),
+            ("NaN", None),
+            ("soon", None),
+            ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+            ("999999999", Some(86_400)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_retry_after(text), expected, "{text}");
+        }
+    }
+}

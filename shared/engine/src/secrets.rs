@@ -1,0 +1,59 @@
+//! Secrets: client secrets, private keys, refresh tokens (C4). Nothing else ever holds one.
+
+#[cfg(feature = "embedded")]
+pub mod files;
+#[cfg(feature = "aws")]
+pub mod manager;
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use plan::ids::ConnectionId;
+pub use secrecy::{ExposeSecret, SecretString};
+
+/// Which secret; made only of parts that are safe in file names and ARNs, so that no connection can
+/// name another's (C1).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SecretName(String);
+
+impl SecretName {
+    /// The credentials of a connection: a JSON object, see `credentials`.
+    pub fn credentials(connection: &ConnectionId) -> Self {
+        Self(format!("connections/{connection}/credentials"))
+    }
+
+    /// Halo's client secret, one for the deployment (H1).
+    pub fn halo() -> Self {
+        Self("halo/client-secret".to_owned())
+    }
+
+    /// The name, with `/` between its parts.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A store of secrets that failed; never holds a value.
+#[derive(Debug, thiserror::Error)]
+#[error("the secret store could not {operation} {name}: {detail}")]
+pub struct SecretsError {
+    /// What was tried.
+    pub operation: &'static str,
+    /// Which secret.
+    pub name: String,
+    /// What the backend said.
+    pub detail: String,
+}
+
+/// A store of secrets.
+#[async_trait]
+pub trait Secrets: Debug + Send + Sync {
+    /// The current value.
+    async fn get(&self, name: &SecretName) -> Result<Option<SecretString>, SecretsError>;
+
+    /// Replaces the value; afterwards every `get` returns the new one. Safe to repeat.
+    async fn put(&self, name: &SecretName, value: &SecretString) -> Result<(), SecretsError>;
+
+    /// Removes the secret; removing what is not there is no error.
+    async fn delete(&self, name: &SecretName) -> Result<(), SecretsError>;
+}
