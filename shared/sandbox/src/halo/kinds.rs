@@ -119,6 +119,14 @@ impl Kind {
         }
     }
 
+    /// The property that names the record this one belongs to, and that record's kind.
+    pub(super) fn parent(self) -> Option<(&'static str, Self)> {
+        let parents =
+            [(Self::Users, "site_id", Self::Sites), (Self::Sites, "client_id", Self::Clients)];
+        let own = parents.into_iter().find(|(child, ..)| *child == self);
+        own.map(|(_, name, parent)| (name, parent))
+    }
+
     /// The property that takes a record out of use, and so out of lists.
     pub(super) fn inactive_flag(self) -> Option<&'static str> {
         match self {

@@ -148,11 +148,9 @@ impl Model {
         let taken = self.row(kind, id).is_some_and(|_| (kind, id) != (Kind::Agents, API_AGENT_ID));
         assert!(!taken, "{} {id} is there already", kind.path());
         check_added(kind, &row);
-        if kind == Kind::Users {
-            assert!(
-                self.row(Kind::Sites, int(&row, "site_id")).is_some(),
-                "no such site: {record}"
-            );
+        if let Some((name, parent)) = kind.parent() {
+            let exists = self.row(parent, int(&row, name)).is_some();
+            assert!(exists, "{name} names no {}: {record}", parent.path());
         }
         let mut stored = Row::new();
         self.merge(kind, id, &mut stored, &row);

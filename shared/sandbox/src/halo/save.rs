@@ -99,9 +99,7 @@ impl Model {
     }
 
     fn check_references(&self, kind: Kind, element: &Element, after: &Row) -> Result<(), Refusal> {
-        let parents =
-            [(Kind::Users, "site_id", Kind::Sites), (Kind::Sites, "client_id", Kind::Clients)];
-        for (_, name, parent) in parents.into_iter().filter(|(child, ..)| *child == kind) {
+        if let Some((name, parent)) = kind.parent() {
             let id = int(after, name);
             if self.visible_row(parent, id).is_none() {
                 return Err(Refusal::rule(format!("{} {id} does not exist", parent.path())));
@@ -131,7 +129,8 @@ impl Model {
         let own = element.id.unwrap_or_default();
         if kind == Kind::Users && self.knobs.email_collision == EmailCollision::Refused {
             let email = text(after, "emailaddress");
-            if self.users.with_email(email).into_iter().any(|id| id != own) {
+            let is_new = !email.eq_ignore_ascii_case(text(before, "emailaddress"));
+            if is_new && self.users.with_email(email).into_iter().any(|id| id != own) {
                 return Err(Refusal::rule(format!(
                     "A user with the email address {email} already exists"
                 )));

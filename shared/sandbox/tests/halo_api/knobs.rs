@@ -221,6 +221,9 @@ async fn email_collision() {
     assert_eq!(caller.post("/api/Users", json!([{"id": 101, "title": "T"}])).await.0, 201);
     caller.halo.turn(|knobs| knobs.email_collision = EmailCollision::Allowed);
     assert_eq!(caller.post("/api/Users", second()).await.0, 201);
+    // Two that are there already can still be saved.
+    caller.halo.turn(|knobs| knobs.email_collision = EmailCollision::Refused);
+    assert_eq!(caller.post("/api/Users", json!([{"id": 101, "inactive": true}])).await.0, 201);
 }
 
 #[tokio::test]
@@ -268,7 +271,7 @@ async fn users_with_history() {
 #[tokio::test]
 async fn latency_and_outage() {
     let caller = Caller::small().await;
-    caller.halo.turn(|knobs| knobs.latency = Duration::from_secs(3600));
+    caller.halo.turn(|knobs| knobs.latency = Duration::from_hours(1));
     let request = caller.getting("/api/Users").timeout(Duration::from_millis(50));
     assert!(request.send().await.unwrap_err().is_timeout());
     caller.halo.turn(|knobs| {
