@@ -23,10 +23,14 @@ use plan::message::Message;
 use plan::tally::RunState;
 
 use crate::Engine;
+use crate::halo;
 use crate::clock::Deadline;
 use crate::queue::QueueError;
 use crate::secrets::SecretsError;
 use crate::store::StoreError;
+use crate::store::runs::RunRecord;
+
+pub(crate) use fetch::situation;
 
 /// Our own backends failed; the hint comes back by itself.
 #[derive(Debug, thiserror::Error)]
@@ -65,24 +69,23 @@ impl Engine {
         }
     }
 
-    /// Sends again the hints of the phase that a run is in: for one that stands still because a hint
-    /// was lost or a worker was killed (T1).
-    pub async fn wake(
-        &self,
-        connection: &ConnectionId,
-        run: RunId,
-        state: RunState,
-        segments: &[Segment],
-    ) -> Result<(), QueueError> {
+    /// Sends the hints of the phase that a run is in: when a phase begins, and again for a run that
+    /// stands still because a hint was lost or a worker was killed (T1).
+    pub async fn wake(&self, record: &RunRecord) -> Result<(), QueueError> {
+        let (connection, run) = (&record.run.connection, record.run.run);
         let each = |make: fn(ConnectionId, RunId, Segment) -> Message| {
-            segments.iter().map(|segment| make(connection.clone(), run, *segment)).collect::<Vec<_>>()
+            let segments = record.segments.iter();
+            segments.map(|segment| make(connection.clone(), run, *segment)).collect::<Vec<_>>()
         };
-        let messages = match state {
+        let messages = match record.run.state {
             RunState::Queued
             | RunState::Reading
             | RunState::Completed
             | RunState::Held
             | RunState::Failed => vec![Message::Fetch { connection: connection.clone() }],
+            RunState::Deciding if record.waits_for_index => {
+                vec![Message::Index { connection: connection.clone(), run }]
+            }
             RunState::Deciding => {
                 each(|connection, run, segment| Message::Decide { connection, run, segment })
             }
@@ -125,8 +128,29 @@ impl From<Failure> for Trouble {
     }
 }
 
-impl<E: Into<StepError>> From<E> for Trouble {
-    fn from(error: E) -> Self {
+impl From<StepError> for Trouble {
+    fn from(error: StepError) -> Self {
+        Trouble::Ours(error)
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
         Trouble::Ours(error.into())
+    }
+}
+
+impl From<QueueError> for Trouble {
+    fn from(error: QueueError) -> Self {
+        Trouble::Ours(error.into())
+    }
+}
+
+impl From<halo::Error> for Trouble {
+    fn from(error: halo::Error) -> Self {
+        match error {
+            halo::Error::Halo(failure) => Trouble::Outside(failure),
+            halo::Error::Store(error) => error.into(),
+        }
     }
 }

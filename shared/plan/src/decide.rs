@@ -507,6 +507,14 @@ fn image(
     Ok(base)
 }
 
+/// Characters that Halo takes in a field, where it says so.
+fn user_limit(target: &Target) -> Option<usize> {
+    match target {
+        Target::Field(name) => catalogue::user_target(name)?.limit,
+        Target::Custom(_) => None,
+    }
+}
+
 enum Wished {
     All(BTreeMap<Target, Wish>),
     Needs(Need),
@@ -515,13 +523,13 @@ enum Wished {
 
 /// All that the record should have: mapped fields, the site, and the ids that are always written (F7).
 fn wishes(rules: &Rules<'_>, case: &Case<'_>, placed: &Placed<'_>) -> Wished {
-    let site = match (&placed.site, case.known.site) {
-        (SiteChoice::Id(site), _) | (SiteChoice::Named { .. }, Some(ref site)) => *site,
+    let site = match (&placed.site, &case.known.site) {
+        (SiteChoice::Id(site), _) | (SiteChoice::Named { .. }, Some(site)) => *site,
         (SiteChoice::Named { client, name }, None) => {
             return Wished::Needs(Need::Site(*client, name.clone()));
         }
     };
-    let mut wanted = fields::wanted(&rules.rows, &case.view, catalogue::user_limit);
+    let mut wanted = fields::wanted(&rules.rows, &case.view, user_limit);
     if !wanted.problems.is_empty() {
         return Wished::Invalid(wanted.problems);
     }

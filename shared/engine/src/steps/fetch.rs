@@ -139,9 +139,8 @@ impl<'a> Reader<'a> {
                 Ok(true)
             }
             Some(record) if !record.value.run.state.is_over() => {
-                let RunRecord { run: told, segments, .. } = &record.value;
                 self.release(&[]).await?;
-                self.engine.wake(self.connection, run, told.state, segments).await?;
+                self.engine.wake(&record.value).await?;
                 Ok(false)
             }
             // The run is over or was removed, and the connection did not hear of it.
@@ -411,7 +410,7 @@ impl<'a> Reader<'a> {
         let added = people(&change.added);
         if !added.is_empty() || !change.removed.is_empty() {
             let merged = store
-                .merge_members(self.connection, &self.fence, change.id, round, &added, &change.removed)
+                .merge_members(self.connection, &self.fence.check(), change.id, round, &added, &change.removed)
                 .await?;
             self.note(merged)?;
         }
@@ -535,7 +534,7 @@ impl<'a> Reader<'a> {
                 let merged = self
                     .engine
                     .store
-                    .merge_members(self.connection, &self.fence, id, round, &[], &left)
+                    .merge_members(self.connection, &self.fence.check(), id, round, &[], &left)
                     .await?;
                 self.note(merged)?;
             }
@@ -553,7 +552,7 @@ impl<'a> Reader<'a> {
             return Ok(0);
         }
         let merged =
-            self.engine.store.merge_people(self.connection, &self.fence, round, items).await?;
+            self.engine.store.merge_people(self.connection, &self.fence.check(), round, items).await?;
         self.note(merged)
     }
 
@@ -573,7 +572,7 @@ impl<'a> Reader<'a> {
         cause: &str,
     ) -> Result<(), Trouble> {
         let marked =
-            self.engine.store.mark_dirty(self.connection, &self.fence, people, cause).await?;
+            self.engine.store.mark_dirty(self.connection, &self.fence.check(), people, cause).await?;
         match marked {
             Fenced::Done(dirty) => {
                 self.state.value.reading.dirty += dirty;
@@ -628,12 +627,11 @@ impl<'a> Reader<'a> {
         } else {
             record.run.state = RunState::Deciding;
         }
-        let id = record.run.run;
         self.store(vec![self.fence.release()?]).await?;
         if segments.is_empty() {
             return self.start_queued().await;
         }
-        self.engine.wake(self.connection, id, RunState::Deciding, &segments).await?;
+        self.engine.wake(&self.run.value).await?;
         Ok(())
     }
 
@@ -788,6 +786,7 @@ fn new_run(engine: &Engine, connection: &ConnectionId, state: &State, start: Sta
         segments: Vec::new(),
         verdict: None,
         read_complete: false,
+        waits_for_index: false,
         touched: now,
     }
 }

@@ -153,6 +153,11 @@ pub fn claim(connection: &ConnectionId, user: UserId, id: ObjectId) -> Key {
     Key::new(claims(connection), format!("{}{id}", claims_on(user)))
 }
 
+/// The lease of whoever builds the index of Halo's users.
+pub fn index_lease() -> Key {
+    Key::new("halo", "index-lease")
+}
+
 /// The partition of the inbound log.
 pub fn log(connection: &ConnectionId) -> String {
     format!("c#{connection}#log")

@@ -4,14 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use plan::decide::difference;
-use plan::explain::Reason;
 use plan::facts::{Absent, Facts, ManagerNews, Merged, News, PersonChange};
 use plan::ids::{ConnectionId, ObjectId, Segment, UserId};
 use plan::link::Link;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::leases::Fence;
 use super::{
     COMMIT_LIMIT, Commit, Expect, Key, Page, Range, Store, StoreError, Versioned, Write, decode,
     keys, put,
@@ -162,12 +160,12 @@ impl Store {
     /// changed, and their reports where what a report shows of its manager changed (F6).
     ///
     /// Safe to repeat: merging the same page again changes nothing, and the marks of the first time
-    /// stand. Nothing is written once the lease is lost, so a slow reader cannot put old facts over
+    /// stand. Nothing is written once `check` fails (the lease was lost), so a slow reader cannot put old facts over
     /// new ones.
     pub async fn merge_people(
         &self,
         connection: &ConnectionId,
-        fence: &Fence,
+        check: &Write,
         round: Option<u64>,
         changes: &[PersonChange],
     ) -> Result<Fenced<MergedPage>, StoreError> {
@@ -180,7 +178,7 @@ impl Store {
             self.write_side_records(connection, &loaded).await?;
             self.mark_reports(connection, &mut loaded).await?;
             page.dirty = loaded.dirty();
-            match self.save_people(connection, fence, &loaded).await? {
+            match self.save_people(connection, check, &loaded).await? {
                 Some(outcome) => return Ok(outcome.map(page)),
                 None => continue,
             }
@@ -192,7 +190,7 @@ impl Store {
     pub async fn mark_dirty(
         &self,
         connection: &ConnectionId,
-        fence: &Fence,
+        check: &Write,
         people: impl IntoIterator<Item = ObjectId> + Clone,
         cause: &str,
     ) -> Result<Fenced<u64>, StoreError> {
@@ -202,7 +200,7 @@ impl Store {
                 person.value.mark([cause.to_owned()]);
             }
             let dirty = loaded.dirty();
-            match self.save_people(connection, fence, &loaded).await? {
+            match self.save_people(connection, check, &loaded).await? {
                 Some(outcome) => return Ok(outcome.map(dirty)),
                 None => continue,
             }
@@ -213,7 +211,7 @@ impl Store {
     pub async fn merge_members(
         &self,
         connection: &ConnectionId,
-        fence: &Fence,
+        check: &Write,
         group: ObjectId,
         round: u64,
         added: &[ObjectId],
@@ -242,7 +240,7 @@ impl Store {
                 person.value.pending = None;
             }
             let page = MergedPage { fresh: added.len() as u64, dirty: loaded.dirty() };
-            if let Some(outcome) = self.save_people(connection, fence, &loaded).await? {
+            if let Some(outcome) = self.save_people(connection, check, &loaded).await? {
                 // Rows last: they are how a full round finds who left, so they may only claim
                 // what the people's records already say.
                 self.write_all(&rows).await?;
@@ -351,25 +349,19 @@ impl Store {
     async fn save_people(
         &self,
         connection: &ConnectionId,
-        fence: &Fence,
+        check: &Write,
         loaded: &Loaded,
     ) -> Result<Option<Fenced<()>>, StoreError> {
-        let mut writes = vec![fence.check()];
+        let mut writes = vec![check.clone()];
         for (id, now, was) in loaded.touched() {
             let expect = loaded.people.get(id).map_or(Expect::Absent, Versioned::unchanged);
             let mut own = vec![put(keys::person(connection, *id), now, expect)?];
             if now.pending.is_some() && was.pending.is_none() {
                 own.push(put(keys::dirty(connection, *id), &(), Expect::Anything)?);
             }
-            if let Some(until) = was.parked.as_ref().and_then(|parked| parked.until)
-                && now.parked.is_none()
-            {
-                let key = keys::retry(connection, until, *id);
-                own.push(Write::Delete { key, expect: Expect::Anything });
-            }
             if writes.len() + own.len() > COMMIT_LIMIT {
                 match self.commit(&writes).await? {
-                    Commit::Done => writes = vec![fence.check()],
+                    Commit::Done => writes = vec![check.clone()],
                     Commit::Conflict(0) => return Ok(Some(Fenced::Lost)),
                     Commit::Conflict(_) => return Ok(None),
                 }
@@ -401,7 +393,6 @@ impl Person {
     /// Makes the person dirty because of `changed`; whoever was parked gets another try.
     pub fn mark(&mut self, changed: impl IntoIterator<Item = String>) {
         self.pending.get_or_insert_default().changed.extend(changed);
-        self.parked = None;
     }
 }
 
@@ -472,7 +463,3 @@ fn ids(page: &Page) -> Vec<ObjectId> {
     page.records.iter().filter_map(|record| record.key.sk.parse().ok()).collect()
 }
 
-/// What is wrong with a person, as one text: the sentences of the reasons that are about data.
-pub fn sentence(reasons: &[Reason]) -> String {
-    reasons.iter().map(Reason::sentence).collect::<Vec<_>>().join(" ")
-}

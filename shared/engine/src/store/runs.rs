@@ -24,6 +24,9 @@ pub struct RunRecord {
     /// Whether the read can be relied on for deactivations (L5).
     #[serde(default)]
     pub read_complete: bool,
+    /// Whether deciding waits for the index of Halo's users.
+    #[serde(default)]
+    pub waits_for_index: bool,
     /// When a step last did something for the run; the timer sends hints again to one that stands still.
     pub touched: Timestamp,
 }
@@ -87,6 +90,12 @@ impl HeldSegment {
     pub fn save(&self) -> Result<Write, StoreError> {
         let key = keys::segment(&self.connection, self.run, self.segment);
         put(key, &self.record, Expect::Version(self.version))
+    }
+
+    /// The condition that the segment is still ours, where the record does not change.
+    pub fn check(&self) -> Write {
+        let key = keys::segment(&self.connection, self.run, self.segment);
+        Write::Check { key, expect: Expect::Version(self.version) }
     }
 
     /// To be called after the write of [`HeldSegment::save`] was committed.
