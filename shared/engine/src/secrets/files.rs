@@ -146,7 +146,8 @@ fn make_private_dir(dir: &Path) -> io::Result<()> {
 #[cfg(unix)]
 fn refuse_open_to_others(path: &Path, found: &fs::Metadata, wanted: &str) -> io::Result<()> {
     let mode = std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o777;
-    if mode & 0o077 == 0 {
+    let others = mode & 0o077;
+    if others == 0 {
         return Ok(());
     }
     let path = path.display();
