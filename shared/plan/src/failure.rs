@@ -171,6 +171,12 @@ fn refused(service: Service, status: u16, code: &str, message: &str) -> String {
     format!("{service} refused it (HTTP {status}{code}): {message}")
 }
 
+/// How long a sick person waits after so many failed tries in a row: 5 minutes, doubling to a day (T5).
+pub fn parked_for(attempts: u32) -> SignedDuration {
+    let minutes = 5_i64.saturating_mul(1 << attempts.saturating_sub(1).min(10));
+    SignedDuration::from_mins(minutes.min(24 * 60))
+}
+
 /// Delay before the next try: what the service asks for, else doubling from 2 s to 5 minutes.
 fn after(retry_after: Option<u32>, attempt: u32) -> SignedDuration {
     let doubled = 2_u32.saturating_pow(attempt.min(16)).min(300);

@@ -84,8 +84,16 @@ impl ObjectId {
 pub struct Segment(u8);
 
 impl Segment {
+    /// The first one.
+    pub const FIRST: Segment = Segment(0);
+
     /// How many segments a connection has.
     pub const COUNT: u8 = 16;
+
+    /// The one behind this; `None` behind the last.
+    pub fn next(self) -> Option<Segment> {
+        Segment::try_from(self.0 + 1).ok()
+    }
 
     /// All segments in order.
     pub fn all() -> impl Iterator<Item = Segment> {
