@@ -17,7 +17,8 @@ use super::{StepError, Trouble, finish};
 use crate::Engine;
 use crate::clock::Deadline;
 use crate::halo::Halo;
-use crate::halo::sites::{Mode, Resolved};
+use crate::halo::index::Freshness;
+use crate::halo::sites::{Resolved, WhenMissing};
 use crate::meter::Meter;
 use crate::store::runs::{HeldSegment, Phase, RunRecord};
 
@@ -86,7 +87,8 @@ impl Worker<'_> {
                 .await?;
             let mut batch = Batch::load(self.engine, &self.held.connection, ids.clone()).await?;
             // The index was complete when the run was decided; without it nobody new is written.
-            if !batch.look_up_matches(self.engine, &rules, &self.directory.groups).await? {
+            let groups = &self.directory.groups;
+            if !batch.look_up_matches(self.engine, &rules, groups, Freshness::Any).await? {
                 release(self.engine, &mut self.held).await?;
                 return Ok(Worked::SomeLeft);
             }
@@ -182,10 +184,7 @@ impl Worker<'_> {
             };
             let known = batch.known.entry(id).or_default();
             match need {
-                Need::Matches(keys) => {
-                    let hits = self.halo.lookup(&keys).await?;
-                    known.hits = Some(hits.unwrap_or_default());
-                }
+                Need::Matches(keys) => known.hits = Some(self.halo.find_users(&keys).await?),
                 Need::Claims(user) => {
                     let others = other_claims(self.engine, &self.held.connection, user, id).await?;
                     known.claims = Some(others);
@@ -195,8 +194,8 @@ impl Worker<'_> {
                     None => self.forget(batch, id, user),
                 },
                 Need::Site(client, name) => {
-                    let key = placement::site_key(&name);
-                    match self.halo.resolve_site(client, &name, &key, Mode::Make).await? {
+                    let sites = self.halo.sites_by_name(placement::site_key);
+                    match sites.resolve(client, &name, WhenMissing::Make).await? {
                         Resolved::Known(site) => known.site = Some(site),
                         Resolved::Missing | Resolved::BeingMade => return Err(being_made(&name)),
                     }

@@ -12,6 +12,7 @@ use super::lookup::{Batch, Directory, other_claims};
 use super::{StepError, Trouble};
 use crate::Engine;
 use crate::clock::Deadline;
+use crate::halo::index::Freshness;
 use crate::store::people::{Fenced, Person};
 use crate::store::runs::{HeldSegment, Phase};
 use crate::store::{Commit, Expect, Versioned, Write, keys, put};
@@ -67,7 +68,7 @@ async fn look(
         let (ids, next) =
             engine.store.dirty(&held.connection, held.segment, after, BATCH).await?;
         let mut batch = Batch::load(engine, &held.connection, ids).await?;
-        if !batch.look_up_matches(engine, &rules, &directory.groups).await? {
+        if !batch.look_up_matches(engine, &rules, &directory.groups, Freshness::Fresh).await? {
             release(engine, held).await?;
             return Ok(Looked::IndexMissing);
         }

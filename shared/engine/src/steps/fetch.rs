@@ -211,13 +211,13 @@ impl<'a> Reader<'a> {
     /// People whose time to be tried again has come (T5).
     async fn wake_retries(&mut self) -> Result<(), Trouble> {
         let now = self.engine.clock.now();
-        let limit = keys::retry(self.connection, now, ObjectId::default()).sk;
+        let limit = keys::retries_until(now);
         let range = Range::of(keys::retries(self.connection), 100);
         let page = self.engine.store.query(&range).await?;
         let due: BTreeSet<ObjectId> = page
             .records
             .iter()
-            .filter(|record| record.key.sk <= limit)
+            .filter(|record| record.key.sk < limit)
             .filter_map(|record| record.key.sk.split_once('#')?.1.parse().ok())
             .collect();
         if !due.is_empty() {
@@ -787,6 +787,7 @@ fn new_run(engine: &Engine, connection: &ConnectionId, state: &State, start: Sta
         verdict: None,
         read_complete: false,
         waits_for_index: false,
+        attempts: 0,
         touched: now,
     }
 }

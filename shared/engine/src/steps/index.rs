@@ -7,10 +7,12 @@ use plan::ids::{ConnectionId, RunId};
 use plan::message::Message;
 use plan::tally::RunState;
 
+use super::lookup::index_fields;
 use super::{StepError, finish};
 use crate::Engine;
 use crate::clock::Deadline;
-use crate::halo::index::Indexed;
+use crate::halo::Error;
+use crate::halo::index::Built;
 use crate::meter::Meter;
 use crate::store::{Commit, keys, put};
 
@@ -33,19 +35,28 @@ pub(super) async fn index(
         return Ok(engine.later(again, SignedDuration::from_secs(5)).await?);
     };
     let meter = std::sync::Arc::new(Meter::default());
-    let built = engine.halo.with_meter(meter.clone()).build_index(deadline).await?;
+    let Some(saved) = engine.store.document(connection).await? else { return Ok(()) };
+    let fields = index_fields(&saved.value.document);
+    let halo = engine.halo.with_meter(meter.clone());
+    let built = match halo.index().build_step(&fields, deadline).await {
+        Ok(built) => Ok(built),
+        Err(Error::Halo(failure)) => Err(failure),
+        Err(Error::Store(error)) => return Err(error.into()),
+    };
     let _: Commit = engine.store.commit(&[fence.release()?]).await?;
-    record.value.run.requests += meter.requests();
-    record.value.waits_for_index = !matches!(built, Ok(Indexed::Ready));
+    record.value.run.requests += meter.take();
+    record.value.waits_for_index = !matches!(built, Ok(Built::Ready(_)));
+    record.value.attempts = if built.is_ok() { 0 } else { record.value.attempts + 1 };
+    let attempt = record.value.attempts;
     record.value.touched = engine.clock.now();
     let write = put(keys::run(connection, run), &record.value, record.unchanged())?;
     if let Commit::Conflict(_) = engine.store.commit(&[write]).await? {
         return Ok(());
     }
     match built {
-        Ok(Indexed::Ready) => Ok(engine.wake(&record.value).await?),
-        Ok(Indexed::More) => Ok(engine.later(again, SignedDuration::ZERO).await?),
-        Err((failure, attempt)) => match failure.next(attempt) {
+        Ok(Built::Ready(_)) => Ok(engine.wake(&record.value).await?),
+        Ok(Built::Reading(_)) => Ok(engine.later(again, SignedDuration::ZERO).await?),
+        Err(failure) => match failure.next(attempt) {
             Next::Retry(delay) => Ok(engine.later(again, delay).await?),
             Next::ReadAll | Next::EndRun | Next::Reauthorise => {
                 finish::fail(engine, connection, run, &failure).await

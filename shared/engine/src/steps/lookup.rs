@@ -13,6 +13,7 @@ use plan::matching::{Hits, MatchKey};
 
 use super::StepError;
 use crate::Engine;
+use crate::halo::index::Freshness;
 use crate::store::people::Person;
 use crate::store::{Range, Versioned, keys};
 
@@ -104,6 +105,7 @@ impl Batch {
         engine: &Engine,
         rules: &Rules<'_>,
         groups: &Groups,
+        freshness: Freshness,
     ) -> Result<bool, StepError> {
         let mut wanted: BTreeMap<ObjectId, BTreeSet<MatchKey>> = BTreeMap::new();
         for id in self.people.keys() {
@@ -115,8 +117,11 @@ impl Batch {
         if wanted.is_empty() {
             return Ok(true);
         }
+        let fields = index_fields(rules.document());
+        let index = engine.halo.index();
+        let Some(live) = index.live(&fields, freshness).await? else { return Ok(false) };
         let all: BTreeSet<MatchKey> = wanted.values().flatten().cloned().collect();
-        let Some(hits) = engine.halo.lookup(&all).await? else { return Ok(false) };
+        let hits = index.lookup(&live, &all).await?;
         for (id, keys) in wanted {
             let own: Hits =
                 keys.into_iter().filter_map(|key| hits.get_key_value(&key)).map(own_pair).collect();
@@ -124,6 +129,11 @@ impl Batch {
         }
         Ok(true)
     }
+}
+
+/// The Halo fields that a connection matches by.
+pub(super) fn index_fields(document: &Document) -> BTreeSet<String> {
+    document.user_matching.iter().map(|row| row.halo.clone()).collect()
 }
 
 fn own_pair<K: Clone, V: Clone>((key, value): (&K, &V)) -> (K, V) {

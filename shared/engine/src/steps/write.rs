@@ -377,7 +377,7 @@ async fn remember(worker: &Worker<'_>, settled: &[Settled]) -> Result<(), Troubl
         let all: BTreeSet<MatchKey> = MatchKey::new("azureoid", &oid).into_iter().chain(named).collect();
         let inactive = link.activity != Activity::Active;
         let hit = Hit { user: link.user, object_id: Some(oid), inactive };
-        worker.halo.remember(&hit, &all).await?;
+        worker.halo.index().remember(&hit, &all).await?;
     }
     Ok(())
 }

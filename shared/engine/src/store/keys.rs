@@ -93,6 +93,11 @@ pub fn retries(connection: &ConnectionId) -> String {
     format!("c#{connection}#retry")
 }
 
+/// What the keys of people to look at until `now` are smaller than.
+pub fn retries_until(now: Timestamp) -> String {
+    format!("{:020}", now.as_millisecond().saturating_add(1).max(0))
+}
+
 /// Somebody to look at later; the time comes first and is written so that it sorts.
 pub fn retry(connection: &ConnectionId, at: Timestamp, id: ObjectId) -> Key {
     Key::new(retries(connection), format!("{:020}#{id}", at.as_millisecond().max(0)))

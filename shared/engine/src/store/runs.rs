@@ -27,6 +27,9 @@ pub struct RunRecord {
     /// Whether deciding waits for the index of Halo's users.
     #[serde(default)]
     pub waits_for_index: bool,
+    /// Failures of Halo in a row while the index was built for this run.
+    #[serde(default)]
+    pub attempts: u32,
     /// When a step last did something for the run; the timer sends hints again to one that stands still.
     pub touched: Timestamp,
 }
