@@ -25,7 +25,10 @@ pub enum ConfigError {
 }
 
 fn optional(name: &'static str) -> Result<Option<String>, ConfigError> {
-    #[allow(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the environment"
+    )]
     match std::env::var(name) {
         Ok(value) if value.trim().is_empty() => Ok(None),
         Ok(value) => Ok(Some(value.trim().to_owned())),
@@ -66,7 +69,10 @@ pub fn halo(stored: Option<SecretString>) -> Result<Settings, ConfigError> {
     };
     let mut settings = Settings::new(
         address("HALO_API_URL", "Halo's resource server, as in https://acme.halopsa.com/api")?,
-        address("HALO_AUTH_URL", "Halo's authorisation server, as in https://acme.halopsa.com/auth")?,
+        address(
+            "HALO_AUTH_URL",
+            "Halo's authorisation server, as in https://acme.halopsa.com/auth",
+        )?,
         required("HALO_CLIENT_ID", "the client id of Halo's API application")?,
         secret,
     );
@@ -79,7 +85,8 @@ pub fn halo(stored: Option<SecretString>) -> Result<Settings, ConfigError> {
         None => RequestLimit::Shared(Limits::default()),
         Some("unlimited") => RequestLimit::Unlimited,
         Some(text) => {
-            let bad = ConfigError::Malformed("HALO_REQUESTS_PER_5_MINUTES", "a number, or unlimited");
+            let bad =
+                ConfigError::Malformed("HALO_REQUESTS_PER_5_MINUTES", "a number, or unlimited");
             RequestLimit::Shared(Limits { requests: text.parse().map_err(|_| bad)?, window: 300 })
         }
     };

@@ -23,8 +23,8 @@ use plan::message::Message;
 use plan::tally::RunState;
 
 use crate::Engine;
-use crate::halo;
 use crate::clock::Deadline;
+use crate::halo;
 use crate::queue::QueueError;
 use crate::secrets::SecretsError;
 use crate::store::StoreError;
@@ -58,7 +58,9 @@ impl Engine {
     pub async fn step(&self, message: &Message, deadline: Deadline) -> Result<(), StepError> {
         match message {
             Message::Fetch { connection } => fetch::fetch(self, connection, deadline).await,
-            Message::Index { connection, run } => index::index(self, connection, *run, deadline).await,
+            Message::Index { connection, run } => {
+                index::index(self, connection, *run, deadline).await
+            }
             Message::Decide { connection, run, segment } => {
                 decide::decide(self, connection, *run, *segment, deadline).await
             }

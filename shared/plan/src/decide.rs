@@ -365,7 +365,9 @@ fn create(rules: &Rules<'_>, case: &Case<'_>, draft: Draft, placed: &Placed<'_>)
     let changes = fields::changes(&wished, Record::New);
     let fields: Fields = changes.into_iter().map(|change| (change.field, change.after)).collect();
     if fields.get(&Target::field("name")).is_none_or(HaloValue::is_empty) {
-        return Verdict::Decided(draft.invalid(vec![Reason::ValueMissing { field: "name".into() }]));
+        return Verdict::Decided(
+            draft.invalid(vec![Reason::ValueMissing { field: "name".into() }]),
+        );
     }
     let count = fields.len();
     Verdict::Decided(draft.end(Action::Create { fields }, Reason::FieldsDiffer { count }))
@@ -413,8 +415,7 @@ fn adopt(
         activity: if inactive { Activity::InactiveByOthers } else { Activity::Active },
         base: record.clone(),
     };
-    let reason =
-        if count == 0 { Reason::NothingToChange } else { Reason::FieldsDiffer { count } };
+    let reason = if count == 0 { Reason::NothingToChange } else { Reason::FieldsDiffer { count } };
     Verdict::Decided(draft.end(Action::Write(write), reason))
 }
 
@@ -487,11 +488,7 @@ fn linked_write(
 
 /// What we know of a linked record; a row that writes only where Halo is empty, and whose field we
 /// never read, asks for the record first (F5).
-fn image(
-    case: &Case<'_>,
-    link: &Link,
-    wished: &BTreeMap<Target, Wish>,
-) -> Result<Fields, Need> {
+fn image(case: &Case<'_>, link: &Link, wished: &BTreeMap<Target, Wish>) -> Result<Fields, Need> {
     let mut base = link.image.clone();
     let unknown = wished
         .iter()
@@ -568,7 +565,11 @@ pub fn difference(before: &Facts, after: &Facts) -> Vec<String> {
         }
     }
     names.extend(
-        before.properties.keys().filter(|name| !after.properties.contains_key(*name)).map(String::as_str),
+        before
+            .properties
+            .keys()
+            .filter(|name| !after.properties.contains_key(*name))
+            .map(String::as_str),
     );
     let mut also = |name: &'static str, differs: bool| {
         if differs {

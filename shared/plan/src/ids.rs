@@ -249,7 +249,8 @@ mod tests {
         let id: ObjectId = good.parse().unwrap();
         assert_eq!(id.to_string(), good.to_lowercase());
         assert_eq!(u8::from(id.segment()), 8);
-        for bad in ["", "87d349ed44d743e19a835f2406dee5bd", "{87d349ed-44d7-43e1-9a83-5f2406dee5b}"] {
+        for bad in ["", "87d349ed44d743e19a835f2406dee5bd", "{87d349ed-44d7-43e1-9a83-5f2406dee5b}"]
+        {
             assert!(bad.parse::<ObjectId>().is_err(), "{bad}");
         }
     }

@@ -136,7 +136,7 @@ impl Reading {
             return;
         }
         if self.must_read_all(wanted) {
-            self.select = wanted.select.clone();
+            self.select.clone_from(wanted.select);
             self.read_all(wanted.way, wanted.groups);
         } else {
             self.read_changes(wanted.way, wanted.groups);
@@ -159,7 +159,8 @@ impl Reading {
         let never = !matches!(&self.users, Some(Cursor::Reading(_) | Cursor::Resting { .. }));
         let half_read = matches!(&self.users, Some(Cursor::Reading(_)));
         let other_properties = !wanted.select.is_subset(&self.select);
-        let due = self.last_full.is_none_or(|last| wanted.now.duration_since(last) >= wanted.full_every);
+        let due =
+            self.last_full.is_none_or(|last| wanted.now.duration_since(last) >= wanted.full_every);
         let asked = match wanted.read {
             Read::Full => true,
             Read::Delta | Read::None => false,
@@ -189,7 +190,8 @@ impl Reading {
     fn full_stages(&self, way: document::Reading) -> Vec<Stage> {
         let managers = Stage::Managers { cursor: Cursor::Start };
         let missing = [Stage::Count, Stage::Missing { segment: Segment::FIRST, after: None }];
-        let repair = (way == document::Reading::Delta && self.select.contains("manager")).then_some(managers);
+        let repair = (way == document::Reading::Delta && self.select.contains("manager"))
+            .then_some(managers);
         [Stage::Users].into_iter().chain(repair).chain(missing).collect()
     }
 

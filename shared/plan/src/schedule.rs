@@ -90,7 +90,11 @@ pub enum Tick {
 pub fn tick(situation: &Situation<'_>, running: Option<(RunState, Timestamp)>) -> Tick {
     match (start(situation), running) {
         (Start::GoOn(_), Some((state, touched))) if !state.is_over() => {
-            if situation.now.duration_since(touched) >= STALLED { Tick::Wake(state) } else { Tick::Quiet }
+            if situation.now.duration_since(touched) >= STALLED {
+                Tick::Wake(state)
+            } else {
+                Tick::Quiet
+            }
         }
         // The run's record is over or gone although the connection still points to it: reading
         // again puts that right.

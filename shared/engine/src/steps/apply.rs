@@ -154,7 +154,9 @@ impl Worker<'_> {
                     Sent::created(self.halo.create_user(fields).await)?
                 }
                 Action::Write(write) => {
-                    match Sent::updated(self.halo.update_user(write.user, &write.changes, None).await)? {
+                    match Sent::updated(
+                        self.halo.update_user(write.user, &write.changes, None).await,
+                    )? {
                         Sent::Gone => {
                             self.forget(batch, id, write.user);
                             continue;
@@ -205,11 +207,7 @@ impl Worker<'_> {
     }
 
     /// Remembers that a record is about to be made, before it is (M6).
-    async fn intend(
-        &mut self,
-        batch: &mut Batch,
-        id: ObjectId,
-    ) -> Result<(), Trouble> {
+    async fn intend(&mut self, batch: &mut Batch, id: ObjectId) -> Result<(), Trouble> {
         let Some(person) = batch.people.get_mut(&id) else { return Err(Trouble::Lost) };
         if person.value.creating.is_some() && person.value.creating == self.held.epoch() {
             return Ok(());
@@ -242,7 +240,11 @@ impl Worker<'_> {
         let known = batch.known.entry(id).or_default();
         let new = hits.values().flatten().next().is_some() && known.hits.as_ref() != Some(&hits);
         if new {
-            *known = Known { hits: Some(hits), claims: Some(std::collections::BTreeSet::new()), ..Known::default() };
+            *known = Known {
+                hits: Some(hits),
+                claims: Some(std::collections::BTreeSet::new()),
+                ..Known::default()
+            };
         }
         Ok(new)
     }

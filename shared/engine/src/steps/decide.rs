@@ -65,8 +65,7 @@ async fn look(
     let rules = Rules::new(&directory.document);
     while held.record.phase == Phase::Deciding {
         let after = held.record.after.clone();
-        let (ids, next) =
-            engine.store.dirty(&held.connection, held.segment, after, BATCH).await?;
+        let (ids, next) = engine.store.dirty(&held.connection, held.segment, after, BATCH).await?;
         let mut batch = Batch::load(engine, &held.connection, ids).await?;
         if !batch.look_up_matches(engine, &rules, &directory.groups, Freshness::Fresh).await? {
             release(engine, held).await?;

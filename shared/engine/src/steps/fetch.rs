@@ -63,7 +63,8 @@ pub(super) async fn fetch(
         return Ok(());
     };
     let start = schedule::start(&situation(&saved.value.document, &state.value, engine));
-    let Some(mut reader) = Reader::open(engine, connection, saved, state, fence, start).await? else {
+    let Some(mut reader) = Reader::open(engine, connection, saved, state, fence, start).await?
+    else {
         return Ok(());
     };
     match reader.read(deadline).await {
@@ -160,7 +161,8 @@ impl<'a> Reader<'a> {
         if state.queued.take().is_none() {
             state.next_due = schedule::next_due(self.connection, &self.document, now);
         }
-        let groups = wanted_groups(&self.document, &self.engine.store.groups(self.connection).await?.0);
+        let groups =
+            wanted_groups(&self.document, &self.engine.store.groups(self.connection).await?.0);
         let wanted = Wanted {
             way: self.document.sync.reading,
             full_every: SignedDuration::from_hours(i64::from(self.document.sync.full_every_hours)),
@@ -252,7 +254,8 @@ impl<'a> Reader<'a> {
         let page = self.graph.managers_list(cursor.link()).await?;
         let round = Some(self.state.value.reading.round);
         // The list may name people whom the round did not deliver; they are not made up from it.
-        let known = self.engine.store.people(self.connection, page.items.iter().map(|i| i.id)).await?;
+        let known =
+            self.engine.store.people(self.connection, page.items.iter().map(|i| i.id)).await?;
         let items: Vec<PersonChange> = page
             .items
             .into_iter()
@@ -263,7 +266,8 @@ impl<'a> Reader<'a> {
         let fresh = items.len() as u64;
         self.merge(round, &items).await?;
         let progress = cursor.advance(page.next, fresh, self.engine.clock.now());
-        if let Some(Stage::Managers { cursor: stored }) = self.state.value.reading.todo.first_mut() {
+        if let Some(Stage::Managers { cursor: stored }) = self.state.value.reading.todo.first_mut()
+        {
             *stored = cursor;
         }
         self.after_page(progress)
@@ -410,7 +414,14 @@ impl<'a> Reader<'a> {
         let added = people(&change.added);
         if !added.is_empty() || !change.removed.is_empty() {
             let merged = store
-                .merge_members(self.connection, &self.fence.check(), change.id, round, &added, &change.removed)
+                .merge_members(
+                    self.connection,
+                    &self.fence.check(),
+                    change.id,
+                    round,
+                    &added,
+                    &change.removed,
+                )
                 .await?;
             self.note(merged)?;
         }
@@ -438,7 +449,9 @@ impl<'a> Reader<'a> {
         }
         match change.news {
             GroupNews::Gone => group.state = GroupState::Gone,
-            GroupNews::Unsaid if group.state == GroupState::Gone => group.state = GroupState::Unread,
+            GroupNews::Unsaid if group.state == GroupState::Gone => {
+                group.state = GroupState::Unread
+            }
             GroupNews::Unsaid => {}
         }
         if group == before {
@@ -476,7 +489,8 @@ impl<'a> Reader<'a> {
             let changed =
                 if is_in { group.parents.insert(parent) } else { group.parents.remove(&parent) };
             if changed {
-                let members = self.engine.store.all_of(&keys::members_of(self.connection, id)).await?;
+                let members =
+                    self.engine.store.all_of(&keys::members_of(self.connection, id)).await?;
                 self.mark(members, "groups").await?;
                 self.commit(vec![put(keys::group(self.connection, id), &group, expect)?]).await?;
             }
@@ -551,8 +565,11 @@ impl<'a> Reader<'a> {
         if items.is_empty() {
             return Ok(0);
         }
-        let merged =
-            self.engine.store.merge_people(self.connection, &self.fence.check(), round, items).await?;
+        let merged = self
+            .engine
+            .store
+            .merge_people(self.connection, &self.fence.check(), round, items)
+            .await?;
         self.note(merged)
     }
 
@@ -571,8 +588,11 @@ impl<'a> Reader<'a> {
         people: impl IntoIterator<Item = ObjectId> + Clone,
         cause: &str,
     ) -> Result<(), Trouble> {
-        let marked =
-            self.engine.store.mark_dirty(self.connection, &self.fence.check(), people, cause).await?;
+        let marked = self
+            .engine
+            .store
+            .mark_dirty(self.connection, &self.fence.check(), people, cause)
+            .await?;
         match marked {
             Fenced::Done(dirty) => {
                 self.state.value.reading.dirty += dirty;
@@ -814,4 +834,3 @@ fn wanted_groups(
     }
     wanted
 }
-

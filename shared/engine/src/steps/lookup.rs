@@ -94,7 +94,9 @@ impl Batch {
     fn manager(&self, facts: &Facts) -> ManagerView<'_> {
         match facts.manager.map(|id| self.managers.get(&id)) {
             None => ManagerView::None,
-            Some(Some(manager)) if manager.presence != Presence::Unread => ManagerView::Known(manager),
+            Some(Some(manager)) if manager.presence != Presence::Unread => {
+                ManagerView::Known(manager)
+            }
             Some(_) => ManagerView::NotReadYet,
         }
     }
@@ -147,11 +149,9 @@ pub(super) async fn other_claims(
     user: UserId,
     me: ObjectId,
 ) -> Result<BTreeSet<ObjectId>, StepError> {
-    let range = Range {
-        prefix: keys::claims_on(user),
-        ..Range::of(keys::claims(connection), 100)
-    };
+    let range = Range { prefix: keys::claims_on(user), ..Range::of(keys::claims(connection), 100) };
     let page = engine.store.query(&range).await?;
-    let people = page.records.iter().filter_map(|record| record.key.sk.split_once('#')?.1.parse().ok());
+    let people =
+        page.records.iter().filter_map(|record| record.key.sk.split_once('#')?.1.parse().ok());
     Ok(people.filter(|id| *id != me).collect())
 }

@@ -285,9 +285,8 @@ fn count(worker: &mut Worker<'_>, done: &Done, before: Option<&Link>, after: Opt
             Verb::Deactivate => &mut counts.deactivated,
         },
     } += 1;
-    let active = |link: Option<&Link>| {
-        i64::from(link.is_some_and(|link| link.activity == Activity::Active))
-    };
+    let active =
+        |link: Option<&Link>| i64::from(link.is_some_and(|link| link.activity == Activity::Active));
     record.linked += active(after) - active(before);
 }
 
@@ -374,7 +373,8 @@ async fn remember(worker: &Worker<'_>, settled: &[Settled]) -> Result<(), Troubl
             Target::Field(name) => MatchKey::new(name, &value.to_string()),
             Target::Custom(_) => None,
         });
-        let all: BTreeSet<MatchKey> = MatchKey::new("azureoid", &oid).into_iter().chain(named).collect();
+        let all: BTreeSet<MatchKey> =
+            MatchKey::new("azureoid", &oid).into_iter().chain(named).collect();
         let inactive = link.activity != Activity::Active;
         let hit = Hit { user: link.user, object_id: Some(oid), inactive };
         worker.halo.index().remember(&hit, &all).await?;
@@ -389,11 +389,16 @@ async fn drop_claims(worker: &mut Worker<'_>, settled: &[Settled]) -> Result<(),
         let Some(user) = one.was_claiming else { continue };
         let connection = worker.held.connection.clone();
         let claim = keys::claim(&connection, user, one.id);
-        worker.engine.store.write_all(&[Write::Delete { key: claim, expect: Expect::Anything }]).await?;
+        worker
+            .engine
+            .store
+            .write_all(&[Write::Delete { key: claim, expect: Expect::Anything }])
+            .await?;
         let others = other_claims(worker.engine, &connection, user, one.id).await?;
         if !others.is_empty() {
             let check = worker.held.check();
-            let marked = worker.engine.store.mark_dirty(&connection, &check, others, "claim").await?;
+            let marked =
+                worker.engine.store.mark_dirty(&connection, &check, others, "claim").await?;
             if let crate::store::people::Fenced::Done(dirty) = marked {
                 worker.held.record.left += dirty;
             }

@@ -188,7 +188,8 @@ impl Store {
         let mut all = Vec::new();
         let mut after = None;
         loop {
-            let page = self.query(&Range { after, ..Range::of(keys::own(connection), 1000) }).await?;
+            let page =
+                self.query(&Range { after, ..Range::of(keys::own(connection), 1000) }).await?;
             all.extend(page.records.into_iter().map(|record| record.key));
             match page.next {
                 Some(next) => after = Some(next),

@@ -42,10 +42,8 @@ impl Store {
         duration: SignedDuration,
     ) -> Result<Option<Fence>, StoreError> {
         let now = self.clock.now();
-        let free = Versioned {
-            version: 0,
-            value: Lease { owner: None, until: Timestamp::UNIX_EPOCH },
-        };
+        let free =
+            Versioned { version: 0, value: Lease { owner: None, until: Timestamp::UNIX_EPOCH } };
         let found = self.read::<Lease>(key).await?.unwrap_or(free);
         if found.value.owner.is_some() && found.value.until > now {
             return Ok(None);

@@ -217,9 +217,14 @@ impl Store {
         added: &[ObjectId],
         removed: &[ObjectId],
     ) -> Result<Fenced<MergedPage>, StoreError> {
-        let saw = added.iter().map(|id| put(keys::member(connection, group, *id), &round, Expect::Anything));
+        let saw = added
+            .iter()
+            .map(|id| put(keys::member(connection, group, *id), &round, Expect::Anything));
         let gone = removed.iter().map(|id| {
-            Ok(Write::Delete { key: keys::member(connection, group, *id), expect: Expect::Anything })
+            Ok(Write::Delete {
+                key: keys::member(connection, group, *id),
+                expect: Expect::Anything,
+            })
         });
         let rows: Vec<Write> = saw.chain(gone).collect::<Result<_, StoreError>>()?;
         loop {
@@ -277,7 +282,8 @@ impl Store {
             }
         };
         for (id, now, was) in loaded.touched() {
-            let (old, new) = (name_keys(connection, *id, &was.facts), name_keys(connection, *id, &now.facts));
+            let (old, new) =
+                (name_keys(connection, *id, &was.facts), name_keys(connection, *id, &now.facts));
             for key in old.difference(&new) {
                 add(Write::Delete { key: key.clone(), expect: Expect::Anything });
             }
@@ -462,4 +468,3 @@ fn name_keys(connection: &ConnectionId, id: ObjectId, facts: &Facts) -> BTreeSet
 fn ids(page: &Page) -> Vec<ObjectId> {
     page.records.iter().filter_map(|record| record.key.sk.parse().ok()).collect()
 }
-
