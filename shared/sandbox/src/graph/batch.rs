@@ -42,6 +42,7 @@ pub(super) fn answer(model: &mut Model, call: &Call, rights: &Rights) -> Answer 
         responses.pop();
     }
     let mut reply = Reply::ok(json!({ "responses": responses }));
+    reply.headers.push(("Content-Type", "application/json".into()));
     if !failed.is_empty() && take(&mut model.faults.batch_failed_outside) {
         reply.status = 424;
     }
@@ -128,6 +129,9 @@ fn response(model: &mut Model, step: &Step, reply: &mut Reply) -> Value {
         headers.insert("Content-Type".into(), content_type.into());
     }
     headers.insert("Cache-Control".into(), "no-cache".into());
+    if reply.status < 300 {
+        headers.insert("OData-Version".into(), "4.0".into());
+    }
     let body = match &reply.body {
         Payload::Json(body) => body.clone(),
         Payload::Text { text, .. } => json!(text),

@@ -190,6 +190,11 @@ pub enum Fault {
         /// Value of the header.
         retry_after: Option<String>,
     },
+    /// 503 `serviceNotAvailable`.
+    Unavailable {
+        /// Value of the `Retry-After` header, if there is to be one.
+        retry_after: Option<String>,
+    },
     /// Any status with any body.
     Status {
         /// HTTP status.
@@ -243,6 +248,12 @@ impl Fault {
     pub(super) fn reply(&self) -> Option<Reply> {
         match self {
             Fault::Throttle { retry_after } => Some(Reply::throttled(retry_after.clone())),
+            Fault::Unavailable { retry_after } => {
+                let message = "The service is temporarily unavailable. Repeat the request after a \
+                               delay. There may be a Retry-After header.";
+                let reply = Reply::error(503, "serviceNotAvailable", message);
+                Some(reply.with_header("Retry-After", retry_after.clone()))
+            }
             Fault::Status { code, body } => Some(match body {
                 Body::Json(json) => {
                     let body = Payload::Json(json.clone());
@@ -266,9 +277,11 @@ impl Fault {
         match self {
             Fault::TruncatedBody => Wire::Truncated,
             Fault::ResetConnection => Wire::Reset,
-            Fault::Throttle { .. } | Fault::Status { .. } | Fault::HtmlPage | Fault::Empty => {
-                Wire::Whole
-            }
+            Fault::Throttle { .. }
+            | Fault::Unavailable { .. }
+            | Fault::Status { .. }
+            | Fault::HtmlPage
+            | Fault::Empty => Wire::Whole,
         }
     }
 }

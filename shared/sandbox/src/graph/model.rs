@@ -142,6 +142,9 @@ impl Model {
         let graph = call.path.starts_with("/v1.0");
         reply.headers.push(("Date", now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()));
         if !graph {
+            if matches!(reply.body, Payload::Json(_)) {
+                reply.headers.push(("Content-Type", "application/json; charset=utf-8".into()));
+            }
             return;
         }
         reply.sign(&date, &request_id, &client_request_id);

@@ -54,7 +54,7 @@ fn respond(reply: &Reply, wire: Wire) -> Response {
         headers.insert(*name, value);
     }
     let content_type = reply.content_type();
-    if !content_type.is_empty() {
+    if !content_type.is_empty() && !headers.contains_key(header::CONTENT_TYPE) {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     }
     response
