@@ -50,8 +50,8 @@ pub fn tenant() -> Graph {
     graph
 }
 
-/// A tenant of `n` plain people without managers and groups, for load tests: about half a kilobyte
-/// of memory each.
+/// A tenant of `n` plain people without managers and groups, for load tests: about 650
+/// bytes of memory each.
 pub fn large(n: usize, seed: u64) -> Graph {
     let graph = Graph::new(TENANT_ID, CLIENT_ID, CLIENT_SECRET);
     let mut rng = fastrand::Rng::with_seed(seed);

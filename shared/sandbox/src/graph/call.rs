@@ -28,7 +28,10 @@ impl Call {
             match segment.strip_suffix(')').and_then(|open| open.split_once('(')) {
                 Some((name, key)) => {
                     segments.push(name.to_owned());
-                    segments.push(key.trim_matches('\'').replace("''", "'"));
+                    // A function such as `delta()` has no key.
+                    if !key.is_empty() {
+                        segments.push(key.trim_matches('\'').replace("''", "'"));
+                    }
                 }
                 None => segments.push(segment),
             }

@@ -319,7 +319,7 @@ fn set_name(kind: Kind) -> &'static str {
     if kind == Kind::User { "users" } else { "groups" }
 }
 
-/// The select list stands in the context of the first page only, relations never.
+/// The select list stands in the context of the first page only, and without `members`.
 fn context(round: &Round, call: &Call, with_select: bool) -> String {
     let names = round.select.iter().flatten().filter(|name| *name != "members");
     let list = names.map(String::as_str).collect::<Vec<_>>().join(",");

@@ -28,6 +28,10 @@ pub(super) enum Clock {
 }
 
 impl Clock {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the one place where the model may ask the system"
+    )]
     pub(super) fn now(self) -> Timestamp {
         match self {
             Clock::Fixed(now) => now,

@@ -70,6 +70,7 @@ impl Setup {
 
     pub(crate) async fn of(graph: Graph) -> Self {
         let served = graph.serve(None, None).await.unwrap();
+        #[allow(clippy::disallowed_methods, reason = "a plain client, not the product's")]
         let http = reqwest::Client::new();
         let mut setup = Self { graph, served, token: String::new(), http };
         setup.renew().await;

@@ -1,5 +1,7 @@
 //! The token endpoint and the check of bearer tokens.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use super::client::{SECRET, Setup, TENANT};
@@ -96,4 +98,18 @@ async fn a_permission_can_go_in_the_middle_of_a_run() {
     });
     assert_eq!(setup.get("/groups/delta").await.status, 403);
     assert_eq!(setup.get("/users/delta").await.status, 200);
+}
+
+#[tokio::test]
+async fn access_tokens_show_their_roles_unless_they_are_opaque() {
+    let mut setup = Setup::new().await;
+    let claims = setup.token.split('.').nth(1).unwrap();
+    let claims: serde_json::Value =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    assert_eq!((&claims["tid"], &claims["idtyp"]), (&json!(TENANT), &json!("app")));
+    assert!(claims["roles"].as_array().unwrap().contains(&json!("User.Read.All")));
+    setup.graph.faults(|faults| faults.opaque_access_tokens = true);
+    setup.renew().await;
+    assert!(!setup.token.contains('.'));
+    assert_eq!(setup.get("/users").await.status, 200);
 }

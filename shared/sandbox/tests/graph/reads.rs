@@ -163,3 +163,37 @@ async fn the_tenant_describes_itself() {
     assert_eq!(setup.get(&by_app).await.value().len(), 6);
     assert_eq!(setup.get("/nonsense").await.status, 400);
 }
+
+#[tokio::test]
+async fn objects_are_read_by_their_ids() {
+    let setup = Setup::new().await;
+    let ids = setup.add_users(2);
+    let group = setup.graph.add_group(json!({ "displayName": "A" }));
+    let unknown = "11111111-2222-3333-4444-555555555555";
+    let asked = json!({ "ids": [ids[1], group, unknown] });
+    let got = setup.post("/directoryObjects/getByIds?$select=id,displayName", &asked).await.value();
+    let expected = [
+        json!({ "@odata.type": "#microsoft.graph.user", "id": ids[1], "displayName": "User 2" }),
+        json!({ "@odata.type": "#microsoft.graph.group", "id": group, "displayName": "A" }),
+    ];
+    assert_eq!(got, expected);
+    let many = json!({ "ids": vec![unknown; 1001] });
+    assert_eq!(setup.post("/directoryObjects/getByIds", &many).await.status, 400);
+    let no_list = json!({ "ids": "x" });
+    assert_eq!(setup.post("/directoryObjects/getByIds", &no_list).await.status, 400);
+}
+
+#[tokio::test]
+async fn users_are_filtered_and_unknown_names_can_be_let_pass() {
+    let setup = Setup::new().await;
+    let ids = setup.add_users(12);
+    let by_name = setup.get("/users?$filter=displayName eq 'user 7'&$select=id").await.value();
+    assert_eq!(by_name, [json!({ "id": ids[6] })]);
+    let by_id = setup.get(&format!("/users?$filter=id in ('{}','{}')", ids[0], ids[3])).await;
+    assert_eq!(by_id.value().len(), 2);
+    let start = "/users/$count?$filter=startswith(displayName,'User 1')";
+    assert_eq!(setup.get_with(start, EVENTUAL).await.text, "4");
+    setup.graph.faults(|faults| faults.ignore_unknown_select = true);
+    let odd = setup.get("/users?$select=nonsense&$top=1").await.value();
+    assert_eq!(odd, [json!({ "id": ids[0] })]);
+}

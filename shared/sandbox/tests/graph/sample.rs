@@ -105,12 +105,28 @@ fn the_halo_seed_meets_the_people() {
     let logins: BTreeSet<&str> = all.iter().map(|p| text(p, "userPrincipalName")).collect();
     let ids: BTreeSet<&str> = all.iter().map(|person| text(person, "id")).collect();
     let count = |test: &dyn Fn(&Value) -> bool| seed.users.iter().filter(|user| test(user)).count();
-    let known_mail = |user: &Value| mails.contains(&text(user, "emailaddress").to_lowercase());
-    assert_eq!(count(&|user| !text(user, "emailaddress").is_empty() && known_mail(user)), 34);
+    let known_mail = |user: &Value| {
+        let mail = text(user, "emailaddress").to_lowercase();
+        !mail.is_empty() && mails.contains(&mail)
+    };
+    assert_eq!(count(&known_mail), 34);
     assert_eq!(count(&|user| logins.contains(text(user, "login"))), 12);
     assert_eq!(count(&|user| ids.contains(text(user, "azureoid"))), 5);
     assert_eq!(count(&|user| text(user, "name") == "General User"), seed.sites.len());
     assert_eq!(count(&|user| user["inactive"] == true), 1);
+    let mut addresses = BTreeSet::new();
+    let doubled = seed.users.iter().filter(|user| known_mail(user));
+    let doubled: Vec<&Value> = doubled
+        .filter(|user| !addresses.insert(text(user, "emailaddress").to_lowercase()))
+        .collect();
+    assert_eq!(doubled.len(), 1, "one address on two records");
+    let special = seed.users.iter().filter(|user| {
+        user["inactive"] == true || user["isserviceaccount"] == true || doubled.contains(user)
+    });
+    for user in special {
+        let owner = all.iter().find(|person| person["mail"] == user["emailaddress"]).unwrap();
+        assert_eq!(owner["accountEnabled"], true, "{user}");
+    }
     let numbers: BTreeSet<i64> =
         seed.users.iter().map(|user| user["id"].as_i64().unwrap()).collect();
     assert_eq!(numbers.len(), seed.users.len());
