@@ -68,8 +68,7 @@ pub(super) async fn fetch(
         return Ok(());
     };
     match reader.read(deadline).await {
-        Ok(()) => Ok(()),
-        Err(Trouble::Lost) => Ok(()),
+        Ok(()) | Err(Trouble::Lost) => Ok(()),
         Err(Trouble::Ours(error)) => Err(error),
         Err(Trouble::Outside(failure)) => reader.failed(&failure).await,
     }
@@ -450,7 +449,7 @@ impl<'a> Reader<'a> {
         match change.news {
             GroupNews::Gone => group.state = GroupState::Gone,
             GroupNews::Unsaid if group.state == GroupState::Gone => {
-                group.state = GroupState::Unread
+                group.state = GroupState::Unread;
             }
             GroupNews::Unsaid => {}
         }
@@ -694,7 +693,7 @@ impl<'a> Reader<'a> {
         let next = match failure.next(reading.attempts) {
             Next::ReadAll if !reading.restart(self.document.sync.reading) => Next::EndRun,
             Next::ReadAll => Next::Retry(SignedDuration::ZERO),
-            other => other,
+            next @ (Next::Retry(_) | Next::EndRun | Next::Reauthorise) => next,
         };
         tracing::warn!(
             connection = %self.connection, run = %self.run.value.run.run, attempt = self.state.value.reading.attempts,
