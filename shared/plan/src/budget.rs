@@ -73,7 +73,8 @@ impl Spent {
     }
 }
 
-fn slot(at: Timestamp) -> i64 {
+/// The slot that a time falls into. What was taken in a slot may be used until the slot ends, no longer.
+pub fn slot(at: Timestamp) -> i64 {
     at.as_second().div_euclid(SLOT)
 }
 
