@@ -1,1 +1,3 @@
 //! Helpers of the system tests.
+
+pub mod aws;

