@@ -1,6 +1,8 @@
 //! Everything that waits: the clients of Graph and Halo, state, the queue, secrets, and the steps of
 //! a run. What to do is decided in `plan`; here it is done.
 
+#[cfg(feature = "aws")]
+mod aws;
 pub mod clock;
 pub mod graph;
 pub mod halo;

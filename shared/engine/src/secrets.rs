@@ -45,6 +45,22 @@ pub struct SecretsError {
     pub detail: String,
 }
 
+/// Longest value in bytes (Secrets Manager's limit), the same everywhere.
+pub const LONGEST: usize = 65_536;
+
+#[cfg(any(feature = "aws", feature = "embedded"))]
+fn check_length(name: &SecretName, value: &SecretString) -> Result<(), SecretsError> {
+    let length = value.expose_secret().len();
+    if length <= LONGEST {
+        return Ok(());
+    }
+    Err(SecretsError {
+        operation: "write",
+        name: name.0.clone(),
+        detail: format!("the value has {length} bytes, more than {LONGEST}"),
+    })
+}
+
 /// A store of secrets.
 #[async_trait]
 pub trait Secrets: Debug + Send + Sync {

@@ -9,6 +9,8 @@
 pub mod dynamo;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+#[cfg(any(feature = "aws", feature = "embedded"))]
+mod limits;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -46,7 +48,8 @@ pub struct Record {
     pub version: u64,
     /// JSON, at most 300 KiB.
     pub body: String,
-    /// When it may be forgotten; a record past this time is never returned.
+    /// When it may be forgotten, in whole seconds (rounded up when it was written). From then on the
+    /// record is absent for every read and every condition, whether or not it was removed already.
     pub expires: Option<Timestamp>,
 }
 
@@ -59,6 +62,17 @@ pub enum Expect {
     Absent,
     /// Exactly this version.
     Version(u64),
+}
+
+impl Expect {
+    /// The version of a record that is written under this condition.
+    #[cfg(any(feature = "aws", feature = "embedded"))]
+    fn next_version(self) -> u64 {
+        match self {
+            Expect::Anything | Expect::Absent => 1,
+            Expect::Version(version) => version.saturating_add(1),
+        }
+    }
 }
 
 /// One part of a [`Table::commit`].
@@ -91,13 +105,33 @@ pub enum Write {
     },
 }
 
+impl Write {
+    /// The record that it is about.
+    pub fn key(&self) -> &Key {
+        match self {
+            Write::Put { key, .. } | Write::Delete { key, .. } | Write::Check { key, .. } => key,
+        }
+    }
+
+    /// What it demands.
+    pub fn expect(&self) -> Expect {
+        match self {
+            Write::Put { expect, .. }
+            | Write::Delete { expect, .. }
+            | Write::Check { expect, .. } => *expect,
+        }
+    }
+}
+
 /// Whether a commit happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Commit {
     /// All of it.
     Done,
-    /// None of it: a condition did not hold. `0` is the index of the first such write.
+    /// None of it: a condition of the write with this index (the first such one) did not hold, or
+    /// others kept writing the same record at the same time. Rarely our own write is the cause, sent
+    /// again after its answer was lost: what counts is what a new read shows.
     Conflict(usize),
 }
 
@@ -108,11 +142,11 @@ pub struct Range {
     pub pk: String,
     /// Only sort keys that start with this; empty = all.
     pub prefix: String,
-    /// Only sort keys behind this one in the direction of reading.
+    /// Only sort keys behind this one in the direction of reading; it need not exist.
     pub after: Option<String>,
     /// Direction.
     pub order: Order,
-    /// Records at the most, 1 to 1000.
+    /// Records at the most, 1 to 1000; taken as the nearest of these if it is another.
     pub limit: usize,
 }
 
@@ -135,9 +169,10 @@ pub enum Order {
 /// A part of a [`Range`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// Records in order; may be fewer than the limit although there are more.
+    /// Records in order; may be fewer than the limit although there are more (a page ends at about
+    /// 1 MiB), but not empty then.
     pub records: Vec<Record>,
-    /// Where to go on ([`Range::after`]); `None` at the end.
+    /// Where to go on ([`Range::after`]); `None` at the end. What follows may turn out to be nothing.
     pub next: Option<String>,
 }
 
@@ -164,12 +199,12 @@ pub trait Table: Debug + Send + Sync {
     /// A stretch of one partition.
     async fn query(&self, range: &Range) -> Result<Page, StoreError>;
 
-    /// All writes or none, at most [`COMMIT_LIMIT`], each key at most once. Safe to repeat after a
+    /// All writes or none, at most [`COMMIT_LIMIT`] and 4 MB, each key at most once. Safe to repeat after a
     /// lost answer: the repetition conflicts, and the caller reads again.
     async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError>;
 
-    /// Any number of unconditioned [`Write::Put`] and [`Write::Delete`], not atomic, in no order; a
-    /// failure may leave some done. For records that are safe to write again.
+    /// Any number of [`Write::Put`] and [`Write::Delete`] under [`Expect::Anything`], not atomic, in no
+    /// order except that the last one of a key wins; a failure may leave some done. For records that are safe to write again.
     async fn write_all(&self, writes: &[Write]) -> Result<(), StoreError>;
 }
 

@@ -1,0 +1,202 @@
+//! Writing: one thread that commits together what many ask for at the same time.
+//!
+//! A commit waits for the disk, milliseconds each; an import asks for tens of thousands. So the
+//! thread takes every job that waits, applies them one after the other inside one redb transaction,
+//! each with its own conditions against what the earlier ones left, and waits for the disk once.
+
+use std::iter;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+
+use jiff::Timestamp;
+use redb::{Database, ReadableTable, WriteTransaction};
+use tokio::sync::oneshot;
+
+use super::layout::{Columns, EXPIRIES, RECORDS, Row, encode};
+use crate::clock::Clock;
+use crate::store::limits::{expiry_second, is_expired};
+use crate::store::{Commit, Expect, Key, StoreError, Write};
+
+/// Jobs in one transaction at the most: bounds its memory, and the wait of the first job in it.
+const GROUP: usize = 256;
+
+type Records<'t> = redb::Table<'t, &'static [u8], Columns<'static>>;
+type Expiries<'t> = redb::Table<'t, (i64, &'static [u8]), ()>;
+
+struct Job {
+    writes: Vec<Write>,
+    answer: oneshot::Sender<Result<Commit, StoreError>>,
+}
+
+/// The writing thread; dropping it ends the thread after the jobs that wait.
+#[derive(Debug)]
+pub(super) struct Writer {
+    // `None` only while it is being dropped.
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn start(database: Arc<Database>, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
+        let (jobs, waiting) = channel();
+        let thread = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || work(&database, clock.as_ref(), &waiting))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// All writes or none; returns when they are on the disk. The caller checked them against the
+    /// limits.
+    pub(super) async fn commit(&self, writes: Vec<Write>) -> Result<Commit, StoreError> {
+        let ended = || error("the writing thread has ended");
+        let (answer, result) = oneshot::channel();
+        let jobs = self.jobs.as_ref().ok_or_else(ended)?;
+        jobs.send(Job { writes, answer }).map_err(|_| ended())?;
+        result.await.map_err(|_| ended())?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            // If it panicked, everyone who waited has been told already.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn work(database: &Database, clock: &dyn Clock, jobs: &Receiver<Job>) {
+    while let Ok(first) = jobs.recv() {
+        let group: Vec<Job> = iter::once(first).chain(jobs.try_iter()).take(GROUP).collect();
+        let outcome =
+            commit_group(database, clock.now(), &group).map_err(|error| error.to_string());
+        for (index, job) in group.into_iter().enumerate() {
+            // Who asked may have gone meanwhile; the work is done all the same.
+            let _ = job.answer.send(match &outcome {
+                Ok(commits) => Ok(commits[index]),
+                Err(detail) => Err(error(detail)),
+            });
+        }
+    }
+}
+
+fn error(detail: &str) -> StoreError {
+    StoreError { operation: "commit", detail: detail.to_owned() }
+}
+
+/// One transaction for all jobs; the outcomes in their order.
+fn commit_group(
+    database: &Database,
+    now: Timestamp,
+    group: &[Job],
+) -> Result<Vec<Commit>, redb::Error> {
+    let transaction = database.begin_write()?;
+    let outcomes = apply_group(&transaction, now, group)?;
+    if outcomes.iter().all(|outcome| matches!(outcome, Commit::Conflict(_))) {
+        transaction.abort()?;
+    } else {
+        transaction.commit()?;
+    }
+    Ok(outcomes)
+}
+
+fn apply_group(
+    transaction: &WriteTransaction,
+    now: Timestamp,
+    group: &[Job],
+) -> Result<Vec<Commit>, redb::Error> {
+    let mut records = transaction.open_table(RECORDS)?;
+    let mut expiries = transaction.open_table(EXPIRIES)?;
+    let mut outcomes = Vec::with_capacity(group.len());
+    for job in group {
+        let conflict = first_conflict(&records, now, &job.writes)?;
+        if conflict.is_none() {
+            for write in &job.writes {
+                apply(&mut records, &mut expiries, write)?;
+            }
+        }
+        outcomes.push(conflict.map_or(Commit::Done, Commit::Conflict));
+    }
+    Ok(outcomes)
+}
+
+/// The first write whose condition does not hold. No key is written twice in a commit, so all
+/// conditions can be tested before the first write.
+fn first_conflict(
+    records: &Records<'_>,
+    now: Timestamp,
+    writes: &[Write],
+) -> Result<Option<usize>, redb::Error> {
+    for (index, write) in writes.iter().enumerate() {
+        let holds = match write.expect() {
+            Expect::Anything => true,
+            Expect::Absent => version(records, now, write.key())?.is_none(),
+            Expect::Version(expected) => version(records, now, write.key())? == Some(expected),
+        };
+        if !holds {
+            return Ok(Some(index));
+        }
+    }
+    Ok(None)
+}
+
+fn version(records: &Records<'_>, now: Timestamp, key: &Key) -> Result<Option<u64>, redb::Error> {
+    let found = records.get(encode(key).as_slice())?;
+    Ok(found.and_then(|row| {
+        let row = Row::of(row.value());
+        (!is_expired(row.expiry, now)).then_some(row.version)
+    }))
+}
+
+fn apply(
+    records: &mut Records<'_>,
+    expiries: &mut Expiries<'_>,
+    write: &Write,
+) -> Result<(), redb::Error> {
+    let key = encode(write.key());
+    let key = key.as_slice();
+    let replaced = match write {
+        Write::Check { .. } => return Ok(()),
+        Write::Delete { .. } => records.remove(key)?.and_then(|row| Row::of(row.value()).expiry),
+        Write::Put { body, expect, expires, .. } => {
+            let expiry = expires.map(expiry_second);
+            if let Some(second) = expiry {
+                expiries.insert((second, key), ())?;
+            }
+            let row = (expect.next_version(), expiry, body.as_bytes());
+            let replaced = records.insert(key, row)?;
+            replaced.and_then(|row| Row::of(row.value()).expiry).filter(|old| Some(*old) != expiry)
+        }
+    };
+    if let Some(second) = replaced {
+        expiries.remove((second, key))?;
+    }
+    Ok(())
+}
+
+/// Removes up to `most` records that are expired now, in a transaction of its own: redb lets it wait
+/// for the one of the writing thread and the other way round.
+pub(super) fn purge(
+    database: &Database,
+    now: Timestamp,
+    most: usize,
+) -> Result<usize, redb::Error> {
+    let transaction = database.begin_write()?;
+    let removed = {
+        let mut records = transaction.open_table(RECORDS)?;
+        let mut expiries = transaction.open_table(EXPIRIES)?;
+        let end = (now.as_second().saturating_add(1), [].as_slice());
+        let expired = expiries.extract_from_if(..end, |_, ()| true)?.take(most);
+        let mut removed = 0;
+        for entry in expired {
+            records.remove(entry?.0.value().1)?;
+            removed += 1;
+        }
+        removed
+    };
+    transaction.commit()?;
+    Ok(removed)
+}
