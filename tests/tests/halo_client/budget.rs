@@ -19,10 +19,11 @@ async fn spend(halo: &Halo) -> (usize, u32) {
     loop {
         match halo.users_page(1).await {
             Ok(_) => made += 1,
-            Err(error) => match kind(error) {
-                Kind::BudgetSpent { wait } => return (made, wait),
-                other => panic!("{other:?}"),
-            },
+            Err(error) => {
+                let kind = kind(error);
+                let Kind::BudgetSpent { wait } = kind else { panic!("{kind:?}") };
+                return (made, wait);
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Signing in, keeping the token, and the connection test (H1).
 
-use engine::halo::{ConnectedAs, Picker};
+use engine::halo::{ConnectedAs, Halo, Picker};
 use engine::secrets::SecretString;
 use plan::failure::Kind;
 use plan::ids::{AgentId, ClientId, SiteId};
@@ -44,8 +44,7 @@ async fn a_revoked_token_is_renewed_once() {
     let halo = world.client();
     halo.users_page(1).await.unwrap();
     world.halo.revoke_tokens();
-    let all = futures_of(&halo).await;
-    assert!(all, "everybody goes on");
+    assert!(three_at_once(&halo).await, "everybody goes on");
     assert_eq!(world.requests("POST", "/auth/token"), 2);
     let refuse = Fault::Status { code: 401, body: String::new() };
     world.halo.fail_next("/api/users", "GET", 2, refuse);
@@ -54,7 +53,7 @@ async fn a_revoked_token_is_renewed_once() {
     assert_eq!(world.requests("POST", "/auth/token"), 3);
 }
 
-async fn futures_of(halo: &engine::halo::Halo) -> bool {
+async fn three_at_once(halo: &Halo) -> bool {
     let (one, two, three) =
         tokio::join!(halo.users_page(1), halo.users_page(1), halo.users_page(1));
     one.is_ok() && two.is_ok() && three.is_ok()
