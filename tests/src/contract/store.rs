@@ -67,39 +67,50 @@ async fn conditions(table: &dyn Table, clock: &dyn Clock) {
     ];
     for (state, holding, version) in states {
         for (expect, holds) in expects.into_iter().zip(holding) {
-            for kind in ["put", "delete", "check"] {
+            let put_version = match expect {
+                Expect::Version(version) => Some(version + 1),
+                Expect::Anything | Expect::Absent => Some(1),
+            };
+            for (kind, written) in [("put", put_version), ("delete", None), ("check", version)] {
+                let after = if holds { written } else { version };
                 for alone in [true, false] {
-                    let case = format!("{state} {kind} {expect:?} alone: {alone}");
-                    let key = Key::new("conditions", &case);
-                    bring_about(table, clock, &key, state).await;
-                    let write = match kind {
-                        "put" => put(&key, "new", expect),
-                        "delete" => delete(&key, expect),
-                        _ => Write::Check { key: key.clone(), expect },
-                    };
-                    let beside = Key::new("beside", &case);
-                    let writes = match alone {
-                        true => vec![write],
-                        false => vec![put(&beside, "{}", Expect::Absent), write],
-                    };
-                    let index = writes.len() - 1;
-                    let outcome = table.commit(&writes).await.unwrap();
-                    let expected = if holds { Commit::Done } else { Commit::Conflict(index) };
-                    assert_eq!(outcome, expected, "{case}");
-                    let after = match (holds, kind, expect) {
-                        (true, "delete", _) => None,
-                        (true, "put", Expect::Version(version)) => Some(version + 1),
-                        (true, "put", _) => Some(1),
-                        _ => version,
-                    };
-                    let found = read(table, &key).await;
-                    assert_eq!(found.map(|record| record.version), after, "{case}");
-                    let written = read(table, &beside).await.is_some();
-                    assert_eq!(written, holds && !alone, "{case}");
+                    let case = Case { state, expect, holds, kind, after, alone };
+                    condition(table, clock, &case).await;
                 }
             }
         }
     }
+}
+
+#[derive(Debug)]
+struct Case {
+    state: &'static str,
+    expect: Expect,
+    holds: bool,
+    kind: &'static str,
+    /// The version afterwards.
+    after: Option<u64>,
+    alone: bool,
+}
+
+async fn condition(table: &dyn Table, clock: &dyn Clock, case: &Case) {
+    let name = format!("{case:?}");
+    let (key, beside) = (Key::new("conditions", &name), Key::new("beside", &name));
+    bring_about(table, clock, &key, case.state).await;
+    let write = match case.kind {
+        "put" => put(&key, "new", case.expect),
+        "delete" => delete(&key, case.expect),
+        _ => Write::Check { key: key.clone(), expect: case.expect },
+    };
+    let mut writes = vec![put(&beside, "{}", Expect::Absent), write];
+    if case.alone {
+        writes.remove(0);
+    }
+    let expected = if case.holds { Commit::Done } else { Commit::Conflict(writes.len() - 1) };
+    assert_eq!(table.commit(&writes).await.unwrap(), expected, "{case:?}");
+    let found = read(table, &key).await;
+    assert_eq!(found.map(|record| record.version), case.after, "{case:?}");
+    assert_eq!(read(table, &beside).await.is_some(), case.holds && !case.alone, "{case:?}");
 }
 
 async fn bring_about(table: &dyn Table, clock: &dyn Clock, key: &Key, state: &str) {

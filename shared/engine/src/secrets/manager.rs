@@ -1,7 +1,8 @@
 //! Secrets in Secrets Manager, under a prefix of the deployment.
 //!
-//! Secrets Manager keeps about 100 versions of a secret and removes old ones after a day, so a secret
-//! should not be written more often than every ten minutes for long: write only what changed.
+//! Secrets Manager keeps about 100 versions of a secret and removes old ones after a day, so a new
+//! version is added only for a new value; new values should not come more often than every ten
+//! minutes for long.
 
 use async_trait::async_trait;
 use aws_sdk_secretsmanager::Client;
@@ -12,8 +13,8 @@ use crate::aws::describe;
 
 /// How long a deleted secret can be restored by hand.
 const RECOVERY_DAYS: i64 = 7;
-/// Changes of state (made, deleted, restored) that one `put` follows.
-const STATES: usize = 4;
+/// How often one `put` looks again, because somebody else made or deleted the secret meanwhile.
+const LOOKS: usize = 4;
 
 /// Secrets in Secrets Manager.
 #[derive(Clone, Debug)]
@@ -32,9 +33,38 @@ impl Manager {
         format!("{}/{}", self.prefix, name.as_str())
     }
 
-    /// Adds a version. The SDK gives each call a token of its own, so that its repetitions after a
-    /// lost answer add one. A token made from the value would not do: writing an older value again
-    /// would be taken for a repetition, and the newer one would stay current.
+    async fn current(&self, id: &str) -> Result<Option<SecretString>, Refusal> {
+        let answer = self.client.get_secret_value().secret_id(id).send().await;
+        let answer = answer.map_err(|error| Refusal::of(&error))?;
+        Ok(answer.secret_string.map(SecretString::from))
+    }
+
+    /// Brings the secret from the state in which it is found to this value, unless that changes.
+    async fn set(&self, id: &str, value: &SecretString) -> Result<(), Refusal> {
+        let found = match self.current(id).await {
+            Ok(found) => found,
+            Err(Refusal::Absent) => {
+                return match self.create(id, value).await {
+                    // It has no value yet, or somebody else was faster.
+                    Err(Refusal::Exists) => self.add_version(id, value).await,
+                    result => result,
+                };
+            }
+            Err(Refusal::Deleted) => {
+                refusal(self.client.restore_secret().secret_id(id).send().await)?;
+                self.current(id).await?
+            }
+            Err(other) => return Err(other),
+        };
+        if found.is_some_and(|found| found.expose_secret() == value.expose_secret()) {
+            return Ok(());
+        }
+        self.add_version(id, value).await
+    }
+
+    /// The SDK gives each call a token of its own, so that its repetitions after a lost answer add one
+    /// version. A token made from the value would not do: writing an older value again would be taken
+    /// for a repetition, and the newer one would stay current.
     async fn add_version(&self, id: &str, value: &SecretString) -> Result<(), Refusal> {
         let request = self.client.put_secret_value().secret_id(id);
         refusal(request.secret_string(value.expose_secret()).send().await)
@@ -49,35 +79,26 @@ impl Manager {
 #[async_trait]
 impl Secrets for Manager {
     async fn get(&self, name: &SecretName) -> Result<Option<SecretString>, SecretsError> {
-        match self.client.get_secret_value().secret_id(self.id(name)).send().await {
-            Ok(answer) => Ok(answer.secret_string.map(SecretString::from)),
-            Err(error) => match Refusal::of(&error) {
-                Refusal::Absent | Refusal::Deleted => Ok(None),
-                Refusal::Exists | Refusal::Other(_) => Err(failed("read", name, describe(&error))),
-            },
+        match self.current(&self.id(name)).await {
+            Ok(value) => Ok(value),
+            Err(Refusal::Absent | Refusal::Deleted) => Ok(None),
+            Err(refused) => Err(failed("read", name, refused.text())),
         }
     }
 
     async fn put(&self, name: &SecretName, value: &SecretString) -> Result<(), SecretsError> {
         check_length(name, value)?;
         let id = self.id(name);
-        let mut result = self.add_version(&id, value).await;
-        for _ in 0..STATES {
-            result = match result {
-                Err(Refusal::Absent) => self.create(&id, value).await,
-                // Somebody else was faster to create it.
-                Err(Refusal::Exists) => self.add_version(&id, value).await,
-                Err(Refusal::Deleted) => {
-                    let restored = self.client.restore_secret().secret_id(&id).send().await;
-                    match refusal(restored) {
-                        Ok(()) => self.add_version(&id, value).await,
-                        refused => refused,
-                    }
+        let mut looks = 1;
+        loop {
+            match self.set(&id, value).await {
+                Ok(()) => return Ok(()),
+                Err(Refusal::Absent | Refusal::Deleted | Refusal::Exists) if looks < LOOKS => {
+                    looks += 1;
                 }
-                done => done,
-            };
+                Err(refused) => return Err(failed("write", name, refused.text())),
+            }
         }
-        result.map_err(|refusal| failed("write", name, refusal.text()))
     }
 
     async fn delete(&self, name: &SecretName) -> Result<(), SecretsError> {
