@@ -4,11 +4,76 @@
 #[cfg(feature = "aws")]
 mod aws;
 pub mod clock;
+pub mod config;
+pub mod connections;
+pub mod credentials;
 pub mod graph;
 pub mod halo;
 pub mod http;
+pub mod inbound;
 pub mod meter;
 pub mod queue;
 pub mod random;
+pub mod schedule;
 pub mod secrets;
+pub mod steps;
 pub mod store;
+pub mod telemetry;
+pub mod web;
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use plan::document::CustomClouds;
+use plan::schedule::Module;
+
+use crate::clock::Clock;
+use crate::halo::Halo;
+use crate::queue::Queue;
+use crate::random::Random;
+use crate::secrets::Secrets;
+use crate::store::Store;
+
+/// All that the steps and the handlers need, made once for each process.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub random: Arc<Random>,
+    /// State.
+    pub store: Store,
+    /// Hints.
+    pub queue: Arc<dyn Queue>,
+    /// Secrets.
+    pub secrets: Arc<dyn Secrets>,
+    /// Outgoing requests.
+    pub http: reqwest::Client,
+    /// Tokens of the connections' tenants, kept between steps.
+    pub tokens: graph::Tokens,
+    /// Halo.
+    pub halo: Halo,
+    /// What the deployment allows and how it is set.
+    pub policy: Policy,
+}
+
+/// Settings of a deployment that are not addresses or credentials.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// Whether documents may name their own login and Graph hosts (C2).
+    pub custom_clouds: CustomClouds,
+    /// How long log entries are kept (B4).
+    pub log_retention: SignedDuration,
+    /// Whether the integration is on (C11).
+    pub module: Module,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            custom_clouds: CustomClouds::Refused,
+            log_retention: SignedDuration::from_hours(90 * 24),
+            module: Module::On,
+        }
+    }
+}

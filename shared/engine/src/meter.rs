@@ -21,6 +21,11 @@ impl Meter {
         };
     }
 
+    /// What was counted since the last time, to be added to a record exactly once.
+    pub fn take(&self) -> Requests {
+        Requests { graph: self.graph.swap(0, Relaxed), halo: self.halo.swap(0, Relaxed) }
+    }
+
     /// What was counted so far.
     pub fn requests(&self) -> Requests {
         Requests { graph: self.graph.load(Relaxed), halo: self.halo.load(Relaxed) }

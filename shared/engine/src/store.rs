@@ -5,12 +5,18 @@
 //! the protocol right, and one short contract for a backend. Everything that must be read
 //! consistently is a record of its own; there is no secondary index that could lag.
 
+pub mod connections;
 #[cfg(feature = "aws")]
 pub mod dynamo;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+pub mod keys;
+pub mod leases;
 #[cfg(any(feature = "aws", feature = "embedded"))]
 mod limits;
+pub mod log;
+pub mod people;
+pub mod runs;
 
 use std::fmt::Debug;
 use std::sync::Arc;

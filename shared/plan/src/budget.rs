@@ -73,7 +73,8 @@ impl Spent {
     }
 }
 
-fn slot(at: Timestamp) -> i64 {
+/// The slot that a time falls into. What was taken in a slot may be used until the slot ends, no longer.
+pub fn slot(at: Timestamp) -> i64 {
     at.as_second().div_euclid(SLOT)
 }
 
@@ -116,7 +117,9 @@ mod tests {
         let limits = Limits { requests: 2, window: 30 };
         let mut spent = Spent::default();
         assert_eq!(spent.take(limits, at(3), 9), Grant::Take(2));
-        let Grant::Wait(wait) = spent.take(limits, at(4), 1) else { unreachable!("nothing is left") };
+        let Grant::Wait(wait) = spent.take(limits, at(4), 1) else {
+            unreachable!("nothing is left")
+        };
         assert_eq!(spent.take(limits, at(4 + i64::from(wait)), 1), Grant::Take(1));
     }
 

@@ -1,1 +1,115 @@
-//! x
+//! Conditions of mappings: whether one holds of a person, and if not, which value was in the way (P5).
+//!
+//! A source without a value counts as an empty text, so `not_equals` holds of it and `contains`
+//! does not. Of several values one is enough; a negation wants that none fits.
+
+#[cfg(test)]
+mod tests;
+
+use crate::document::{Case, Condition, Test};
+use crate::fields::{Values, View, read};
+
+/// The value that made a condition fail, for the log: several joined by a comma, cut to
+/// 200 characters; empty = there was none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saw(pub String);
+
+/// Keeps log entries small where a person has hundreds of addresses.
+const SAW_LIMIT: usize = 200;
+
+/// Whether `condition` holds; if not, what was seen. Nothing is allocated for one that holds.
+///
+/// `manager.*` has no value while the manager is unknown or not read yet.
+pub fn holds(condition: &Condition, view: &View<'_>) -> Result<(), Saw> {
+    let values = read(&condition.field, view);
+    if passes(&condition.test, condition.case, values.clone()) { Ok(()) } else { Err(saw(values)) }
+}
+
+fn passes(test: &Test, case: Case, mut values: Values<'_>) -> bool {
+    let one_of = |list: &[String], value: &str| list.iter().any(|item| equal(case, value, item));
+    match test {
+        Test::In(list) => any(values, |value| one_of(list, value)),
+        Test::NotIn(list) => !any(values, |value| one_of(list, value)),
+        Test::StartsWith(part) => any(values, |value| starts_with(case, value, part)),
+        Test::EndsWith(part) => any(values, |value| ends_with(case, value, part)),
+        Test::Contains(part) => any(values, |value| contains(case, value, part)),
+        Test::NotContains(part) => !any(values, |value| contains(case, value, part)),
+        Test::Matches(regex) => any(values, |value| regex.is_match(value.trim())),
+        Test::IsEmpty => values.next().is_none(),
+        Test::IsNotEmpty => values.next().is_some(),
+        Test::IsTrue => any(values, |value| equal(Case::Insensitive, value, "true")),
+        Test::IsFalse => any(values, |value| equal(Case::Insensitive, value, "false")),
+    }
+}
+
+fn any(mut values: Values<'_>, test: impl Fn(&str) -> bool) -> bool {
+    match values.next() {
+        None => test(""),
+        Some(first) => test(first) || values.any(test),
+    }
+}
+
+fn saw(values: Values<'_>) -> Saw {
+    let mut text = String::new();
+    for value in values {
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        text.push_str(value);
+        if let Some((end, _)) = text.char_indices().nth(SAW_LIMIT) {
+            text.truncate(end);
+            text.push('…');
+            break;
+        }
+    }
+    Saw(text)
+}
+
+/// Whether two texts are the same, without the white space at their ends.
+pub(crate) fn equal(case: Case, a: &str, b: &str) -> bool {
+    let (a, b) = (a.trim(), b.trim());
+    match case {
+        Case::Sensitive => a == b,
+        Case::Insensitive if a.is_ascii() && b.is_ascii() => a.eq_ignore_ascii_case(b),
+        Case::Insensitive => folded(a).eq(folded(b)),
+    }
+}
+
+fn starts_with(case: Case, whole: &str, part: &str) -> bool {
+    let (whole, part) = (whole.trim(), part.trim());
+    match case {
+        Case::Sensitive => whole.starts_with(part),
+        Case::Insensitive => begins(folded(whole), folded(part)),
+    }
+}
+
+fn ends_with(case: Case, whole: &str, part: &str) -> bool {
+    let (whole, part) = (whole.trim(), part.trim());
+    match case {
+        Case::Sensitive => whole.ends_with(part),
+        Case::Insensitive => begins(folded(whole).rev(), folded(part).rev()),
+    }
+}
+
+fn contains(case: Case, whole: &str, part: &str) -> bool {
+    let (whole, part) = (whole.trim(), part.trim());
+    match case {
+        Case::Sensitive => whole.contains(part),
+        Case::Insensitive => {
+            part.is_empty()
+                || whole
+                    .char_indices()
+                    .any(|(start, _)| begins(folded(&whole[start..]), folded(part)))
+        }
+    }
+}
+
+fn begins(mut whole: impl Iterator<Item = char>, mut part: impl Iterator<Item = char>) -> bool {
+    part.all(|c| whole.next() == Some(c))
+}
+
+/// The characters of a text without case, in a form that needs no memory. The two small sigmas are
+/// one letter, so that a word in capitals equals the same word in small letters.
+pub(crate) fn folded(text: &str) -> impl DoubleEndedIterator<Item = char> + '_ {
+    text.chars().flat_map(char::to_lowercase).map(|c| if c == 'ς' { 'σ' } else { c })
+}

@@ -190,8 +190,12 @@ mod tests {
     fn loops_of_any_length_end_and_long_reads_do_not() {
         // D7: the loop's length, and a tail before it.
         for (tail, length) in [(0, 1), (0, 2), (5, 1), (5, 7), (100, 64), (3, 1000)] {
-            let found = noticed(|n| if n < tail { n } else { tail + (n - tail) % length }, 1, 20_000);
-            assert!(found.is_some_and(|n| n <= 4 * (tail + length) + 4), "{tail}+{length}: {found:?}");
+            let found =
+                noticed(|n| if n < tail { n } else { tail + (n - tail) % length }, 1, 20_000);
+            assert!(
+                found.is_some_and(|n| n <= 4 * (tail + length) + 4),
+                "{tail}+{length}: {found:?}"
+            );
         }
         assert_eq!(noticed(|n| n, 1, 20_000), None, "an honest long read goes on");
         assert_eq!(noticed(|n| n, 0, 20_000), Some(999), "D7: a thousand pages without a new id");

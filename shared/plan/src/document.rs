@@ -1,4 +1,4 @@
-//! The connection document: the product's user interface as data (spec rule C1 and sections 3–6).
+//! The connection document: the product's user interface as data (rules in RULES.md).
 //!
 //! [`parse`] turns JSON into a [`Document`] or into every mistake at once, each with its JSON path.
 //! A `Document` is therefore always sensible in itself; what only Entra or Halo can tell (does the
@@ -16,8 +16,8 @@ use url::Url;
 pub use parse::parse;
 
 use crate::ids::{
-    AgentRoleId, AppId, CabId, CabRoleId, ClientId, ConnectionId, CustomFieldId, MappingId, ObjectId,
-    SiteId, TenantId, UserRoleId,
+    AgentRoleId, AppId, CabId, CabRoleId, ClientId, ConnectionId, CustomFieldId, MappingId,
+    ObjectId, SiteId, TenantId, UserRoleId,
 };
 
 /// One thing wrong with a document, or worth a warning.
@@ -83,9 +83,9 @@ pub struct Document {
     pub agent_matching: Vec<MatchRow>,
     /// Placement mappings in document order; [`Document::by_rank`] gives the order of trying.
     pub mappings: Vec<Mapping>,
-    /// Group and no-manager roles, CABs (section 5).
+    /// Group and no-manager roles, CABs (R1–R5).
     pub roles: Roles,
-    /// Licence import (section 12).
+    /// Licence import (S1, S2).
     pub licences: Option<Licences>,
     /// Limits on deactivation (L4).
     pub guard: Guard,
@@ -144,6 +144,7 @@ pub enum CredentialKind {
 
 /// What is imported, when, and what follows from a departure.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, each with its own rule")]
 pub struct Sync {
     /// Entities of the schedule; not empty, no repeats.
     pub entities: Vec<Entity>,
@@ -165,6 +166,24 @@ pub struct Sync {
     pub create_disabled: bool,
     /// D8.
     pub last_sign_in: bool,
+}
+
+impl Default for Sync {
+    /// Users every 15 minutes by delta, and everybody once a week.
+    fn default() -> Self {
+        Self {
+            entities: vec![Entity::Users],
+            every_minutes: 15,
+            reading: Reading::Delta,
+            full_every_hours: 168,
+            deactivate_missing: true,
+            deactivate_disabled_users: false,
+            out_of_scope: OutOfScope::Leave,
+            reactivate: true,
+            create_disabled: false,
+            last_sign_in: false,
+        }
+    }
 }
 
 impl Sync {
@@ -228,9 +247,9 @@ pub enum Source {
     Property(String),
     /// `manager.displayName`, `manager.mail` or `manager.userPrincipalName`: the part after the dot.
     Manager(String),
-    /// `proxyAddresses`: the primary one.
+    /// `proxyAddresses:primary`; in a field row also `proxyAddresses`.
     PrimaryAddress,
-    /// `proxyAddresses:all`: every address without its prefix.
+    /// `proxyAddresses:all`, every address without its prefix; in a condition also `proxyAddresses`.
     AllAddresses,
     /// `lastSignInDateTime` (D8).
     LastSignIn,
@@ -294,8 +313,8 @@ pub enum Transform {
     Suffix(String),
     /// Cut to so many characters.
     MaxLength(usize),
-    /// Looked up (trimmed, case-insensitive), with what stands for the rest; without `default` the
-    /// rest pass unchanged.
+    /// Looked up (trimmed, case-insensitive; the keys are trimmed and in lower case), with what
+    /// stands for the rest; without `default` the rest pass unchanged.
     Map(BTreeMap<String, String>, Option<String>),
     /// Values of several sources joined, empty ones left out.
     Join(String),
@@ -476,7 +495,7 @@ pub enum Case {
     Sensitive,
 }
 
-/// Section 5.
+/// Roles by group and by manager, boards, and what makes agents inactive.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Roles {
     /// R1.
@@ -506,7 +525,7 @@ pub struct CabRow {
     pub keep: bool,
 }
 
-/// Section 12.
+/// Import and management of licences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Licences {
     /// The client that licences are imported to.
@@ -575,7 +594,8 @@ impl<'de> Deserialize<'de> for Document {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let value = serde_json::Value::deserialize(from)?;
         parse(&value, CustomClouds::Allowed).map(|parsed| parsed.document).map_err(|mistakes| {
-            let first = mistakes.first().map_or_else(String::new, |m| format!("{}: {}", m.path, m.message));
+            let first =
+                mistakes.first().map_or_else(String::new, |m| format!("{}: {}", m.path, m.message));
             serde::de::Error::custom(first)
         })
     }

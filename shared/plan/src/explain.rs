@@ -240,7 +240,9 @@ impl Outcome {
             Outcome::Condition { field, test, saw, .. } if saw.is_empty() => {
                 format!("{field} {test} fails: there is no value")
             }
-            Outcome::Condition { field, test, saw, .. } => format!("{field} {test} fails: it is \"{saw}\""),
+            Outcome::Condition { field, test, saw, .. } => {
+                format!("{field} {test} fails: it is \"{saw}\"")
+            }
             Outcome::NoSite { field } => format!("{field} is empty and there is no default site"),
         }
     }

@@ -138,7 +138,6 @@ impl Facts {
             News::SoftDeleted if self.presence != Presence::Purged => {
                 self.presence = Presence::SoftDeleted;
             }
-            News::SoftDeleted => {}
             News::Purged => {
                 self.presence = Presence::Purged;
                 self.groups.clear();
@@ -146,7 +145,7 @@ impl Facts {
             News::Missing if self.presence == Presence::Present => {
                 self.presence = Presence::Missing;
             }
-            News::Missing => {}
+            News::SoftDeleted | News::Missing => {}
         }
         if *self == before { Merged::Same } else { Merged::Changed }
     }

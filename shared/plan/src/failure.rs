@@ -146,20 +146,43 @@ impl Failure {
     pub fn sentence(&self) -> String {
         let Failure { service, operation, kind } = self;
         let told = match kind {
-            Kind::Throttled { .. } => format!("{service} asked us to slow down. It is tried again by itself."),
-            Kind::Unavailable { detail } => format!("{service} did not answer properly ({detail}). It is tried again by itself."),
-            Kind::LinkExpired => format!("{service} no longer accepts the saved position. Everybody is read again by itself; if this repeats, run the connection at least daily."),
-            Kind::ForeignLink => format!("{service} sent a link to a host that is not this connection's, which was not followed. Check the connection's cloud setting and whatever stands between it and {service}."),
-            Kind::EndlessPages => format!("{service} repeats pages without end. Nothing was changed by this read; reset the deltas, and report it to Microsoft if it returns."),
-            Kind::Incomplete { read, counted } => format!("{service} delivered {read} people but counts {counted}. Nobody is deactivated by this read; the next full read tries again."),
+            Kind::Throttled { .. } => {
+                format!("{service} asked us to slow down. It is tried again by itself.")
+            }
+            Kind::Unavailable { detail } => format!(
+                "{service} did not answer properly ({detail}). It is tried again by itself."
+            ),
+            Kind::LinkExpired => format!(
+                "{service} no longer accepts the saved position. Everybody is read again by itself; if this repeats, run the connection at least daily."
+            ),
+            Kind::ForeignLink => format!(
+                "{service} sent a link to a host that is not this connection's, which was not followed. Check the connection's cloud setting and whatever stands between it and {service}."
+            ),
+            Kind::EndlessPages => format!(
+                "{service} repeats pages without end. Nothing was changed by this read; reset the deltas, and report it to Microsoft if it returns."
+            ),
+            Kind::Incomplete { read, counted } => format!(
+                "{service} delivered {read} people but counts {counted}. Nobody is deactivated by this read; the next full read tries again."
+            ),
             Kind::Credentials { code, error } => match code {
-                Some(code) => format!("{service} refused the credentials (AADSTS{code}, {error}). {}", aadsts_advice(*code)),
-                None => format!("{service} refused the credentials ({error}). Check the client id and secret, then authorise again."),
+                Some(code) => format!(
+                    "{service} refused the credentials (AADSTS{code}, {error}). {}",
+                    aadsts_advice(*code)
+                ),
+                None => format!(
+                    "{service} refused the credentials ({error}). Check the client id and secret, then authorise again."
+                ),
             },
-            Kind::Forbidden { code } => format!("{service} says that a permission is missing ({code}). Grant the listed permissions with admin consent, then authorise again."),
+            Kind::Forbidden { code } => format!(
+                "{service} says that a permission is missing ({code}). Grant the listed permissions with admin consent, then authorise again."
+            ),
             Kind::Refused { status, code, message } => refused(*service, *status, code, message),
-            Kind::Malformed { detail } => format!("{service} gave an answer that could not be read ({detail}). If this stays, something between us and {service} changes its answers."),
-            Kind::BudgetSpent { wait } => format!("The request budget for {service} is used up for {wait} seconds. It goes on by itself."),
+            Kind::Malformed { detail } => format!(
+                "{service} gave an answer that could not be read ({detail}). If this stays, something between us and {service} changes its answers."
+            ),
+            Kind::BudgetSpent { wait } => format!(
+                "The request budget for {service} is used up for {wait} seconds. It goes on by itself."
+            ),
         };
         format!("Could not {operation}: {told}")
     }
@@ -171,11 +194,18 @@ fn refused(service: Service, status: u16, code: &str, message: &str) -> String {
     format!("{service} refused it (HTTP {status}{code}): {message}")
 }
 
+/// How long a sick person waits after so many failed tries in a row: 5 minutes, doubling to a day (T5).
+pub fn parked_for(attempts: u32) -> SignedDuration {
+    let minutes = 5_i64.saturating_mul(1 << attempts.saturating_sub(1).min(10));
+    SignedDuration::from_mins(minutes.min(24 * 60))
+}
+
 /// Delay before the next try: what the service asks for, else doubling from 2 s to 5 minutes.
 fn after(retry_after: Option<u32>, attempt: u32) -> SignedDuration {
     let doubled = 2_u32.saturating_pow(attempt.min(16)).min(300);
     // Microsoft has been seen to ask for 1 s again and again, so the own delay is a floor after a while.
-    let wanted = retry_after.map_or(doubled, |asked| asked.max(if attempt > 3 { doubled } else { 1 }));
+    let wanted =
+        retry_after.map_or(doubled, |asked| asked.max(if attempt > 3 { doubled } else { 1 }));
     seconds(wanted.min(900))
 }
 
@@ -187,25 +217,57 @@ fn seconds(count: u32) -> SignedDuration {
 /// error codes, and public reports of them).
 pub fn aadsts_advice(code: u32) -> &'static str {
     match code {
-        7_000_215 => "The client secret is wrong; often the secret's id was pasted instead of its value. Enter the value.",
-        7_000_222 => "The client secret has expired. Make a new one in the app registration and enter it here.",
+        7_000_215 => {
+            "The client secret is wrong; often the secret's id was pasted instead of its value. Enter the value."
+        }
+        7_000_222 => {
+            "The client secret has expired. Make a new one in the app registration and enter it here."
+        }
         7_000_218 => "No secret or certificate was sent. Enter the connection's credentials.",
-        700_027 => "The certificate is not registered in the app registration, or the key does not belong to it. Upload the certificate there.",
-        700_024 => "The signed request is outside its valid time. Check the clock of this deployment.",
-        700_016 => "The application id is not known in this tenant: the tenant id is wrong, or nobody consented yet. Check both ids and grant admin consent.",
-        70_001 | 7_000_112 => "The application is disabled in this tenant. Enable the enterprise application.",
-        90_002 | 90_038 | 900_384 => "The tenant was not found in this cloud. Check the tenant id and the cloud setting.",
-        900_144 => "A part of the sign-in request is missing. Check that tenant id, application id and credentials are all set.",
-        70_011 | 700_022 => "The requested scope is wrong. Check the cloud setting; a token of one cloud does not work in another.",
-        65_001 | 65_004 | 90_094 => "Consent is missing. An administrator of the tenant has to grant admin consent.",
-        50_034 | 50_020 => "The account does not exist in this tenant. Sign in with an account of the tenant.",
+        700_027 => {
+            "The certificate is not registered in the app registration, or the key does not belong to it. Upload the certificate there."
+        }
+        700_024 => {
+            "The signed request is outside its valid time. Check the clock of this deployment."
+        }
+        700_016 => {
+            "The application id is not known in this tenant: the tenant id is wrong, or nobody consented yet. Check both ids and grant admin consent."
+        }
+        70_001 | 7_000_112 => {
+            "The application is disabled in this tenant. Enable the enterprise application."
+        }
+        90_002 | 90_038 | 900_384 => {
+            "The tenant was not found in this cloud. Check the tenant id and the cloud setting."
+        }
+        900_144 => {
+            "A part of the sign-in request is missing. Check that tenant id, application id and credentials are all set."
+        }
+        70_011 | 700_022 => {
+            "The requested scope is wrong. Check the cloud setting; a token of one cloud does not work in another."
+        }
+        65_001 | 65_004 | 90_094 => {
+            "Consent is missing. An administrator of the tenant has to grant admin consent."
+        }
+        50_034 | 50_020 => {
+            "The account does not exist in this tenant. Sign in with an account of the tenant."
+        }
         50_057 => "The account that signed in is disabled. Sign in with another one.",
-        50_105 => "The account is not assigned to the application. Assign it in the enterprise application.",
-        53_003 => "Conditional access blocks this sign-in. Exclude the application or meet the policy.",
-        50_076 | 50_079 => "Multi-factor authentication is asked for. Sign in again and complete it.",
-        70_000 | 70_008 | 50_173 | 700_084 => "The sign-in has expired or was revoked. Sign in again.",
+        50_105 => {
+            "The account is not assigned to the application. Assign it in the enterprise application."
+        }
+        53_003 => {
+            "Conditional access blocks this sign-in. Exclude the application or meet the policy."
+        }
+        50_076 | 50_079 => {
+            "Multi-factor authentication is asked for. Sign in again and complete it."
+        }
+        70_000 | 70_008 | 50_173 | 700_084 => {
+            "The sign-in has expired or was revoked. Sign in again."
+        }
         700_082 => "The sign-in was unused for 90 days. Sign in again.",
-        50_194 | 50_196 => "The application is single-tenant or asked too often. Check the tenant id and try again later.",
+        50_194 | 50_196 => {
+            "The application is single-tenant or asked too often. Check the tenant id and try again later."
+        }
         90_055 => "Entra throttles this tenant. Try again later.",
         _ => "Look the code up in Microsoft's list of sign-in error codes, then authorise again.",
     }
@@ -228,12 +290,31 @@ mod tests {
         use Service::{Graph, Halo, Login};
         let unavailable = || Kind::Unavailable { detail: "HTTP 502".into() };
         let refused = || Kind::Refused { status: 400, code: String::new(), message: String::new() };
-        let credentials = || Kind::Credentials { code: Some(7_000_215), error: "invalid_client".into() };
+        let credentials =
+            || Kind::Credentials { code: Some(7_000_215), error: "invalid_client".into() };
         let cases = [
-            ("C7 throttling never changes the state", Graph, Kind::Throttled { retry_after: Some(7) }, 1, retry(7)),
+            (
+                "C7 throttling never changes the state",
+                Graph,
+                Kind::Throttled { retry_after: Some(7) },
+                1,
+                retry(7),
+            ),
             ("no header", Graph, Kind::Throttled { retry_after: None }, 3, retry(8)),
-            ("a constant one second grows", Graph, Kind::Throttled { retry_after: Some(1) }, 5, retry(32)),
-            ("never longer than a queue can delay", Graph, Kind::Throttled { retry_after: Some(9999) }, 1, retry(900)),
+            (
+                "a constant one second grows",
+                Graph,
+                Kind::Throttled { retry_after: Some(1) },
+                5,
+                retry(32),
+            ),
+            (
+                "never longer than a queue can delay",
+                Graph,
+                Kind::Throttled { retry_after: Some(9999) },
+                1,
+                retry(900),
+            ),
             ("it ends", Graph, Kind::Throttled { retry_after: None }, TRIES, Next::EndRun),
             ("C7 5xx never changes the state", Login, unavailable(), 1, retry(2)),
             ("5xx ends the run in the end", Login, unavailable(), TRIES, Next::EndRun),
@@ -245,7 +326,13 @@ mod tests {
             ("wrong query", Graph, refused(), 1, Next::EndRun),
             ("H2", Halo, Kind::BudgetSpent { wait: 12 }, 99, retry(12)),
             ("malformed once", Halo, Kind::Malformed { detail: String::new() }, 1, retry(2)),
-            ("malformed for good", Halo, Kind::Malformed { detail: String::new() }, 4, Next::EndRun),
+            (
+                "malformed for good",
+                Halo,
+                Kind::Malformed { detail: String::new() },
+                4,
+                Next::EndRun,
+            ),
         ];
         for (name, service, kind, attempt, expected) in cases {
             assert_eq!(failure(service, kind).next(attempt), expected, "{name}");

@@ -70,7 +70,9 @@ impl Groups {
         match self.0.get(&id).map(|group| group.state) {
             None | Some(GroupState::Unread) => Membership::Unknown(WhyUnknown::NotRead),
             Some(GroupState::Gone) => Membership::Unknown(WhyUnknown::Gone),
-            Some(GroupState::Read) if self.reaches(direct, id, wanted.nesting) => Membership::Member,
+            Some(GroupState::Read) if self.reaches(direct, id, wanted.nesting) => {
+                Membership::Member
+            }
             Some(GroupState::Read) => Membership::NotMember,
         }
     }

@@ -84,8 +84,16 @@ impl ObjectId {
 pub struct Segment(u8);
 
 impl Segment {
+    /// The first one.
+    pub const FIRST: Segment = Segment(0);
+
     /// How many segments a connection has.
     pub const COUNT: u8 = 16;
+
+    /// The one behind this; `None` behind the last.
+    pub fn next(self) -> Option<Segment> {
+        Segment::try_from(self.0 + 1).ok()
+    }
 
     /// All segments in order.
     pub fn all() -> impl Iterator<Item = Segment> {
@@ -241,7 +249,8 @@ mod tests {
         let id: ObjectId = good.parse().unwrap();
         assert_eq!(id.to_string(), good.to_lowercase());
         assert_eq!(u8::from(id.segment()), 8);
-        for bad in ["", "87d349ed44d743e19a835f2406dee5bd", "{87d349ed-44d7-43e1-9a83-5f2406dee5b}"] {
+        for bad in ["", "87d349ed44d743e19a835f2406dee5bd", "{87d349ed-44d7-43e1-9a83-5f2406dee5b}"]
+        {
             assert!(bad.parse::<ObjectId>().is_err(), "{bad}");
         }
     }

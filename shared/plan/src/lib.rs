@@ -20,4 +20,6 @@ pub mod link;
 pub mod matching;
 pub mod message;
 pub mod placement;
+pub mod reading;
+pub mod schedule;
 pub mod tally;

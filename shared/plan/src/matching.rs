@@ -122,7 +122,11 @@ fn verdict(found: BTreeMap<UserId, Hit>, how: LinkedBy) -> Match {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed case is the failure of the test")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::panic,
+        reason = "a failed case is the failure of the test"
+    )]
 
     use super::*;
 
@@ -142,8 +146,10 @@ mod tests {
             .to_vec()
     }
 
-    /// Halo users as `(id, field, value, object id)`.
-    fn index(users: &[(i64, &str, &str, &str)]) -> Hits {
+    /// A Halo user as `(id, field, value, object id)`.
+    type User<'a> = (i64, &'a str, &'a str, &'a str);
+
+    fn index(users: &[User]) -> Hits {
         let mut hits = Hits::new();
         for (id, field, value, oid) in users {
             let object_id = (!oid.is_empty()).then(|| (*oid).to_owned());
@@ -153,13 +159,15 @@ mod tests {
         hits
     }
 
-    fn found(users: &[(i64, &str, &str, &str)]) -> String {
+    fn found(users: &[User]) -> String {
         let person = facts(&[("userPrincipalName", "Ada@x.example"), ("mail", " ADA@x.example ")]);
         match find(ME.parse().unwrap(), &person, &rows(), &index(users)) {
             Match::None => "none".into(),
             Match::Several(ids) => format!("several {ids:?}"),
             Match::One { hit, how: LinkedBy::ObjectId } => format!("{} by id", hit.user),
-            Match::One { hit, how: LinkedBy::Fields { halo, .. } } => format!("{} by {halo}", hit.user),
+            Match::One { hit, how: LinkedBy::Fields { halo, .. } } => {
+                format!("{} by {halo}", hit.user)
+            }
             Match::One { how, .. } => panic!("{how:?}"),
         }
     }
@@ -167,7 +175,7 @@ mod tests {
     #[test]
     fn matching_goes_by_object_id_then_row_by_row() {
         let other = "11111111-44d7-43e1-9a83-5f2406dee5bd";
-        let cases: &[(&str, &[(i64, &str, &str, &str)], &str)] = &[
+        let cases: &[(&str, &[User], &str)] = &[
             ("M3 nobody", &[(1, "login", "bob@x.example", "")], "none"),
             ("M2 object id, in any case", &[(1, "azureoid", &ME.to_uppercase(), ME)], "1 by id"),
             (
@@ -180,7 +188,11 @@ mod tests {
                 &[(1, "emailaddress", "ada@x.example", ""), (2, "login", "ada@x.example", "")],
                 "2 by login",
             ),
-            ("M5 case and blanks", &[(3, "emailaddress", "ADA@X.example", "")], "3 by emailaddress"),
+            (
+                "M5 case and blanks",
+                &[(3, "emailaddress", "ADA@X.example", "")],
+                "3 by emailaddress",
+            ),
             ("M5 second address", &[(3, "email3", "ada@x.example", "")], "3 by emailaddress"),
             ("M2 another's record", &[(4, "login", "ada@x.example", other)], "none"),
             (

@@ -1,1 +1,106 @@
-//! x
+//! A made-up organisation of 250 people, the Halo it already has, and the connection between them.
+//!
+//! Everything is generated from small lists by seeded randomness: the same call gives the same
+//! bytes. Domains are reserved for examples (RFC 2606).
+
+mod connection;
+mod groups;
+mod halo;
+mod names;
+mod people;
+
+use serde_json::{Map, Value, json};
+
+use crate::graph::Graph;
+pub use connection::connection;
+pub use halo::{HaloSeed, halo_seed};
+
+/// The sample tenant.
+pub const TENANT_ID: &str = "0785ef7c-2d7a-4542-b048-95bcab406e0b";
+
+/// The application registered in it.
+pub const CLIENT_ID: &str = "535fb089-9ff3-47b6-9bfb-4f1264799865";
+
+/// That application's secret, with characters that have to be encoded in a form.
+pub const CLIENT_SECRET: &str = "sample~secret&with+signs=";
+
+/// Directory extension that some people carry.
+pub const EXTENSION: &str = "extension_535fb0899ff347b69bfb4f1264799865_badgeNumber";
+
+/// The mail domain, also the initial domain of the tenant.
+pub const DOMAIN: &str = "contoso.example";
+
+/// Seed of the sample tenant.
+const SEED: u64 = 2026;
+
+/// The sample tenant: people, guests, rooms, shared mailboxes, managers and groups.
+pub fn tenant() -> Graph {
+    let graph = Graph::new(TENANT_ID, CLIENT_ID, CLIENT_SECRET);
+    let everybody = people::everybody(SEED);
+    for person in &everybody {
+        graph.add_user(person.properties.clone());
+    }
+    for person in &everybody {
+        if let Some(manager) = person.manager {
+            graph.set_manager(&person.id, Some(&everybody[manager].id));
+        }
+    }
+    groups::add(&graph, &everybody);
+    graph.set_subscribed_skus(skus());
+    graph
+}
+
+/// A tenant of `n` plain people without managers and groups, for load tests: about 650
+/// bytes of memory each.
+pub fn large(n: usize, seed: u64) -> Graph {
+    let graph = Graph::new(TENANT_ID, CLIENT_ID, CLIENT_SECRET);
+    let mut rng = fastrand::Rng::with_seed(seed);
+    for number in 0..n {
+        graph.add_user(plain_person(number, &mut rng));
+    }
+    graph
+}
+
+fn plain_person(number: usize, rng: &mut fastrand::Rng) -> Value {
+    let country = rng.choice(names::COUNTRIES).expect("some countries");
+    let given = rng.choice(country.given).expect("some names");
+    let surname = rng.choice(country.surnames).expect("some names");
+    let address = format!("{}.{}.{number}@{DOMAIN}", given.1, surname.1);
+    let properties = [
+        ("displayName", format!("{} {}", given.0, surname.0)),
+        ("givenName", given.0.to_owned()),
+        ("surname", surname.0.to_owned()),
+        ("userPrincipalName", address.clone()),
+        ("mail", address),
+        ("jobTitle", (*rng.choice(names::TITLES).expect("some titles")).to_owned()),
+        ("department", (*rng.choice(names::DEPARTMENTS).expect("some departments")).to_owned()),
+        ("officeLocation", country.office.to_owned()),
+    ];
+    let properties = properties.into_iter().map(|(name, value)| (name.to_owned(), json!(value)));
+    Value::Object(properties.collect::<Map<String, Value>>())
+}
+
+/// A GUID of version 4 that depends on what it is for and its number only, so that one more
+/// object of one sort changes no id of another.
+fn stable_id(sort: u64, number: usize) -> String {
+    let mut rng = fastrand::Rng::with_seed(sort << 32 | number as u64);
+    let random = rng.u128(..);
+    uuid::Builder::from_random_bytes(random.to_be_bytes()).into_uuid().to_string()
+}
+
+fn skus() -> Vec<Value> {
+    let sku = |id: &str, name: &str, bought: u32, used: u32| {
+        json!({ "accountId": TENANT_ID, "accountName": "contoso", "appliesTo": "User",
+            "capabilityStatus": "Enabled", "consumedUnits": used, "id": format!("{TENANT_ID}_{id}"),
+            "prepaidUnits": { "enabled": bought, "suspended": 0, "warning": 0, "lockedOut": 0 },
+            "servicePlans": [{ "servicePlanId": "8c098270-9dd4-4350-9b30-ba4703f3b36b",
+                "servicePlanName": "ADALLOM_S_O365", "provisioningStatus": "Success",
+                "appliesTo": "User" }],
+            "skuId": id, "skuPartNumber": name,
+            "subscriptionIds": ["8d5b3c1e-1111-4a6c-9d52-2b1a8a3f0001"] })
+    };
+    vec![
+        sku("c7df2760-2c81-4ef7-b578-5b5392b571df", "ENTERPRISEPREMIUM", 250, 214),
+        sku("84a661c4-e949-4bd2-a560-ed7766fcaf2b", "AAD_PREMIUM_P2", 25, 25),
+    ]
+}

@@ -1,0 +1,149 @@
+//! The only module that reads the environment: every setting of a deployment, with its meaning.
+
+use std::env::VarError;
+use std::str::FromStr;
+
+use jiff::SignedDuration;
+use plan::budget::Limits;
+use plan::document::CustomClouds;
+use plan::schedule::Module;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::Policy;
+use crate::halo::{RequestLimit, Settings};
+
+/// A setting that is missing or makes no sense.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not set.
+    #[error("{0} is not set; it is {1}")]
+    Missing(&'static str, &'static str),
+    /// Not understood. The value itself is not shown: it may be a secret in the wrong place.
+    #[error("{0} is not understood; it is {1}")]
+    Malformed(&'static str, &'static str),
+}
+
+fn optional(name: &'static str) -> Result<Option<String>, ConfigError> {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the environment"
+    )]
+    match std::env::var(name) {
+        Ok(value) if value.trim().is_empty() => Ok(None),
+        Ok(value) => Ok(Some(value.trim().to_owned())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(ConfigError::Malformed(name, "text in UTF-8")),
+    }
+}
+
+fn required(name: &'static str, meaning: &'static str) -> Result<String, ConfigError> {
+    optional(name)?.ok_or(ConfigError::Missing(name, meaning))
+}
+
+fn parsed<T: FromStr>(
+    name: &'static str,
+    meaning: &'static str,
+    default: T,
+) -> Result<T, ConfigError> {
+    match optional(name)? {
+        None => Ok(default),
+        Some(text) => text.parse().map_err(|_| ConfigError::Malformed(name, meaning)),
+    }
+}
+
+fn address(name: &'static str, meaning: &'static str) -> Result<Url, ConfigError> {
+    required(name, meaning)?.parse().map_err(|_| ConfigError::Malformed(name, meaning))
+}
+
+/// Halo's settings (H1): `HALO_API_URL`, `HALO_AUTH_URL`, `HALO_TENANT`, `HALO_CLIENT_ID`,
+/// `HALO_CLIENT_SECRET` (or the secret store's, given as `stored`), `HALO_SCOPE`, `HALO_PAGE_SIZE`,
+/// `HALO_REQUESTS_PER_5_MINUTES` (250; `unlimited` for a Halo of one's own), `HALO_INDEX_MAX_AGE_HOURS`.
+pub fn halo(stored: Option<SecretString>) -> Result<Settings, ConfigError> {
+    let secret = match optional("HALO_CLIENT_SECRET")? {
+        Some(secret) => SecretString::from(secret),
+        None => stored.ok_or(ConfigError::Missing(
+            "HALO_CLIENT_SECRET",
+            "the secret of Halo's API application (Configuration > Integrations > Halo API)",
+        ))?,
+    };
+    let mut settings = Settings::new(
+        address("HALO_API_URL", "Halo's resource server, as in https://acme.halopsa.com/api")?,
+        address(
+            "HALO_AUTH_URL",
+            "Halo's authorisation server, as in https://acme.halopsa.com/auth",
+        )?,
+        required("HALO_CLIENT_ID", "the client id of Halo's API application")?,
+        secret,
+    );
+    settings.tenant = optional("HALO_TENANT")?;
+    if let Some(scope) = optional("HALO_SCOPE")? {
+        settings.scope = scope;
+    }
+    settings.page_size = parsed("HALO_PAGE_SIZE", "a number of rows, 1 to 1000", 100)?;
+    settings.limit = match optional("HALO_REQUESTS_PER_5_MINUTES")?.as_deref() {
+        None => RequestLimit::Shared(Limits::default()),
+        Some("unlimited") => RequestLimit::Unlimited,
+        Some(text) => {
+            let bad =
+                ConfigError::Malformed("HALO_REQUESTS_PER_5_MINUTES", "a number, or unlimited");
+            RequestLimit::Shared(Limits { requests: text.parse().map_err(|_| bad)?, window: 300 })
+        }
+    };
+    let hours = parsed("HALO_INDEX_MAX_AGE_HOURS", "a number of hours", 24)?;
+    settings.index_max_age = SignedDuration::from_hours(hours);
+    Ok(settings)
+}
+
+/// What the deployment allows: `HALO_ENTRA_CUSTOM_CLOUDS` (`allowed` or `refused`; C2),
+/// `HALO_ENTRA_LOG_DAYS` (B4), `HALO_ENTRA_MODULE` (`on` or `off`; C11).
+pub fn policy(custom_clouds: CustomClouds) -> Result<Policy, ConfigError> {
+    const CLOUDS: &str = "HALO_ENTRA_CUSTOM_CLOUDS";
+    const MODULE: &str = "HALO_ENTRA_MODULE";
+    let days: i64 = parsed("HALO_ENTRA_LOG_DAYS", "a number of days", 90)?;
+    Ok(Policy {
+        custom_clouds: match optional(CLOUDS)?.as_deref() {
+            None => custom_clouds,
+            Some("allowed") => CustomClouds::Allowed,
+            Some("refused") => CustomClouds::Refused,
+            Some(_) => return Err(ConfigError::Malformed(CLOUDS, "allowed or refused")),
+        },
+        log_retention: SignedDuration::from_hours(days.clamp(1, 3650) * 24),
+        module: match optional(MODULE)?.as_deref() {
+            None | Some("on") => Module::On,
+            Some("off") => Module::Off,
+            Some(_) => return Err(ConfigError::Malformed(MODULE, "on or off")),
+        },
+    })
+}
+
+/// Names of the AWS resources, set by the template: `TABLE_NAME`, `QUEUE_URL`, `SECRET_PREFIX`.
+#[cfg(feature = "aws")]
+pub mod aws {
+    use super::{ConfigError, required};
+
+    /// Names of the AWS resources.
+    #[derive(Clone, Debug)]
+    pub struct Resources {
+        /// The `DynamoDB` table.
+        pub table: String,
+        /// The queue of hints.
+        pub queue: String,
+        /// What the names of all secrets begin with.
+        pub secret_prefix: String,
+    }
+
+    /// Reads them.
+    pub fn resources() -> Result<Resources, ConfigError> {
+        Ok(Resources {
+            table: required("TABLE_NAME", "the name of the DynamoDB table")?,
+            queue: required("QUEUE_URL", "the address of the SQS queue")?,
+            secret_prefix: required("SECRET_PREFIX", "what the names of the secrets begin with")?,
+        })
+    }
+}
+
+/// How much is logged, as in `info` or `engine=debug` (`HALO_ENTRA_LOG`); `default` without it.
+pub fn log_filter(default: &str) -> String {
+    optional("HALO_ENTRA_LOG").ok().flatten().unwrap_or_else(|| default.to_owned())
+}

@@ -1,0 +1,92 @@
+//! The connection test: who we are in Halo, and what we may do there (H1).
+
+use plan::ids::AgentId;
+use serde::Serialize;
+
+use super::{Call, Error, Halo, wire};
+
+/// What an import needs, as path and array of the list.
+const ENTITIES: [(&str, &str); 7] = [
+    ("Users", "users"),
+    ("Site", "sites"),
+    ("Client", "clients"),
+    ("Agent", "agents"),
+    ("Roles", "roles"),
+    ("UserRoles", "roles"),
+    ("FieldInfo", "fields"),
+];
+
+/// What came of the connection test.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TestReport {
+    /// Why Halo gave no token, in which case nothing else was asked; `None` = it gave one.
+    pub problem: Option<String>,
+    /// Scopes that Halo granted: all that the application has, where `all` was asked for.
+    pub scopes: Vec<String>,
+    /// The agent that the application logs in as, where Halo says so.
+    pub connected_as: Option<ConnectedAs>,
+    /// What each needed entity answered.
+    pub entities: Vec<EntityReport>,
+}
+
+impl TestReport {
+    /// Whether everything answered.
+    pub fn passed(&self) -> bool {
+        self.problem.is_none() && self.entities.iter().all(|entity| entity.problem.is_none())
+    }
+}
+
+/// The agent that the application logs in as. No import may ever disable it (R7).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConnectedAs {
+    /// Its id.
+    pub id: Option<AgentId>,
+    /// Its name.
+    pub name: String,
+}
+
+/// What reading one entity came to. An agent that may see only some clients gets shorter lists without
+/// any error, so that nothing here can tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EntityReport {
+    /// Name of the entity in Halo's API.
+    pub entity: &'static str,
+    /// What went wrong and what to do; `None` = it answered.
+    pub problem: Option<String>,
+}
+
+impl Halo {
+    /// Tests settings and rights. Costs up to nine requests of the budget.
+    pub async fn test(&self) -> TestReport {
+        let token = match self.token(None).await {
+            Ok(token) => token,
+            Err(error) => {
+                let problem = Some(error.to_string());
+                return TestReport { problem, ..TestReport::default() };
+            }
+        };
+        let mut entities = Vec::new();
+        for (entity, key) in ENTITIES {
+            let call = Call::get("read it", &[entity])
+                .with("pageinate", true)
+                .with("page_size", 1)
+                .with("page_no", 1);
+            let problem = self.rows(&call, key).await.err().map(|error| error.to_string());
+            entities.push(EntityReport { entity, problem });
+        }
+        let claimed = ConnectedAs {
+            id: token.claims.int("id").map(AgentId),
+            name: token.claims.text("name").into_owned(),
+        };
+        let known = claimed.id.is_some() && !claimed.name.is_empty();
+        let connected_as = if known { Some(claimed) } else { self.me().await.ok().flatten() };
+        TestReport { problem: None, scopes: token.scopes.clone(), connected_as, entities }
+    }
+
+    async fn me(&self) -> Result<Option<ConnectedAs>, Error> {
+        let body = self.json(&Call::get("read our own agent", &["Agent", "me"])).await?;
+        let record = wire::record(body).unwrap_or_default();
+        let id = record.int("id").map(AgentId);
+        Ok(id.map(|id| ConnectedAs { id: Some(id), name: record.text("name").into_owned() }))
+    }
+}

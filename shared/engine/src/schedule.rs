@@ -1,0 +1,65 @@
+//! The timer: which connections are due, and which runs stand still (section 1, step 1).
+
+use std::time::Duration;
+
+use plan::message::Message;
+use plan::schedule::{Module, Tick, tick};
+
+use crate::Engine;
+use crate::steps::StepError;
+use crate::steps::situation;
+use crate::store::runs::RunRecord;
+use crate::store::{Versioned, decode, keys};
+
+/// Connections whose state is read together.
+const BATCH: usize = 50;
+
+impl Engine {
+    /// One tick: sends the hints that are due and returns how many connections got one. Safe to
+    /// repeat: a connection that is already running, or not due, does nothing with a hint too many.
+    pub async fn tick(&self) -> Result<u64, StepError> {
+        let mut woken = 0;
+        let mut after = None;
+        if self.policy.module == Module::Off {
+            return Ok(woken);
+        }
+        loop {
+            let (connections, next) = self.store.connections(after, BATCH).await?;
+            for (connection, _) in connections {
+                woken += u64::from(self.tick_one(&connection).await?);
+            }
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(woken),
+            }
+        }
+    }
+
+    async fn tick_one(&self, connection: &plan::ids::ConnectionId) -> Result<bool, StepError> {
+        let Some((saved, state)) = self.store.connection(connection).await? else {
+            return Ok(false);
+        };
+        let run: Option<Versioned<RunRecord>> = match state.value.run {
+            Some(run) => {
+                let found = self.store.get(&[keys::run(connection, run)]).await?.pop().flatten();
+                found.as_ref().map(decode).transpose()?
+            }
+            None => None,
+        };
+        let running = run.as_ref().map(|run| (run.value.run.state, run.value.touched));
+        let what = tick(&situation(&saved.value.document, &state.value, self), running);
+        match (what, run) {
+            (Tick::Quiet, _) => Ok(false),
+            (Tick::Wake(_), Some(run)) => {
+                tracing::info!(connection = %connection, run = %run.value.run.run, "the run stood still and is woken");
+                self.wake(&run.value).await?;
+                Ok(true)
+            }
+            (Tick::Fetch | Tick::Wake(_), _) => {
+                let fetch = Message::Fetch { connection: connection.clone() };
+                self.queue.send(&[fetch], Duration::ZERO).await?;
+                Ok(true)
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Decide: looks at what would happen to a segment's dirty people, before anything does: who claims
+//! which Halo user (M3), and how many would be deactivated (L4). Writes nothing to Halo.
+
+use jiff::SignedDuration;
+use plan::decide::{Action, Need, Rules, Verb, Verdict};
+use plan::guard::{self, Planned};
+use plan::ids::{ConnectionId, ObjectId, RunId, Segment, UserId};
+use plan::message::Message;
+use plan::tally::RunState;
+
+use super::lookup::{Batch, Directory, other_claims};
+use super::{StepError, Trouble};
+use crate::Engine;
+use crate::clock::Deadline;
+use crate::halo::index::Freshness;
+use crate::store::people::{Fenced, Person};
+use crate::store::runs::{HeldSegment, Phase};
+use crate::store::{Commit, Expect, Versioned, Write, keys, put};
+
+/// People looked at between two savings of the place.
+const BATCH: usize = 100;
+
+/// Looks at a segment; whoever finishes the last one starts the writing.
+pub(super) async fn decide(
+    engine: &Engine,
+    connection: &ConnectionId,
+    run: RunId,
+    segment: Segment,
+    deadline: Deadline,
+) -> Result<(), StepError> {
+    let Some(record) = engine.store.run(connection, run).await? else { return Ok(()) };
+    if record.value.run.state != RunState::Deciding || record.value.waits_for_index {
+        return Ok(());
+    }
+    let Some(directory) = Directory::load(engine, connection).await? else { return Ok(()) };
+    let owner = engine.random.uuid();
+    let lease = engine.lease_for(deadline);
+    let held = engine.store.hold_segment(connection, run, segment, owner, lease).await?;
+    let Some(mut held) = held else { return Ok(()) };
+    let looked = look(engine, &directory, &mut held, deadline).await;
+    match looked {
+        Ok(Looked::All) => close(engine, connection, run).await,
+        Ok(Looked::SomeLeft) => {
+            let again = Message::Decide { connection: connection.clone(), run, segment };
+            Ok(engine.later(again, SignedDuration::ZERO).await?)
+        }
+        Ok(Looked::IndexMissing) => ask_for_index(engine, connection, run).await,
+        Err(Trouble::Ours(error)) => Err(error),
+        Err(Trouble::Lost | Trouble::Outside(_)) => Ok(()),
+    }
+}
+
+enum Looked {
+    All,
+    SomeLeft,
+    IndexMissing,
+}
+
+async fn look(
+    engine: &Engine,
+    directory: &Directory,
+    held: &mut HeldSegment,
+    deadline: Deadline,
+) -> Result<Looked, Trouble> {
+    let rules = Rules::new(&directory.document);
+    while held.record.phase == Phase::Deciding {
+        let after = held.record.after.clone();
+        let (ids, next) = engine.store.dirty(&held.connection, held.segment, after, BATCH).await?;
+        let mut batch = Batch::load(engine, &held.connection, ids).await?;
+        if !batch.look_up_matches(engine, &rules, &directory.groups, Freshness::Fresh).await? {
+            release(engine, held).await?;
+            return Ok(Looked::IndexMissing);
+        }
+        let mut claims = Vec::new();
+        for (id, person) in &batch.people {
+            let verdict = batch.ask(&rules, &directory.groups, guard::Verdict::Pass, *id);
+            let claim = match verdict {
+                Some(Verdict::Needs(Need::Claims(user))) => Some(user),
+                Some(Verdict::Decided(decision)) => {
+                    held.record.planned += u64::from(deactivates(&decision.action));
+                    None
+                }
+                Some(Verdict::Needs(_)) | None => None,
+            };
+            if claim != person.value.claim {
+                claims.push(Claimed { id: *id, person, claim });
+            }
+        }
+        write_claims(engine, held, &claims).await?;
+        held.record.after.clone_from(&next);
+        if next.is_none() {
+            held.record.phase = Phase::Decided;
+            held.record.owner = None;
+        }
+        let near = next.is_some() && engine.is_near(deadline);
+        if near {
+            held.record.owner = None;
+        }
+        save(engine, held).await?;
+        if near {
+            return Ok(Looked::SomeLeft);
+        }
+    }
+    if held.record.owner.is_some() {
+        release(engine, held).await?;
+    }
+    Ok(Looked::All)
+}
+
+fn deactivates(action: &Action) -> bool {
+    matches!(action, Action::Write(write) if write.verb == Verb::Deactivate)
+}
+
+/// A person who hits another Halo user than before, or none any more.
+struct Claimed<'a> {
+    id: ObjectId,
+    person: &'a Versioned<Person>,
+    claim: Option<UserId>,
+}
+
+impl Claimed<'_> {
+    /// The claim as a record that others find, and the person who has it, in one transaction.
+    fn writes(&self, connection: &ConnectionId) -> Result<Vec<Write>, StepError> {
+        let value = Person { claim: self.claim, ..self.person.value.clone() };
+        let own = put(keys::person(connection, self.id), &value, self.person.unchanged())?;
+        let mut writes = vec![own];
+        if let Some(user) = self.claim {
+            writes.push(put(keys::claim(connection, user, self.id), &(), Expect::Anything)?);
+        }
+        if let Some(user) = self.person.value.claim {
+            let key = keys::claim(connection, user, self.id);
+            writes.push(Write::Delete { key, expect: Expect::Anything });
+        }
+        Ok(writes)
+    }
+}
+
+/// Stores claims; whoever else hit a Halo user that is given up is looked at again.
+async fn write_claims(
+    engine: &Engine,
+    held: &mut HeldSegment,
+    claims: &[Claimed<'_>],
+) -> Result<(), Trouble> {
+    for chunk in claims.chunks(crate::store::COMMIT_LIMIT / 3) {
+        let mut writes = Vec::new();
+        for claim in chunk {
+            writes.extend(claim.writes(&held.connection)?);
+        }
+        // A conflict is another worker at the same people; its claims are the same.
+        if let Commit::Conflict(_) = engine.store.commit(&writes).await? {
+            return Err(Trouble::Lost);
+        }
+    }
+    for (id, user) in claims.iter().filter_map(|it| Some((it.id, it.person.value.claim?))) {
+        let others = other_claims(engine, &held.connection, user, id).await?;
+        let marked =
+            engine.store.mark_dirty(&held.connection, &held.check(), others, "claim").await?;
+        match marked {
+            Fenced::Done(dirty) => held.record.left += dirty,
+            Fenced::Lost => return Err(Trouble::Lost),
+        }
+    }
+    Ok(())
+}
+
+/// Stores the segment's record; lost when another worker took the segment.
+pub(super) async fn save(engine: &Engine, held: &mut HeldSegment) -> Result<(), Trouble> {
+    match engine.store.commit(&[held.save()?]).await? {
+        Commit::Done => {
+            held.saved();
+            Ok(())
+        }
+        Commit::Conflict(_) => Err(Trouble::Lost),
+    }
+}
+
+/// Gives the segment back at once, so that the next hint need not wait for the lease to end.
+pub(super) async fn release(engine: &Engine, held: &mut HeldSegment) -> Result<(), Trouble> {
+    held.record.owner = None;
+    save(engine, held).await
+}
+
+/// Asks for the index once for the whole run, whichever segment misses it first.
+async fn ask_for_index(
+    engine: &Engine,
+    connection: &ConnectionId,
+    run: RunId,
+) -> Result<(), StepError> {
+    let Some(mut record) = engine.store.run(connection, run).await? else { return Ok(()) };
+    if record.value.waits_for_index || record.value.run.state != RunState::Deciding {
+        return Ok(());
+    }
+    record.value.waits_for_index = true;
+    let write = put(keys::run(connection, run), &record.value, record.unchanged())?;
+    match engine.store.commit(&[write]).await? {
+        Commit::Done => Ok(engine.wake(&record.value).await?),
+        Commit::Conflict(_) => Ok(()),
+    }
+}
+
+/// When all segments were looked at: the guard judges, and the writing begins.
+async fn close(engine: &Engine, connection: &ConnectionId, run: RunId) -> Result<(), StepError> {
+    let Some(record) = engine.store.run(connection, run).await? else { return Ok(()) };
+    let mut next = record.value.clone();
+    let parts = engine.store.segments(connection, run, &next.segments).await?;
+    let decided = parts.iter().flatten().filter(|part| part.value.phase >= Phase::Decided).count();
+    if next.run.state != RunState::Deciding || decided < parts.len() {
+        return Ok(());
+    }
+    let Some((saved, state)) = engine.store.connection(connection).await? else { return Ok(()) };
+    let planned = Planned {
+        deactivations: parts.iter().flatten().map(|part| part.value.planned).sum(),
+        linked: state.value.linked,
+    };
+    next.verdict = Some(guard::judge(saved.value.document.guard, planned, next.read_complete));
+    next.run.state = RunState::Applying;
+    next.touched = engine.clock.now();
+    let write = put(keys::run(connection, run), &next, record.unchanged())?;
+    // Whether this worker or another one won, the hints are the same.
+    let _: Commit = engine.store.commit(&[write]).await?;
+    Ok(engine.wake(&next).await?)
+}

@@ -1,0 +1,111 @@
+//! Finish: closes a run when all its segments are done, or when it cannot go on.
+
+use jiff::SignedDuration;
+use plan::failure::Failure;
+use plan::ids::{ConnectionId, RunId};
+use plan::message::Message;
+use plan::tally::{Counts, Requests, RunState};
+
+use super::StepError;
+use crate::Engine;
+use crate::store::runs::{Phase, RunRecord, SegmentRecord};
+use crate::store::{Commit, Versioned, keys, put};
+
+/// Looks whether the run is over. Safe to repeat: a run that is closed stays closed.
+pub(super) async fn finish(
+    engine: &Engine,
+    connection: &ConnectionId,
+    run: RunId,
+) -> Result<(), StepError> {
+    close(engine, connection, run).await
+}
+
+/// Closes the run if every segment is done.
+pub(super) async fn close(
+    engine: &Engine,
+    connection: &ConnectionId,
+    run: RunId,
+) -> Result<(), StepError> {
+    let Some(record) = engine.store.run(connection, run).await? else { return Ok(()) };
+    let parts = parts(engine, &record.value).await?;
+    let done = parts.iter().filter(|part| part.phase == Phase::Done).count();
+    if record.value.run.state != RunState::Applying || done < record.value.segments.len() {
+        return Ok(());
+    }
+    let mut next = record.value.clone();
+    next.run.state = if parts.iter().any(|part| part.counts.held > 0) {
+        RunState::Held
+    } else {
+        RunState::Completed
+    };
+    end(engine, record, next, &parts).await
+}
+
+/// Ends a run that cannot go on; whoever is still dirty is looked at by the next one.
+pub(super) async fn fail(
+    engine: &Engine,
+    connection: &ConnectionId,
+    run: RunId,
+    failure: &Failure,
+) -> Result<(), StepError> {
+    let Some(record) = engine.store.run(connection, run).await? else { return Ok(()) };
+    if record.value.run.state.is_over() {
+        return Ok(());
+    }
+    tracing::warn!(connection = %connection, run = %run, "{}", failure.sentence());
+    let parts = parts(engine, &record.value).await?;
+    let mut next = record.value.clone();
+    next.run.state = RunState::Failed;
+    next.run.error = Some(failure.sentence());
+    end(engine, record, next, &parts).await
+}
+
+async fn parts(engine: &Engine, run: &RunRecord) -> Result<Vec<SegmentRecord>, StepError> {
+    let found = engine.store.segments(&run.run.connection, run.run.run, &run.segments).await?;
+    Ok(found.into_iter().flatten().map(|part| part.value).collect())
+}
+
+/// Sums the segments and frees the connection, in one transaction.
+async fn end(
+    engine: &Engine,
+    record: Versioned<RunRecord>,
+    mut next: RunRecord,
+    parts: &[SegmentRecord],
+) -> Result<(), StepError> {
+    let connection = next.run.connection.clone();
+    let run = next.run.run;
+    let (mut counts, mut requests) = (Counts::default(), Requests::default());
+    for part in parts {
+        counts += part.counts;
+        requests += part.requests;
+    }
+    next.run.counts = counts;
+    next.run.requests += requests;
+    next.run.finished = Some(engine.clock.now());
+    next.touched = engine.clock.now();
+    let left: u64 = parts.iter().map(|part| part.left).sum();
+    let linked: i64 = parts.iter().map(|part| part.linked).sum();
+    loop {
+        let Some(state) = engine.store.state(&connection).await? else { return Ok(()) };
+        let mut free = state.value.clone();
+        if free.run == Some(run) {
+            free.run = None;
+            free.clean = left == 0 && next.run.state == RunState::Completed;
+        }
+        free.linked = free.linked.saturating_add_signed(linked);
+        let writes = [
+            put(keys::run(&connection, run), &next, record.unchanged())?,
+            put(keys::state(&connection), &free, state.unchanged())?,
+        ];
+        match engine.store.commit(&writes).await? {
+            Commit::Done if free.queued.is_some() => {
+                let fetch = Message::Fetch { connection };
+                return Ok(engine.later(fetch, SignedDuration::ZERO).await?);
+            }
+            // Somebody else closed the run.
+            Commit::Done | Commit::Conflict(0) => return Ok(()),
+            // An administrator changed the connection meanwhile.
+            Commit::Conflict(_) => {}
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Connections in the store: documents, and where each connection stands.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use plan::document::Document;
+use plan::groups::{Group, Groups};
+use plan::ids::{ConnectionId, ObjectId, RunId};
+use plan::reading::{Read, Reading};
+use plan::tally::Trigger;
+use serde::{Deserialize, Serialize};
+
+use super::{Expect, Key, Order, Range, Store, StoreError, Versioned, decode, keys};
+
+/// A saved document with its history (C10).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Saved {
+    /// What was saved, with pinned ids.
+    pub document: Document,
+    /// Counts from 1; what `If-Match` names.
+    pub revision: u64,
+    /// When.
+    pub saved: Timestamp,
+    /// Facts about the credentials; the credentials themselves are in the secret store (C4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<CredentialFacts>,
+}
+
+/// What a read may show of credentials (C4, C9).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialFacts {
+    /// Since when they are set.
+    pub set: Timestamp,
+    /// When they expire, as far as known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Whether a connection may be used (C6, C7).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum Authorisation {
+    /// Not tried, or failed.
+    #[default]
+    Unauthorised,
+    /// A token came, and the mandatory permissions are there.
+    Authorised {
+        /// When.
+        since: Timestamp,
+    },
+    /// A run met refused credentials: the schedule stops.
+    Reauthorise {
+        /// What happened and what to do.
+        reason: String,
+        /// When.
+        since: Timestamp,
+    },
+}
+
+/// Where a connection stands. Written only under its lease, or with the version that was read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Whether it may be used.
+    #[serde(default)]
+    pub authorisation: Authorisation,
+    /// When the schedule wants the next run.
+    pub next_due: Timestamp,
+    /// The run under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// The run that an administrator asked for and that waits for its turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued: Option<Queued>,
+    /// The streams.
+    #[serde(default)]
+    pub reading: Reading,
+    /// No dirty mark stands: the next run need not look for any (T4).
+    #[serde(default)]
+    pub clean: bool,
+    /// Linked and active people, for the guard's share (L4).
+    #[serde(default)]
+    pub linked: u64,
+}
+
+/// A run that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queued {
+    /// Its id, which the asker was told.
+    pub run: RunId,
+    /// Who asked.
+    pub trigger: Trigger,
+    /// How it reads.
+    pub read: Read,
+}
+
+impl State {
+    /// A connection that was just made.
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            authorisation: Authorisation::Unauthorised,
+            next_due: now,
+            run: None,
+            queued: None,
+            reading: Reading::default(),
+            clean: false,
+            linked: 0,
+        }
+    }
+
+    /// Whether runs may start (C7).
+    pub fn is_authorised(&self) -> bool {
+        matches!(self.authorisation, Authorisation::Authorised { .. })
+    }
+}
+
+impl Store {
+    /// Ids and names of connections, in order of their ids.
+    pub async fn connections(
+        &self,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<(ConnectionId, String)>, Option<String>), StoreError> {
+        let page = self.query(&Range { after, ..Range::of(keys::CONNECTIONS, limit) }).await?;
+        let found = page
+            .records
+            .iter()
+            .filter_map(|record| Some((record.key.sk.parse().ok()?, record)))
+            .map(|(id, record)| Ok((id, decode(record)?.value)))
+            .collect::<Result<_, StoreError>>()?;
+        Ok((found, page.next))
+    }
+
+    /// The document of a connection.
+    pub async fn document(
+        &self,
+        connection: &ConnectionId,
+    ) -> Result<Option<Versioned<Saved>>, StoreError> {
+        self.read(&keys::document(connection)).await
+    }
+
+    /// Where a connection stands.
+    pub async fn state(
+        &self,
+        connection: &ConnectionId,
+    ) -> Result<Option<Versioned<State>>, StoreError> {
+        self.read(&keys::state(connection)).await
+    }
+
+    /// Document and state in one read.
+    pub async fn connection(
+        &self,
+        connection: &ConnectionId,
+    ) -> Result<Option<(Versioned<Saved>, Versioned<State>)>, StoreError> {
+        let found = self.get(&[keys::document(connection), keys::state(connection)]).await?;
+        match found.as_slice() {
+            [Some(document), Some(state)] => Ok(Some((decode(document)?, decode(state)?))),
+            _ => Ok(None),
+        }
+    }
+
+    /// The tracked groups of a connection.
+    pub async fn groups(&self, connection: &ConnectionId) -> Result<Groups, StoreError> {
+        let mut groups = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let range = Range {
+                prefix: "group#".to_owned(),
+                after,
+                order: Order::Ascending,
+                ..Range::of(keys::own(connection), 1000)
+            };
+            let page = self.query(&range).await?;
+            for record in &page.records {
+                let id = record.key.sk.trim_start_matches("group#").parse::<ObjectId>();
+                if let Ok(id) = id {
+                    groups.insert(id, decode::<Group>(record)?.value);
+                }
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(Groups(groups)),
+            }
+        }
+    }
+
+    /// The keys that hold everything of a connection's own partition, to remove it.
+    pub async fn own_keys(&self, connection: &ConnectionId) -> Result<Vec<Key>, StoreError> {
+        let mut all = Vec::new();
+        let mut after = None;
+        loop {
+            let page =
+                self.query(&Range { after, ..Range::of(keys::own(connection), 1000) }).await?;
+            all.extend(page.records.into_iter().map(|record| record.key));
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(all),
+            }
+        }
+    }
+}
+
+/// The condition under which a value that was read may be replaced.
+pub fn unchanged<T>(read: Option<&Versioned<T>>) -> Expect {
+    read.map_or(Expect::Absent, Versioned::unchanged)
+}

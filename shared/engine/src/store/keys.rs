@@ -1,0 +1,174 @@
+//! Where each kind of record stands in the table: the whole layout on one page.
+//!
+//! | partition | sort key | what |
+//! |---|---|---|
+//! | `connections` | id | name of each connection |
+//! | `c#ID` | `document`, `state`, `lease` | what a step reads first |
+//! | `c#ID` | `group#OID` | a tracked group |
+//! | `c#ID` | `run#RUN` | a run; run ids sort by time |
+//! | `c#ID#run#RUN` | segment | a segment's part of a run: its lease, tally and place |
+//! | `c#ID#people#SEGMENT` | OID | a person: facts, link, what is pending |
+//! | `c#ID#dirty#SEGMENT` | OID | somebody to look at, in the same transaction as the person |
+//! | `c#ID#retry` | time, OID | somebody to look at later (T5) |
+//! | `c#ID#members#GROUP` | OID | a direct member, with the round that saw it |
+//! | `c#ID#reports#OID` | OID | somebody whose manager is the first |
+//! | `c#ID#managers` | OID | somebody who ever had reports |
+//! | `c#ID#names` | name, OID | people by user principal name and display name |
+//! | `c#ID#claims` | Halo user, OID | an unlinked person who hits that Halo user (M3) |
+//! | `c#ID#log` | entry id | the inbound log; entry ids sort by time |
+//! | `c#ID#log#FACET#VALUE` | entry id | entries by person, run, decision, outcome, mapping |
+//! | `halo` | `budget`, `index` | request budget; state of the index of Halo's users |
+//! | `halo#index#…`, `halo#sites#…` | | the index; the book of sites |
+
+use jiff::Timestamp;
+use plan::ids::{ConnectionId, ObjectId, RunId, Segment, UserId};
+
+use super::Key;
+
+/// The list of connections.
+pub const CONNECTIONS: &str = "connections";
+
+/// A connection's entry in the list.
+pub fn listed(connection: &ConnectionId) -> Key {
+    Key::new(CONNECTIONS, connection.as_str())
+}
+
+/// The partition of a connection's own records.
+pub fn own(connection: &ConnectionId) -> String {
+    format!("c#{connection}")
+}
+
+/// The connection's document.
+pub fn document(connection: &ConnectionId) -> Key {
+    Key::new(own(connection), "document")
+}
+
+/// Where the connection stands.
+pub fn state(connection: &ConnectionId) -> Key {
+    Key::new(own(connection), "state")
+}
+
+/// The lease of the connection's reader.
+pub fn lease(connection: &ConnectionId) -> Key {
+    Key::new(own(connection), "lease")
+}
+
+/// A tracked group.
+pub fn group(connection: &ConnectionId, group: ObjectId) -> Key {
+    Key::new(own(connection), format!("group#{group}"))
+}
+
+/// A run.
+pub fn run(connection: &ConnectionId, run: RunId) -> Key {
+    Key::new(own(connection), format!("run#{run}"))
+}
+
+/// A segment's part of a run.
+pub fn segment(connection: &ConnectionId, run: RunId, segment: Segment) -> Key {
+    Key::new(format!("c#{connection}#run#{run}"), segment.to_string())
+}
+
+/// The partition of a segment's people.
+pub fn people(connection: &ConnectionId, segment: Segment) -> String {
+    format!("c#{connection}#people#{segment}")
+}
+
+/// A person.
+pub fn person(connection: &ConnectionId, id: ObjectId) -> Key {
+    Key::new(people(connection, id.segment()), id.to_string())
+}
+
+/// The partition of a segment's dirty people.
+pub fn dirty_of(connection: &ConnectionId, segment: Segment) -> String {
+    format!("c#{connection}#dirty#{segment}")
+}
+
+/// A dirty mark.
+pub fn dirty(connection: &ConnectionId, id: ObjectId) -> Key {
+    Key::new(dirty_of(connection, id.segment()), id.to_string())
+}
+
+/// The partition of people to look at later.
+pub fn retries(connection: &ConnectionId) -> String {
+    format!("c#{connection}#retry")
+}
+
+/// What the keys of people to look at until `now` are smaller than.
+pub fn retries_until(now: Timestamp) -> String {
+    format!("{:020}", now.as_millisecond().saturating_add(1).max(0))
+}
+
+/// Somebody to look at later; the time comes first and is written so that it sorts.
+pub fn retry(connection: &ConnectionId, at: Timestamp, id: ObjectId) -> Key {
+    Key::new(retries(connection), format!("{:020}#{id}", at.as_millisecond().max(0)))
+}
+
+/// The partition of a group's direct members.
+pub fn members_of(connection: &ConnectionId, group: ObjectId) -> String {
+    format!("c#{connection}#members#{group}")
+}
+
+/// A direct member of a group: a person or a group.
+pub fn member(connection: &ConnectionId, group: ObjectId, id: ObjectId) -> Key {
+    Key::new(members_of(connection, group), id.to_string())
+}
+
+/// The partition of somebody's reports.
+pub fn reports_of(connection: &ConnectionId, manager: ObjectId) -> String {
+    format!("c#{connection}#reports#{manager}")
+}
+
+/// Somebody who reports to `manager`.
+pub fn report(connection: &ConnectionId, manager: ObjectId, id: ObjectId) -> Key {
+    Key::new(reports_of(connection, manager), id.to_string())
+}
+
+/// The mark of somebody who ever had reports.
+pub fn manager(connection: &ConnectionId, id: ObjectId) -> Key {
+    Key::new(format!("c#{connection}#managers"), id.to_string())
+}
+
+/// The partition of people by name.
+pub fn names(connection: &ConnectionId) -> String {
+    format!("c#{connection}#names")
+}
+
+/// A name made comparable: trimmed, in lower case, cut to 200 characters.
+pub fn folded(name: &str) -> String {
+    name.trim().to_lowercase().chars().take(200).collect()
+}
+
+/// A person by a folded name.
+pub fn name(connection: &ConnectionId, folded: &str, id: ObjectId) -> Key {
+    Key::new(names(connection), format!("{folded}#{id}"))
+}
+
+/// The partition of claims.
+pub fn claims(connection: &ConnectionId) -> String {
+    format!("c#{connection}#claims")
+}
+
+/// The prefix of the claims on a Halo user.
+pub fn claims_on(user: UserId) -> String {
+    format!("{:020}#", user.0)
+}
+
+/// A person's claim on a Halo user.
+pub fn claim(connection: &ConnectionId, user: UserId, id: ObjectId) -> Key {
+    Key::new(claims(connection), format!("{}{id}", claims_on(user)))
+}
+
+/// The lease of whoever builds the index of Halo's users.
+pub fn index_lease() -> Key {
+    Key::new("halo", "index-lease")
+}
+
+/// The partition of the inbound log.
+pub fn log(connection: &ConnectionId) -> String {
+    format!("c#{connection}#log")
+}
+
+/// The partition of log entries that share a value.
+pub fn log_by(connection: &ConnectionId, facet: &str, value: &str) -> String {
+    format!("c#{connection}#log#{facet}#{value}")
+}

@@ -1,0 +1,211 @@
+//! Runs in the store: the record that people see, and each segment's part.
+
+use jiff::{SignedDuration, Timestamp};
+use plan::guard;
+use plan::ids::{ConnectionId, RunId, Segment};
+use plan::tally::{Counts, Requests, Run};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Commit, Expect, Order, Range, Store, StoreError, Versioned, Write, decode, keys, put};
+
+/// A run with what its steps need.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// What people see.
+    #[serde(flatten)]
+    pub run: Run,
+    /// The segments in which somebody was dirty when deciding began.
+    #[serde(default)]
+    pub segments: Vec<Segment>,
+    /// What the guard said; `None` before all is decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<guard::Verdict>,
+    /// Whether the read can be relied on for deactivations (L5).
+    #[serde(default)]
+    pub read_complete: bool,
+    /// Whether deciding waits for the index of Halo's users.
+    #[serde(default)]
+    pub waits_for_index: bool,
+    /// Failures of Halo in a row while the index was built for this run.
+    #[serde(default)]
+    pub attempts: u32,
+    /// When a step last did something for the run; the timer sends hints again to one that stands still.
+    pub touched: Timestamp,
+}
+
+/// A segment's part of a run: its lease, its place and its counts in one record, so that the write
+/// that records a person counts it at the same time, exactly once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SegmentRecord {
+    /// Who works on it.
+    pub owner: Option<Uuid>,
+    /// Until when nobody else does.
+    pub until: Timestamp,
+    /// How far it is.
+    pub phase: Phase,
+    /// Behind whom it goes on; `None` = from the start.
+    pub after: Option<String>,
+    /// Deactivations that deciding met.
+    pub planned: u64,
+    /// What became of people.
+    pub counts: Counts,
+    /// Requests to Halo and Graph.
+    pub requests: Requests,
+    /// How the number of linked and active people changed.
+    pub linked: i64,
+    /// People who stay dirty behind this run.
+    pub left: u64,
+    /// Failures of the service in a row.
+    pub attempts: u32,
+}
+
+/// How far a segment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Looking at what would happen.
+    Deciding,
+    /// All looked at; waiting for the other segments.
+    Decided,
+    /// Writing to Halo.
+    Applying,
+    /// Done.
+    Done,
+}
+
+/// Holding a segment: the record with the version that proves it.
+#[derive(Clone, Debug)]
+pub struct HeldSegment {
+    /// Whose.
+    pub connection: ConnectionId,
+    /// Of which run.
+    pub run: RunId,
+    /// Which people.
+    pub segment: Segment,
+    /// The record; a change is stored by the next [`HeldSegment::save`].
+    pub record: SegmentRecord,
+    version: u64,
+}
+
+impl HeldSegment {
+    /// The write that stores the record and proves that the segment is still ours.
+    pub fn save(&self) -> Result<Write, StoreError> {
+        let key = keys::segment(&self.connection, self.run, self.segment);
+        put(key, &self.record, Expect::Version(self.version))
+    }
+
+    /// The condition that the segment is still ours, where the record does not change.
+    pub fn check(&self) -> Write {
+        let key = keys::segment(&self.connection, self.run, self.segment);
+        Write::Check { key, expect: Expect::Version(self.version) }
+    }
+
+    /// To be called after the write of [`HeldSegment::save`] was committed.
+    pub fn saved(&mut self) {
+        self.version += 1;
+    }
+
+    /// A number that no other holder of the segment ever had.
+    pub fn epoch(&self) -> Option<Uuid> {
+        self.record.owner
+    }
+}
+
+impl Store {
+    /// A run.
+    pub async fn run(
+        &self,
+        connection: &ConnectionId,
+        run: RunId,
+    ) -> Result<Option<Versioned<RunRecord>>, StoreError> {
+        self.read(&keys::run(connection, run)).await
+    }
+
+    /// Runs of a connection, newest first.
+    pub async fn runs(
+        &self,
+        connection: &ConnectionId,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<RunRecord>, Option<String>), StoreError> {
+        let range = Range {
+            prefix: "run#".to_owned(),
+            after,
+            order: Order::Descending,
+            ..Range::of(keys::own(connection), limit)
+        };
+        let page = self.query(&range).await?;
+        let runs = page
+            .records
+            .iter()
+            .map(|record| Ok(decode(record)?.value))
+            .collect::<Result<_, StoreError>>()?;
+        Ok((runs, page.next))
+    }
+
+    /// The parts of a run that exist so far.
+    pub async fn segments(
+        &self,
+        connection: &ConnectionId,
+        run: RunId,
+        segments: &[Segment],
+    ) -> Result<Vec<Option<Versioned<SegmentRecord>>>, StoreError> {
+        let wanted: Vec<_> =
+            segments.iter().map(|segment| keys::segment(connection, run, *segment)).collect();
+        let found = self.get(&wanted).await?;
+        found.iter().map(|record| record.as_ref().map(decode).transpose()).collect()
+    }
+
+    /// Takes a segment of a run for `duration`; `None` while another worker holds it.
+    pub async fn hold_segment(
+        &self,
+        connection: &ConnectionId,
+        run: RunId,
+        segment: Segment,
+        owner: Uuid,
+        duration: SignedDuration,
+    ) -> Result<Option<HeldSegment>, StoreError> {
+        let now = self.clock.now();
+        let key = keys::segment(connection, run, segment);
+        let found = self.read::<SegmentRecord>(&key).await?;
+        if let Some(found) = &found
+            && found.value.owner.is_some()
+            && found.value.until > now
+        {
+            return Ok(None);
+        }
+        let expect = super::connections::unchanged(found.as_ref());
+        let version = found.as_ref().map_or(0, |found| found.version);
+        let mut record = found.map_or_else(SegmentRecord::new, |found| found.value);
+        record.owner = Some(owner);
+        record.until = now.saturating_add(duration).unwrap_or(now);
+        match self.commit(&[put(key, &record, expect)?]).await? {
+            Commit::Done => Ok(Some(HeldSegment {
+                connection: connection.clone(),
+                run,
+                segment,
+                record,
+                version: version + 1,
+            })),
+            Commit::Conflict(_) => Ok(None),
+        }
+    }
+}
+
+impl SegmentRecord {
+    fn new() -> Self {
+        Self {
+            owner: None,
+            until: Timestamp::UNIX_EPOCH,
+            phase: Phase::Deciding,
+            after: None,
+            planned: 0,
+            counts: Counts::default(),
+            requests: Requests::default(),
+            linked: 0,
+            left: 0,
+            attempts: 0,
+        }
+    }
+}

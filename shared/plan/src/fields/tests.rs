@@ -1,0 +1,304 @@
+//! Cases of field rows: what a row wants of a person (F3–F8), and what a record then gets (H3).
+#![allow(clippy::expect_used, reason = "a failed case is the failure of the test")]
+
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+
+use super::*;
+use crate::document::Transform;
+use crate::ids::CustomFieldId;
+
+fn facts(properties: &str) -> Facts {
+    let properties = serde_json::from_str(properties).expect(properties);
+    Facts { properties, ..Facts::default() }
+}
+
+fn row(from: &[Source]) -> FieldRow {
+    FieldRow {
+        from: from.to_vec(),
+        to: RowTarget::Field("other1".into()),
+        write: WriteMode::Always,
+        empty: Empty::Leaves,
+        transforms: Vec::new(),
+    }
+}
+
+fn property(name: &str) -> Source {
+    Source::Property(name.into())
+}
+
+fn manager(name: &str) -> Source {
+    Source::Manager(name.into())
+}
+
+/// The person of all cases.
+fn ada() -> Facts {
+    facts(
+        r#"{"displayName":"Ada","department":"  ","accountEnabled":false,"city":" Aarhus ",
+            "businessPhones":["1","2"],"otherMails":[" ","c@x.example"],
+            "proxyAddresses":["smtp:b@x.example","SMTP:a@x.example","X500:/o=x","SIP:a@x.example",
+                              "Smtp:c@x.example"],
+            "lastSignInDateTime":"2026-01-02T00:00:00Z","extension_0a_badge":"0042"}"#,
+    )
+}
+
+/// What the only row wants: its text, `clear`, or `leave`.
+fn wish(row: &FieldRow, person: &Facts, manager: ManagerView<'_>) -> String {
+    let wanted = wanted(slice::from_ref(row), &View { facts: person, manager }, |_| None);
+    assert!(wanted.problems.is_empty(), "{wanted:?}");
+    match wanted.wishes.values().next().map(|wish| &wish.value) {
+        None => "leave".to_owned(),
+        Some(value) if value.is_empty() => "clear".to_owned(),
+        Some(value) => value.to_string(),
+    }
+}
+
+#[test]
+fn sources_are_read() {
+    let (ada, boss) = (ada(), facts(r#"{"displayName":"Grace","mail":"grace@x.example"}"#));
+    let rows = [
+        ("F3 text", property("displayName"), "Ada"),
+        ("F3 text as it stands", property("city"), " Aarhus "),
+        ("F3 boolean", property("accountEnabled"), "false"),
+        ("F3 directory extension", property("extension_0a_badge"), "0042"),
+        ("F3 list: the first", property("businessPhones"), "1"),
+        ("F3 list: the first with text", property("otherMails"), "c@x.example"),
+        ("F3 primary address", Source::PrimaryAddress, "a@x.example"),
+        ("F3 all addresses", Source::AllAddresses, "b@x.example, a@x.example, c@x.example"),
+        ("F3 last sign-in", Source::LastSignIn, "2026-01-02T00:00:00Z"),
+        ("F3 constant", Source::Const("x y".into()), "x y"),
+        ("F6 manager", manager("displayName"), "Grace"),
+        ("F6 manager", manager("mail"), "grace@x.example"),
+        ("F6 manager without it", manager("userPrincipalName"), "leave"),
+        ("F5 absent", property("surname"), "leave"),
+        ("F5 white space only", property("department"), "leave"),
+    ];
+    for (rule, source, expected) in rows {
+        let row = row(&[source]);
+        assert_eq!(wish(&row, &ada, ManagerView::Known(&boss)), expected, "{rule} {row:?}");
+    }
+    let no_primary = facts(r#"{"proxyAddresses":["smtp:b@x.example"]}"#);
+    let single = facts(r#"{"proxyAddresses":"SMTP:a@x.example"}"#);
+    let bare = facts(r#"{"proxyAddresses":["a@x.example","smtp:"]}"#);
+    let rows = [
+        ("F3 no primary", Source::PrimaryAddress, &no_primary, "leave"),
+        ("F3 not a list", Source::PrimaryAddress, &single, "a@x.example"),
+        ("F3 without a prefix", Source::AllAddresses, &bare, "a@x.example"),
+        ("F3 without a prefix", Source::PrimaryAddress, &bare, "leave"),
+    ];
+    for (rule, source, person, expected) in rows {
+        assert_eq!(wish(&row(&[source]), person, ManagerView::None), expected, "{rule}");
+    }
+}
+
+#[test]
+fn no_value_leaves_or_clears() {
+    let (ada, boss) = (ada(), facts("{}"));
+    let prefix = || Transform::Prefix("x".into());
+    let known = ManagerView::Known(&boss);
+    let rows = [
+        ("F5", property("surname"), vec![], ManagerView::None, "clear"),
+        ("F5", property("department"), vec![], ManagerView::None, "clear"),
+        ("F5", property("displayName"), vec![], ManagerView::None, "Ada"),
+        ("F8 after a prefix", property("surname"), vec![prefix()], ManagerView::None, "clear"),
+        (
+            "F8 cut away",
+            property("city"),
+            vec![Transform::MaxLength(1)],
+            ManagerView::None,
+            "clear",
+        ),
+        ("F6 no manager", manager("displayName"), vec![], ManagerView::None, "clear"),
+        ("F6 nameless manager", manager("displayName"), vec![], known, "clear"),
+        ("F6 not read yet", manager("displayName"), vec![], ManagerView::NotReadYet, "leave"),
+        ("F6 not read yet", property("surname"), vec![], ManagerView::NotReadYet, "clear"),
+    ];
+    for (rule, source, transforms, manager, expected) in rows {
+        let row = FieldRow { empty: Empty::Clears, transforms, ..row(&[source]) };
+        assert_eq!(wish(&row, &ada, manager), expected, "{rule} {row:?}");
+    }
+}
+
+#[test]
+fn several_sources_make_one_value() {
+    let ada = ada();
+    let join = |separator: &str| vec![Transform::Join(separator.into()), Transform::Trim];
+    let first = || vec![Transform::FirstNonEmpty];
+    let fallback = || Source::Const("none".into());
+    let rows = [
+        (
+            "F8 join leaves empty ones out",
+            vec![property("displayName"), property("department"), property("city")],
+            join("/"),
+            "Ada/ Aarhus",
+        ),
+        ("F8 first", vec![property("surname"), property("displayName")], first(), "Ada"),
+        ("F8 fallback", vec![property("surname"), fallback()], first(), "none"),
+        ("F8 nothing", vec![property("surname"), property("department")], join("/"), "leave"),
+        (
+            "F3 all addresses joined as asked",
+            vec![Source::AllAddresses],
+            join(";"),
+            "b@x.example;a@x.example;c@x.example",
+        ),
+        (
+            "F3 one value of each other list",
+            vec![property("businessPhones"), property("otherMails")],
+            join(" "),
+            "1 c@x.example",
+        ),
+        (
+            "F6 a row waits for the manager even where another source has a value",
+            vec![property("displayName"), manager("mail")],
+            first(),
+            "leave",
+        ),
+    ];
+    for (rule, from, transforms, expected) in rows {
+        let row = FieldRow { transforms, ..row(&from) };
+        assert_eq!(wish(&row, &ada, ManagerView::NotReadYet), expected, "{rule}");
+    }
+}
+
+#[test]
+fn rows_meet_their_targets() {
+    let person = facts(r#"{"displayName":"Ada","city":"åå🙂"}"#);
+    let custom = |id: Option<i64>| RowTarget::Custom {
+        asked: "Shoe size".into(),
+        id: id.map(CustomFieldId),
+    };
+    let rows = [
+        FieldRow { to: RowTarget::Field("name".into()), ..row(&[property("displayName")]) },
+        FieldRow {
+            to: custom(Some(7)),
+            write: WriteMode::IfEmpty,
+            ..row(&[property("displayName")])
+        },
+        FieldRow { to: custom(None), ..row(&[property("displayName")]) },
+        FieldRow { to: RowTarget::Field("other2".into()), ..row(&[property("city")]) },
+        FieldRow { to: RowTarget::Field("other3".into()), ..row(&[property("city")]) },
+    ];
+    let view = View { facts: &person, manager: ManagerView::None };
+    let limit = |target: &Target| match target.to_string().as_str() {
+        "other2" => Some(3),
+        "other3" => Some(4),
+        _ => None,
+    };
+    let wanted = wanted(&rows, &view, limit);
+    let got: Vec<_> = wanted
+        .wishes
+        .iter()
+        .map(|(target, wish)| format!("{target}={} {:?}", wish.value, wish.write))
+        .collect();
+    // F4: the custom field by its id, and not before Halo's id is known; F5: the row's own mode.
+    assert_eq!(got, ["name=Ada Always", "other3=åå🙂 Always", "customfield:7=Ada IfEmpty"]);
+    // F8: not cut, but said with the field's name; the database counts 🙂 twice.
+    let problem = Reason::ValueTooLong { field: "other2".into(), length: 4, limit: 3 };
+    assert_eq!(wanted.problems, [problem]);
+}
+
+fn text(text: &str) -> HaloValue {
+    HaloValue::Text(text.to_owned())
+}
+
+#[test]
+fn only_differences_are_sent() {
+    use HaloValue::{Bool, Ids, Int};
+    use WriteMode::{Always, IfEmpty, OnCreate};
+    let ids = |ids: &[i64]| Ids(ids.iter().copied().collect());
+    // What the record holds, what is wished, when; whether it is sent. The first three: a new record.
+    let rows = [
+        ("F5 new", None, text("a"), [Always, OnCreate, IfEmpty].as_slice(), true),
+        ("H3 nothing for a new one", None, text(" "), &[Always, OnCreate, IfEmpty], false),
+        ("H3 new, no roles", None, ids(&[]), &[Always], false),
+        ("H3 same", Some(text("a")), text("a"), &[Always, OnCreate, IfEmpty], false),
+        ("H3 ends", Some(text("a ")), text("\u{a0}a"), &[Always], false),
+        ("H3 inner white space", Some(text("a  b")), text("a b"), &[Always], true),
+        ("H3 case", Some(text("A@x.example")), text("a@x.example"), &[Always], true),
+        ("H3 other", Some(text("a")), text("b"), &[Always], true),
+        ("F5 on_create", Some(text("a")), text("b"), &[OnCreate], false),
+        ("F5 on_create, empty there", Some(text("")), text("b"), &[OnCreate], false),
+        ("F5 if_empty, not empty", Some(text("a")), text("b"), &[IfEmpty], false),
+        ("F5 if_empty, empty", Some(text(" ")), text("b"), &[IfEmpty, Always], true),
+        ("F5 clear", Some(text("a")), text(""), &[Always], true),
+        ("F5 clear, empty there", Some(text("")), text(""), &[Always, IfEmpty], false),
+        ("F5 clear, white space there", Some(text(" ")), text(""), &[Always], false),
+        ("H3 switch", Some(Bool(true)), Bool(false), &[Always], true),
+        ("H3 switch, same", Some(Bool(false)), Bool(false), &[Always], false),
+        ("H3 switch as text, same", Some(Bool(true)), text("true"), &[Always], false),
+        ("H3 number as text, same", Some(Int(5)), text(" 5"), &[Always], false),
+        ("H3 number as text", Some(Int(5)), text("05"), &[Always], true),
+        ("H3 number", Some(Int(5)), Int(6), &[Always], true),
+        ("R1 roles, same", Some(ids(&[2, 1])), ids(&[1, 2]), &[Always], false),
+        ("R1 roles", Some(ids(&[1])), ids(&[1, 2]), &[Always], true),
+        ("R1 last role taken", Some(ids(&[1])), ids(&[]), &[Always], true),
+        ("R1 no roles, null there", Some(text("")), ids(&[]), &[Always], false),
+    ];
+    let target = Target::field("other1");
+    for (rule, before, after, modes, sent) in rows {
+        for write in modes {
+            let wish = Wish { value: after.clone(), write: *write };
+            let wishes = BTreeMap::from([(target.clone(), wish)]);
+            let held = before.iter().map(|value| (target.clone(), value.clone())).collect();
+            let record = if before.is_some() { Record::Known(&held) } else { Record::New };
+            let change =
+                FieldChange { field: target.clone(), before: before.clone(), after: after.clone() };
+            let expected = if sent { vec![change] } else { Vec::new() };
+            assert_eq!(changes(&wishes, record), expected, "{rule} {write:?}");
+        }
+    }
+}
+
+#[test]
+fn a_field_that_the_record_does_not_hold_is_empty() {
+    // F5, H3
+    let fields = Fields::new();
+    for (write, value, sent) in [
+        (WriteMode::Always, "a", 1),
+        (WriteMode::IfEmpty, "a", 1),
+        (WriteMode::OnCreate, "a", 0),
+        (WriteMode::Always, "", 0),
+    ] {
+        let wish = Wish { value: text(value), write };
+        let wishes = BTreeMap::from([(Target::field("other1"), wish)]);
+        assert_eq!(changes(&wishes, Record::Known(&fields)).len(), sent, "{write:?} {value:?}");
+    }
+}
+
+fn any_value() -> impl Strategy<Value = HaloValue> {
+    prop_oneof![
+        "[ aA1]{0,3}".prop_map(HaloValue::Text),
+        any::<bool>().prop_map(HaloValue::Bool),
+        (0..3_i64).prop_map(HaloValue::Int),
+        prop::collection::btree_set(0..3_i64, 0..3).prop_map(HaloValue::Ids),
+    ]
+}
+
+fn any_wishes() -> impl Strategy<Value = BTreeMap<Target, Wish>> {
+    let modes = [WriteMode::Always, WriteMode::OnCreate, WriteMode::IfEmpty];
+    let wish = (any_value(), prop::sample::select(modes.to_vec()));
+    let wish = wish.prop_map(|(value, write)| Wish { value, write });
+    prop::collection::btree_map(
+        (0..6_i64).prop_map(|id| Target::Custom(CustomFieldId(id))),
+        wish,
+        0..6,
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
+
+    /// T2: what has been sent is not sent again.
+    #[test]
+    fn changes_of_an_applied_record_are_none(
+        wishes in any_wishes(),
+        held in prop::collection::btree_map(0..6_i64, any_value(), 0..6),
+        new: bool,
+    ) {
+        let held = held.into_iter().map(|(id, value)| (Target::Custom(CustomFieldId(id)), value));
+        let mut record: Fields = if new { Fields::new() } else { held.collect() };
+        let sent = changes(&wishes, if new { Record::New } else { Record::Known(&record) });
+        record.extend(sent.into_iter().map(|change| (change.field, change.after)));
+        prop_assert_eq!(changes(&wishes, Record::Known(&record)), vec![]);
+    }
+}

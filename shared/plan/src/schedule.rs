@@ -1,0 +1,104 @@
+//! When a connection runs, and what a hint to read leads to (I3, C7, C11).
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::document::Document;
+use crate::ids::{ConnectionId, RunId};
+use crate::tally::RunState;
+
+/// Whether the whole integration is on (C11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Module {
+    /// Timers, imports and writes happen.
+    On,
+    /// Nothing happens.
+    Off,
+}
+
+/// What is known when a hint to read arrives.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// The rules.
+    pub document: &'a Document,
+    /// Whether the credentials work (C7).
+    pub authorised: bool,
+    /// The run under way.
+    pub run: Option<RunId>,
+    /// The run that waits.
+    pub queued: Option<RunId>,
+    /// When the schedule wants a run.
+    pub next_due: Timestamp,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// What a hint to read leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// The run under way goes on.
+    GoOn(RunId),
+    /// The run that waited begins.
+    Queued(RunId),
+    /// A run of the schedule begins.
+    Scheduled,
+    /// Nothing: switched off, not authorised, or not due.
+    Nothing,
+}
+
+/// Decides what a hint to read leads to. Never two runs of one connection at once (I3).
+pub fn start(situation: &Situation<'_>) -> Start {
+    let Situation { document, authorised, run, queued, next_due, now } = *situation;
+    match (run, queued) {
+        _ if !authorised => Start::Nothing,
+        (Some(run), _) => Start::GoOn(run),
+        _ if !document.enabled => Start::Nothing,
+        (None, Some(run)) => Start::Queued(run),
+        (None, None) if next_due <= now => Start::Scheduled,
+        (None, None) => Start::Nothing,
+    }
+}
+
+/// When the run after one that began at `now` is due: the interval, less up to a tenth of it by
+/// connection, so that thousands of connections do not start in the same second (I3).
+pub fn next_due(connection: &ConnectionId, document: &Document, now: Timestamp) -> Timestamp {
+    let seconds = i64::from(document.sync.every_minutes) * 60;
+    let spread = i64::try_from(spread(connection) % 100).unwrap_or(0);
+    let wait = SignedDuration::from_secs(seconds - seconds * spread / 1000);
+    now.saturating_add(wait).unwrap_or(now)
+}
+
+fn spread(connection: &ConnectionId) -> u64 {
+    connection.as_str().bytes().fold(7, |sum: u64, byte| sum.wrapping_mul(31) + u64::from(byte))
+}
+
+/// How long a run may stand still before the timer sends its hints again (T1).
+pub const STALLED: SignedDuration = SignedDuration::from_mins(3);
+
+/// Whether the timer should send a connection's hints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tick {
+    /// A hint to read.
+    Fetch,
+    /// The hints of the phase that a stalled run is in.
+    Wake(RunState),
+    /// Nothing.
+    Quiet,
+}
+
+/// What the timer does about a connection; `running` is the present run's state and when it was last
+/// touched.
+pub fn tick(situation: &Situation<'_>, running: Option<(RunState, Timestamp)>) -> Tick {
+    match (start(situation), running) {
+        (Start::GoOn(_), Some((state, touched))) if !state.is_over() => {
+            if situation.now.duration_since(touched) >= STALLED {
+                Tick::Wake(state)
+            } else {
+                Tick::Quiet
+            }
+        }
+        // The run's record is over or gone although the connection still points to it: reading
+        // again puts that right.
+        (Start::GoOn(_) | Start::Queued(_) | Start::Scheduled, _) => Tick::Fetch,
+        (Start::Nothing, _) => Tick::Quiet,
+    }
+}

@@ -1,0 +1,19 @@
+//! The Graph simulator over HTTP, looked at as a client would.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
+mod batches;
+mod client;
+mod deltas;
+mod failures;
+mod login;
+mod members;
+mod reads;
+mod sample;
+mod scale;
+mod shapes;
