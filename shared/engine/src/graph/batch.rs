@@ -159,3 +159,50 @@ fn closed(
     };
     Err(failed(operation, kind))
 }
+
+#[cfg(test)]
+impl Inner {
+    /// An answer without headers.
+    pub(super) fn of(status: u16, body: Value) -> Self {
+        Self { status, retry_after: None, body }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::tests::example;
+
+    #[test]
+    fn answers_are_read_in_any_order_and_form() {
+        let body: Value = serde_json::from_slice(&example("batch-managers").body).unwrap();
+        let read: BTreeMap<usize, Inner> =
+            body["responses"].as_array().unwrap().iter().filter_map(Inner::read).collect();
+        let told: Vec<(usize, u16, bool, Option<u32>)> = read
+            .iter()
+            .map(|(id, inner)| (*id, inner.status, inner.is_passing(), inner.retry_after))
+            .collect();
+        assert_eq!(told, [(1, 200, false, None), (2, 404, false, None), (3, 429, true, Some(7))]);
+        assert_eq!(unanswered(&read, 5), [0, 3, 4]);
+    }
+
+    #[test]
+    fn odd_responses_are_read_or_count_as_missing() {
+        let cases = [
+            (json!({ "id": 4, "status": "200" }), Some((4, 200, None))),
+            (
+                json!({ "id": "4", "status": 503, "headers": { "RETRY-AFTER": 1.5 } }),
+                Some((4, 503, Some(2))),
+            ),
+            (json!({ "id": "x", "status": 200 }), None),
+            (json!({ "id": "4" }), None),
+            (json!({ "id": "4", "status": 70_000 }), None),
+            (json!(null), None),
+        ];
+        for (response, expected) in cases {
+            let read = Inner::read(&response);
+            let read = read.map(|(id, inner)| (id, inner.status, inner.retry_after));
+            assert_eq!(read, expected, "{response}");
+        }
+    }
+}

@@ -161,3 +161,6 @@ fn found(items: Vec<Item>) -> Result<Vec<FoundGroup>, Failure> {
     });
     Ok(groups.collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -105,10 +105,11 @@ impl Graph {
         if answer.status.is_success() {
             return Ok(Ok(()));
         }
-        match Refusal::of(&answer).kind(Carried::Nothing) {
-            Kind::Refused { message, .. } => Ok(Err(message)),
-            other => Err(failed(CHECK_SELECT, other)),
+        let kind = Refusal::of(&answer).kind(Carried::Nothing);
+        if let Kind::Refused { message, .. } = kind {
+            return Ok(Err(message));
         }
+        Err(failed(CHECK_SELECT, kind))
     }
 
     async fn people(

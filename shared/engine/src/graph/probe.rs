@@ -88,11 +88,12 @@ fn grant(answer: &Inner) -> Result<Grant, Failure> {
     if answer.is_success() {
         return Ok(Grant::Granted);
     }
-    match answer.refusal().kind(Carried::Nothing) {
-        Kind::Forbidden { code } if code.eq_ignore_ascii_case(NOT_PREMIUM) => Ok(Grant::Unlicensed),
-        Kind::Forbidden { .. } => Ok(Grant::Missing),
-        other => Err(failed(TEST, other)),
+    let kind = answer.refusal().kind(Carried::Nothing);
+    if let Kind::Forbidden { code } = &kind {
+        let unlicensed = code.eq_ignore_ascii_case(NOT_PREMIUM);
+        return Ok(if unlicensed { Grant::Unlicensed } else { Grant::Missing });
     }
+    Err(failed(TEST, kind))
 }
 
 /// The permissions in an access token, where it can be read: its form is Microsoft's own affair and
