@@ -26,19 +26,17 @@ fail() {
   exit 1
 }
 
-# LocalStack's source needs Python 3.12 or newer, its compiled dependencies one before 3.14.
+# LocalStack's own code needs Python 3.13, and its compiled dependencies have no wheels for 3.14.
 find_python() {
-  local candidate pyenv_root
-  pyenv_root=${PYENV_ROOT:-$HOME/.pyenv}
-  for candidate in python3.13 python3.12 python3 \
-    "$pyenv_root"/versions/3.13*/bin/python "$pyenv_root"/versions/3.12*/bin/python \
-    "$HOME"/.local/share/uv/python/cpython-3.1[32]*/bin/python3; do
-    if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(not (3, 12) <= sys.version_info < (3, 14))' 2>/dev/null; then
+  local candidate
+  for candidate in python3.13 python3 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.13*/bin/python \
+    "$HOME"/.local/share/uv/python/cpython-3.13*/bin/python3; do
+    if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null; then
       "$candidate" -c 'import sys; print(sys.executable)'
       return
     fi
   done
-  fail "Python 3.13 (or 3.12) with venv is missing: apt-get install python3.13-venv, or pyenv install 3.13"
+  fail "Python 3.13 with venv is missing: apt-get install python3.13-venv, or pyenv install 3.13"
 }
 
 install_python_packages() {
@@ -116,33 +114,48 @@ end_server() {
   kill -KILL "$1" $java 2>/dev/null || true
 }
 
+# Of `run`: the processes that it started, and a directory of its own for each server, with state
+# and caches that two servers would otherwise write at once.
+server=
+watcher=
+state=
+
+clean_up() {
+  trap - EXIT
+  if [ -n "$server" ]; then end_server "$server"; fi
+  if [ -n "$watcher" ]; then kill -PIPE -- "-$watcher" 2>/dev/null || true; fi
+  rm -rf "$state"
+}
+
 run() {
-  local port=${1:-4566} state
+  local port=${1:-4566}
   prepare
-  # A directory of its own for each server: LocalStack empties its state when it starts.
   state=$(mktemp -d)
+  trap clean_up EXIT
+  trap 'exit 130' INT TERM
   mkdir -p "$state/usr/lib"
   ln -s "$files" "$state/usr/lib/localstack"
 
   exec 3<&0
   set -m # a process group for each job: the end of one is never the end of all
-  OVERRIDE_IN_DOCKER=0 FILESYSTEM_ROOT=$state GATEWAY_LISTEN=127.0.0.1:$port LOCALSTACK_HOST=localhost:$port \
-    DNS_ADDRESS=0 SKIP_SSL_CERT_DOWNLOAD=1 DISABLE_EVENTS=1 DYNAMODB_IN_MEMORY=1 \
+  FILESYSTEM_ROOT=$state XDG_CACHE_HOME=$state/cache OVERRIDE_IN_DOCKER=0 \
+    GATEWAY_LISTEN=127.0.0.1:$port LOCALSTACK_HOST=localhost:$port DNS_ADDRESS=0 \
+    SKIP_SSL_CERT_DOWNLOAD=1 DISABLE_EVENTS=1 DYNAMODB_IN_MEMORY=1 \
     "$venv/bin/python" -m localstack.runtime.main </dev/null 3<&- &
-  local server=$! watcher=
+  server=$!
   if [ -p /dev/fd/3 ]; then
-    {
-      cat <&3 >/dev/null
-      end_server "$server"
-      rm -rf "$state"
-    } &
+    watch_input &
     watcher=$!
     disown "$watcher" # its end is not news
   fi
-  # shellcheck disable=SC2064  # the values of now
-  trap "trap - EXIT; end_server $server; ${watcher:+kill -PIPE -- -$watcher 2>/dev/null;} rm -rf '$state'" EXIT
-  trap 'exit 130' INT TERM
   wait "$server"
+}
+
+# A process of its own, so that the server ends even when this script is killed.
+watch_input() {
+  cat <&3 >/dev/null
+  end_server "$server"
+  rm -rf "$state"
 }
 
 case ${1:-} in

@@ -9,7 +9,7 @@ use reqwest::header::HeaderMap;
 /// How long a connection may take to open.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a request may take, answer included (Halo's heavy lists are slow).
-const TOTAL: Duration = Duration::from_secs(60);
+const TOTAL: Duration = Duration::from_mins(1);
 /// Bytes of an answer that are read at the most; a page of 999 people with everything is about 4 MB.
 const BODY: usize = 32 * 1024 * 1024;
 

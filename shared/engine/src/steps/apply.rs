@@ -131,11 +131,8 @@ impl Worker<'_> {
     ) -> Result<(), Trouble> {
         let started = self.engine.clock.now();
         loop {
-            let decision = match self.decide(rules, batch, id).await? {
-                Some(decision) => decision,
-                // No record stands behind the mark.
-                None => return Ok(()),
-            };
+            // Without a record behind the mark there is nothing to decide.
+            let Some(decision) = self.decide(rules, batch, id).await? else { return Ok(()) };
             let Some(person) = batch.people.get(&id) else { return Ok(()) };
             let sent = match &decision.action {
                 Action::Unchanged
@@ -154,15 +151,13 @@ impl Worker<'_> {
                     Sent::created(self.halo.create_user(fields).await)?
                 }
                 Action::Write(write) => {
-                    match Sent::updated(
-                        self.halo.update_user(write.user, &write.changes, None).await,
-                    )? {
-                        Sent::Gone => {
-                            self.forget(batch, id, write.user);
-                            continue;
-                        }
-                        sent => sent,
+                    let answer = self.halo.update_user(write.user, &write.changes, None).await;
+                    let sent = Sent::updated(answer)?;
+                    if matches!(sent, Sent::Gone) {
+                        forget(batch, id, write.user);
+                        continue;
                     }
+                    sent
                 }
             };
             let done = Done { id, decision, sent, started };
@@ -193,7 +188,7 @@ impl Worker<'_> {
                 }
                 Need::Record(user, targets) => match self.halo.user(user, &targets).await? {
                     Some(record) => known.record = Some(record.fields),
-                    None => self.forget(batch, id, user),
+                    None => forget(batch, id, user),
                 },
                 Need::Site(client, name) => {
                     let sites = self.halo.sites_by_name(placement::site_key);
@@ -249,20 +244,6 @@ impl Worker<'_> {
         Ok(new)
     }
 
-    /// A Halo record that is not there any more is no hit and no link.
-    fn forget(&self, batch: &mut Batch, id: ObjectId, user: plan::ids::UserId) {
-        if let Some(person) = batch.people.get_mut(&id)
-            && person.value.link.as_ref().is_some_and(|link| link.user == user)
-        {
-            person.value.link = None;
-        }
-        let known = batch.known.entry(id).or_default();
-        known.record = None;
-        for hits in known.hits.iter_mut().flat_map(|hits| hits.values_mut()) {
-            hits.retain(|hit| hit.user != user);
-        }
-    }
-
     /// Halo failed as a whole: the one policy decides, here it is carried out.
     async fn failed(&mut self, failure: &Failure, again: Message) -> Result<(), StepError> {
         self.held.record.attempts += 1;
@@ -279,6 +260,20 @@ impl Worker<'_> {
                 finish::fail(self.engine, &connection, run, failure).await
             }
         }
+    }
+}
+
+/// A Halo record that is not there any more is no hit and no link.
+fn forget(batch: &mut Batch, id: ObjectId, user: plan::ids::UserId) {
+    if let Some(person) = batch.people.get_mut(&id)
+        && person.value.link.as_ref().is_some_and(|link| link.user == user)
+    {
+        person.value.link = None;
+    }
+    let known = batch.known.entry(id).or_default();
+    known.record = None;
+    for hits in known.hits.iter_mut().flat_map(|hits| hits.values_mut()) {
+        hits.retain(|hit| hit.user != user);
     }
 }
 

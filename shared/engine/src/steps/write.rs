@@ -56,7 +56,7 @@ impl Sent {
             Error::Halo(failure) if failure.is_about_the_record() => {
                 Ok(Sent::Refused(Failure::sentence(&failure)))
             }
-            other => Err(other.into()),
+            error @ (Error::Halo(_) | Error::Store(_)) => Err(error.into()),
         }
     }
 }

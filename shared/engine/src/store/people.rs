@@ -178,9 +178,8 @@ impl Store {
             self.write_side_records(connection, &loaded).await?;
             self.mark_reports(connection, &mut loaded).await?;
             page.dirty = loaded.dirty();
-            match self.save_people(connection, check, &loaded).await? {
-                Some(outcome) => return Ok(outcome.map(page)),
-                None => continue,
+            if let Some(outcome) = self.save_people(connection, check, &loaded).await? {
+                return Ok(outcome.map(page));
             }
         }
     }
@@ -200,9 +199,8 @@ impl Store {
                 person.value.mark([cause.to_owned()]);
             }
             let dirty = loaded.dirty();
-            match self.save_people(connection, check, &loaded).await? {
-                Some(outcome) => return Ok(outcome.map(dirty)),
-                None => continue,
+            if let Some(outcome) = self.save_people(connection, check, &loaded).await? {
+                return Ok(outcome.map(dirty));
             }
         }
     }
