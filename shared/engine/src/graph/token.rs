@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::hosts::Hosts;
-use super::{Access, Graph, refusal};
+use super::{Access, Graph, refusal, wire};
 use crate::clock::lock;
 use crate::http::{self, Answer};
 
@@ -154,11 +154,9 @@ impl Graph {
 
 /// The token in a success (Microsoft identity platform documentation, client credentials).
 fn token_of(answer: &Answer, now: Timestamp) -> Result<Token, Kind> {
-    let malformed = |detail: &str| Kind::Malformed { detail: detail.to_owned() };
-    let body: Value =
-        serde_json::from_slice(&answer.body).map_err(|_| malformed("a token in JSON"))?;
+    let body = wire::json(&answer.body)?;
     let text = body.get("access_token").and_then(Value::as_str).filter(|text| !text.is_empty());
-    let text = text.ok_or_else(|| malformed("an access token"))?;
+    let text = text.ok_or_else(|| wire::malformed("an access token"))?;
     let lifetime = body.get("expires_in").and_then(|seconds| {
         seconds.as_i64().or_else(|| seconds.as_str().and_then(|text| text.trim().parse().ok()))
     });
