@@ -5,9 +5,9 @@ use std::sync::Arc;
 use plan::document::{Document, Mistake};
 
 use crate::Engine;
-use crate::graph::Graph;
+use crate::graph::{Access, Credential, Graph, Hosts};
 use crate::meter::Meter;
-use crate::secrets::SecretsError;
+use crate::secrets::{ExposeSecret, SecretName, SecretString, SecretsError};
 use crate::store::connections::Saved;
 
 /// What pinning group names did.
@@ -22,12 +22,23 @@ pub struct Pinned {
 impl Engine {
     /// A Graph client for a connection.
     pub async fn graph(&self, saved: &Saved, meter: Arc<Meter>) -> Result<Graph, SecretsError> {
-        use secrecy::ExposeSecret;
-        let name = crate::secrets::SecretName::credentials(&saved.document.id);
+        let document = &saved.document;
+        let name = SecretName::credentials(&document.id);
         let secret = self.secrets.get(&name).await?;
-        let v: serde_json::Value = secret.map(|s| serde_json::from_str(s.expose_secret()).unwrap_or_default()).unwrap_or_default();
-        let plan::document::Cloud::Custom { login, graph } = saved.document.cloud.clone() else { loop {} };
-        Ok(Graph { http: self.http.clone(), login, graph, tenant: saved.document.tenant_id.to_string(), app: saved.document.auth.client_id.to_string(), secret: v["client_secret"].as_str().unwrap_or("").to_owned(), meter, tokens: self.tokens.clone() })
+        // Nothing, or nothing that can be read, is refused by the login service with its own advice.
+        let secret = secret.and_then(|secret| {
+            let fields: serde_json::Value = serde_json::from_str(secret.expose_secret()).ok()?;
+            fields.get("client_secret")?.as_str().map(SecretString::from)
+        });
+        let access = Access {
+            hosts: Hosts::of(&document.cloud),
+            tenant: document.tenant_id,
+            client: document.auth.client_id,
+            credential: Credential::Secret(secret.unwrap_or_default()),
+        };
+        let (http, tokens) = (self.http.clone(), self.tokens.clone());
+        let (clock, random) = (self.clock.clone(), self.random.clone());
+        Ok(Graph::new(access, http, tokens, meter, clock, random))
     }
 
     /// Pins the object id of every group that is named only by name (P3).

@@ -1,110 +1,243 @@
-//! Quick client until the real one is merged.
-#![allow(missing_docs, unused_variables, clippy::all, clippy::pedantic, clippy::nursery, reason = "temporary")]
-use std::collections::{BTreeMap, BTreeSet};
+//! Microsoft Graph: one client for each connection and step, reading people, groups and permissions.
+//!
+//! | file | does |
+//! |---|---|
+//! | `hosts` | where each cloud's login and Graph are (C2) |
+//! | `token` | signing in, and the process's access tokens |
+//! | `refusal` | what an error answer means |
+//! | `wire` | reading JSON leniently, page by page |
+//! | `person`, `people` | one user object; the calls that read users |
+//! | `group`, `groups` | one group object; the calls that read groups and members |
+//! | `batch` | many small requests in one |
+//! | `probe` | which permissions the connection has (C6) |
+//!
+//! A request is made once: whoever called decides by [`plan::failure::Failure::next`] when the step
+//! is tried again. There are two exceptions. A refused token is renewed and the request repeated,
+//! once; and requests inside a batch that are throttled are sent again, because the rest of the batch
+//! would be lost with them.
+
+mod batch;
+mod group;
+mod groups;
+mod hosts;
+mod people;
+mod person;
+mod probe;
+mod refusal;
+mod token;
+mod wire;
+
 use std::sync::Arc;
-use plan::cursor::{Link, Next, Scope};
-use plan::facts::*;
+
+use plan::cursor::{Link, Next};
 use plan::failure::{Failure, Kind, Service};
-use plan::ids::ObjectId;
-use serde_json::Value as Json;
+use plan::ids::{AppId, TenantId};
+use reqwest::{Method, StatusCode};
+use url::Url;
+use uuid::Uuid;
+
+pub use group::{GroupChange, GroupNews, Member};
+pub use groups::FoundGroup;
+pub use hosts::Hosts;
+pub use probe::{Grant, Permission};
+pub use token::{Credential, Tokens};
+
+use crate::clock::Clock;
+use crate::http::{self, Answer};
 use crate::meter::Meter;
-#[derive(Clone, Debug, Default)]
-pub struct Tokens(Arc<std::sync::Mutex<BTreeMap<String, String>>>);
-#[derive(Debug)]
-pub struct Graph { pub http: reqwest::Client, pub login: url::Url, pub graph: url::Url, pub tenant: String, pub app: String, pub secret: String, pub meter: Arc<Meter>, pub tokens: Tokens }
-pub struct Page<T> { pub items: Vec<T>, pub next: Next }
-pub struct GroupChange { pub id: ObjectId, pub name: Option<String>, pub news: GroupNews, pub added: Vec<Member>, pub removed: Vec<ObjectId> }
-#[derive(Clone, Copy)]
-pub enum GroupNews { Unsaid, Gone }
-#[derive(Clone, Copy)]
-pub enum Member { User(ObjectId), Group(ObjectId) }
+use crate::random::Random;
+use refusal::{Carried, Refusal};
+use token::Token;
+
+/// Where a connection's directory is, and how to get in.
 #[derive(Clone, Debug)]
-pub struct FoundGroup { pub id: ObjectId, pub name: String }
-impl Graph {
-    fn fail(&self, kind: Kind) -> Failure { Failure { service: Service::Graph, operation: "read".into(), kind } }
-    async fn token(&self) -> Result<String, Failure> {
-        if let Some(t) = self.tokens.0.lock().unwrap().get(&self.app) { return Ok(t.clone()); }
-        self.meter.request(Service::Login);
-        let url = format!("{}{}/oauth2/v2.0/token", self.login, self.tenant);
-        let scope = format!("{}.default", self.graph);
-        let a = crate::http::send(Service::Login, "sign in", self.http.post(url).form(&[("grant_type","client_credentials"),("client_id",&self.app),("client_secret",&self.secret),("scope",&scope)])).await?;
-        let v: Json = serde_json::from_slice(&a.body).unwrap_or_default();
-        match v["access_token"].as_str() { Some(t) => { self.tokens.0.lock().unwrap().insert(self.app.clone(), t.to_owned()); Ok(t.to_owned()) }, None => Err(Failure{service: Service::Login, operation: "sign in".into(), kind: Kind::Credentials{code: v["error_codes"][0].as_u64().map(|c| c as u32), error: v["error"].as_str().unwrap_or("?").into()}}) }
-    }
-    async fn get(&self, url: &str, linked: bool) -> Result<Json, Failure> {
-        let t = self.token().await?;
-        self.meter.request(Service::Graph);
-        let a = crate::http::send(Service::Graph, "read", self.http.get(url).bearer_auth(t).header("ConsistencyLevel","eventual")).await?;
-        if a.status == 429 { return Err(self.fail(Kind::Throttled{retry_after: a.retry_after()})); }
-        if a.status == 410 || (linked && a.status == 400) { return Err(self.fail(Kind::LinkExpired)); }
-        if !a.status.is_success() { return Err(self.fail(Kind::Unavailable{detail: format!("{} {}", a.status, String::from_utf8_lossy(&a.body))})); }
-        serde_json::from_slice(&a.body).map_err(|e| self.fail(Kind::Unavailable{detail: e.to_string()}))
-    }
-    fn next(v: &Json) -> Next {
-        if let Some(n) = v["@odata.nextLink"].as_str() { Next::Page(Link::new(n)) } else { Next::End(v["@odata.deltaLink"].as_str().map(Link::new)) }
-    }
-    fn person(v: &Json, scope: Scope, list: bool) -> Option<PersonChange> {
-        let id: ObjectId = v["id"].as_str()?.parse().ok()?;
-        if let Some(r) = v.get("@removed") { return Some(PersonChange{id, news: if r["reason"] == "deleted" { News::Purged } else { News::SoftDeleted }}); }
-        let mut properties = BTreeMap::new();
-        let mut put = |k: &str, v: &Json| { let val = match v { Json::Null => Some(None), Json::Bool(b) => Some(Some(Value::Bool(*b))), Json::String(s) => Some(Some(Value::Text(s.clone()))), Json::Number(n) => Some(Some(Value::Text(n.to_string()))), Json::Array(a) => { let l: Vec<String> = a.iter().filter_map(|x| x.as_str().map(str::to_owned)).collect(); Some(if l.is_empty() { None } else { Some(Value::List(l)) }) }, _ => None }; if let Some(val) = val { properties.insert(k.to_owned(), val); } };
-        let mut manager = ManagerNews::Unsaid;
-        for (k, val) in v.as_object()? {
-            match k.as_str() {
-                "onPremisesExtensionAttributes" => if let Some(o) = val.as_object() { for (k, v) in o { put(k, v); } },
-                "manager@delta" => for m in val.as_array()? { if m.get("@removed").is_none() { manager = ManagerNews::Is(m["id"].as_str()?.parse().ok()?); } else if manager == ManagerNews::Unsaid { manager = ManagerNews::None; } },
-                "manager" => manager = ManagerNews::Is(val["id"].as_str()?.parse().ok()?),
-                k if k.starts_with('@') => {}
-                k => put(k, val),
-            }
-        }
-        if list && manager == ManagerNews::Unsaid { manager = ManagerNews::None; }
-        let complete = scope == Scope::Full && v.get("userPrincipalName").is_some();
-        Some(PersonChange{id, news: News::Seen(Seen{properties, manager, absent: if complete { Absent::NeverSet } else { Absent::Unsaid }})})
-    }
-    pub async fn users_delta(&self, link: Option<&Link>, select: &BTreeSet<String>, scope: Scope) -> Result<Page<PersonChange>, Failure> {
-        let first = format!("{}v1.0/users/delta?$select={}", self.graph, select.iter().cloned().collect::<Vec<_>>().join(","));
-        let v = self.get(link.map_or(&first, |l| l.expose_ref()), link.is_some()).await?;
-        Ok(Page{ items: v["value"].as_array().into_iter().flatten().filter_map(|x| Self::person(x, scope, false)).collect(), next: Self::next(&v) })
-    }
-    pub async fn users_list(&self, link: Option<&Link>, select: &BTreeSet<String>) -> Result<Page<PersonChange>, Failure> {
-        let first = format!("{}v1.0/users?$top=999&$select={}&$expand=manager($levels=1;$select=id)", self.graph, select.iter().filter(|s| *s != "manager").cloned().collect::<Vec<_>>().join(","));
-        let v = self.get(link.map_or(&first, |l| l.expose_ref()), link.is_some()).await?;
-        Ok(Page{ items: v["value"].as_array().into_iter().flatten().filter_map(|x| Self::person(x, Scope::Full, true)).collect(), next: Self::next(&v) })
-    }
-    pub async fn managers_list(&self, link: Option<&Link>) -> Result<Page<PersonChange>, Failure> {
-        let first = format!("{}v1.0/users?$top=999&$select=id&$expand=manager($levels=1;$select=id)", self.graph);
-        let v = self.get(link.map_or(&first, |l| l.expose_ref()), link.is_some()).await?;
-        Ok(Page{ items: v["value"].as_array().into_iter().flatten().filter_map(|x| Self::person(x, Scope::Changes, true)).collect(), next: Self::next(&v) })
-    }
-    pub async fn users_count(&self) -> Result<u64, Failure> {
-        let v = self.get(&format!("{}v1.0/users/$count", self.graph), false).await?;
-        Ok(v.as_u64().unwrap_or(0))
-    }
-    pub async fn groups_delta(&self, link: Option<&Link>, ids: &[ObjectId]) -> Result<Page<GroupChange>, Failure> {
-        let f = ids.iter().map(|i| format!("id eq '{i}'")).collect::<Vec<_>>().join(" or ");
-        let first = format!("{}v1.0/groups/delta?$select=id,displayName,members&$filter={}", self.graph, f.replace(' ', "%20"));
-        let v = self.get(link.map_or(&first, |l| l.expose_ref()), link.is_some()).await?;
-        let items = v["value"].as_array().into_iter().flatten().filter_map(|g| {
-            let mut c = GroupChange{ id: g["id"].as_str()?.parse().ok()?, name: g["displayName"].as_str().map(str::to_owned), news: if g.get("@removed").is_some() { GroupNews::Gone } else { GroupNews::Unsaid }, added: vec![], removed: vec![] };
-            for m in g["members@delta"].as_array().into_iter().flatten() {
-                let id = m["id"].as_str()?.parse().ok()?;
-                if m.get("@removed").is_some() { c.removed.push(id) } else if m["@odata.type"] == "#microsoft.graph.user" { c.added.push(Member::User(id)) } else if m["@odata.type"] == "#microsoft.graph.group" { c.added.push(Member::Group(id)) }
-            }
-            Some(c)
-        }).collect();
-        Ok(Page{ items, next: Self::next(&v) })
-    }
-    pub async fn members_list(&self, group: ObjectId, link: Option<&Link>) -> Result<Option<Page<Member>>, Failure> { Ok(None) }
-    pub async fn find_groups(&self, names: &[String]) -> Result<Vec<Vec<FoundGroup>>, Failure> {
-        let mut all = vec![];
-        for n in names {
-            let v = self.get(&format!("{}v1.0/groups?$select=id,displayName&$filter=displayName%20eq%20'{}'", self.graph, n.replace('\'', "''").replace(' ', "%20")), false).await?;
-            all.push(v["value"].as_array().into_iter().flatten().filter_map(|g| Some(FoundGroup{id: g["id"].as_str()?.parse().ok()?, name: g["displayName"].as_str()?.to_owned()})).collect());
-        }
-        Ok(all)
-    }
-    pub async fn groups_by_id(&self, ids: &[ObjectId]) -> Result<Vec<Option<FoundGroup>>, Failure> { Ok(vec![]) }
+pub struct Access {
+    /// Login and Graph of the connection's cloud.
+    pub hosts: Hosts,
+    /// The directory.
+    pub tenant: TenantId,
+    /// The application that signs in.
+    pub client: AppId,
+    /// What proves that it is the application.
+    pub credential: Credential,
 }
-trait Ex { fn expose_ref(&self) -> &String; }
-impl Ex for Link { fn expose_ref(&self) -> &String { Box::leak(Box::new(self.expose().to_owned())) } }
+
+/// A page that was read, and where the next one is.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// What it says, in Graph's order; the same person or group may come several times.
+    pub items: Vec<T>,
+    /// The next page, or the end.
+    pub next: Next,
+    /// Items that say nothing: without a usable id, or with everything null because the application
+    /// may not read that kind of object.
+    pub skipped: u64,
+}
+
+/// Graph for one connection during one step.
+#[derive(Debug)]
+pub struct Graph {
+    access: Access,
+    http: reqwest::Client,
+    tokens: Tokens,
+    meter: Arc<Meter>,
+    clock: Arc<dyn Clock>,
+    random: Arc<Random>,
+}
+
+/// A request before it has a token.
+#[derive(Debug)]
+struct Ask {
+    /// What it is for, as the end of "could not …".
+    operation: &'static str,
+    url: Url,
+    /// The JSON of a POST; `None` = GET.
+    body: Option<Vec<u8>>,
+    /// Asks for the index behind advanced queries (Microsoft Graph documentation, advanced queries).
+    eventual: bool,
+    carried: Carried,
+}
+
+impl Graph {
+    /// A client that shares `tokens` with all others of the process and counts with `meter`.
+    pub fn new(
+        access: Access,
+        http: reqwest::Client,
+        tokens: Tokens,
+        meter: Arc<Meter>,
+        clock: Arc<dyn Clock>,
+        random: Arc<Random>,
+    ) -> Self {
+        Self { access, http, tokens, meter, clock, random }
+    }
+
+    /// A GET of a path below the version root, which begins with `/` and is percent-encoded.
+    fn asking(&self, operation: &'static str, path: &str) -> Result<Ask, Failure> {
+        let text = format!("{}/v1.0{path}", self.access.hosts.graph);
+        let url = Url::parse(&text).map_err(|_| {
+            let detail = "the cloud's Graph address is not an address".to_owned();
+            failed(operation, Kind::Malformed { detail })
+        })?;
+        Ok(Ask { operation, url, body: None, eventual: false, carried: Carried::Nothing })
+    }
+
+    /// The GET of a link, or without one of the path that starts a round.
+    fn following(
+        &self,
+        operation: &'static str,
+        link: Option<&Link>,
+        start: impl FnOnce() -> String,
+    ) -> Result<Ask, Failure> {
+        let Some(link) = link else { return self.asking(operation, &start()) };
+        let url = self.own(link).ok_or_else(|| failed(operation, Kind::ForeignLink))?;
+        Ok(Ask { operation, url, body: None, eventual: false, carried: Carried::Link })
+    }
+
+    /// The address of a link, if it leads to this connection's Graph and nowhere else (D2). The
+    /// address sends the same bytes: parsing escapes only what no request line can hold.
+    fn own(&self, link: &Link) -> Option<Url> {
+        let graph = Url::parse(&self.access.hosts.graph).ok()?;
+        let url = Url::parse(link.expose()).ok()?;
+        let same = url.origin() == graph.origin() && url.origin().is_tuple();
+        // A name before the host would become an authorisation header of its own.
+        (same && url.username().is_empty() && url.password().is_none()).then_some(url)
+    }
+
+    /// Sends a request, with one more try if the token is refused, and gives any answer that arrived.
+    async fn ask(&self, ask: &Ask) -> Result<Answer, Failure> {
+        let id = self.random.uuid();
+        let token = self.token(None).await?;
+        let answer = self.send(ask, id, &token).await?;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            return Ok(answer);
+        }
+        // Single backends have been seen to refuse good tokens, so a new one gets one chance.
+        let token = self.token(Some(&token)).await?;
+        self.send(ask, id, &token).await
+    }
+
+    /// As [`Self::ask`], but only a success is an answer.
+    async fn get(&self, ask: &Ask) -> Result<Answer, Failure> {
+        let answer = self.ask(ask).await?;
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        Err(failed(ask.operation, Refusal::of(&answer).kind(ask.carried)))
+    }
+
+    async fn send(&self, ask: &Ask, id: Uuid, token: &Token) -> Result<Answer, Failure> {
+        let method = if ask.body.is_some() { Method::POST } else { Method::GET };
+        let mut request = self
+            .http
+            .request(method, ask.url.clone())
+            .bearer_auth(token.expose())
+            .header("accept", "application/json")
+            .header("client-request-id", id.to_string())
+            // An import is background work: others of the tenant go first.
+            .header("x-ms-throttle-priority", "low");
+        if ask.eventual {
+            request = request.header("ConsistencyLevel", "eventual");
+        }
+        if let Some(body) = &ask.body {
+            request = request.header("content-type", "application/json").body(body.clone());
+        }
+        self.meter.request(Service::Graph);
+        let answer = http::send(Service::Graph, ask.operation, request).await?;
+        log(ask.operation, id, &answer);
+        Ok(answer)
+    }
+
+    /// A page of items, each read by `reader`, whose link must lead to this Graph as well.
+    async fn page<R: wire::Reader + Copy>(
+        &self,
+        ask: &Ask,
+        reader: R,
+        end: wire::End,
+    ) -> Result<wire::Body<R::Value>, Failure> {
+        let answer = self.get(ask).await?;
+        let page =
+            wire::page(&answer.body, reader, end).map_err(|kind| failed(ask.operation, kind))?;
+        match &page.next {
+            // Told now, while the position before this page is still the one that is stored.
+            Next::Page(link) | Next::End(Some(link)) if self.own(link).is_none() => {
+                Err(failed(ask.operation, Kind::ForeignLink))
+            }
+            Next::Page(_) | Next::End(_) => Ok(page),
+        }
+    }
+}
+
+fn failed(operation: &str, kind: Kind) -> Failure {
+    Failure { service: Service::Graph, operation: operation.to_owned(), kind }
+}
+
+/// What support needs to find a request again; no address, because that may hold a link's token.
+fn log(operation: &str, id: Uuid, answer: &Answer) {
+    let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok());
+    let status = answer.status.as_u16();
+    let code = if answer.status.is_success() { String::new() } else { Refusal::of(answer).code };
+    tracing::debug!(
+        operation,
+        status,
+        code,
+        client_request_id = %id,
+        request_id = header("request-id"),
+        date = header("date"),
+        throttle = header("x-ms-throttle-limit-percentage"),
+        "Graph answered"
+    );
+}
+
+/// A value inside a query, percent-encoded.
+fn encoded(value: &str) -> String {
+    // A blank is `+` only in forms; whether Graph takes it for one in a query is not documented.
+    url::form_urlencoded::byte_serialize(value.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+/// A text inside an `OData` expression, in quotes and percent-encoded.
+fn quoted(text: &str) -> String {
+    encoded(&format!("'{}'", text.replace('\'', "''")))
+}
+
+#[cfg(test)]
+mod tests;
