@@ -9,6 +9,6 @@
 )]
 
 pub mod aws;
-
+pub mod contract;
 pub mod tripwire;
 pub mod world;
