@@ -1,3 +1,4 @@
 //! Helpers of the system tests.
 
 pub mod aws;
+pub mod contract;

@@ -32,9 +32,9 @@ use crate::clock::Clock;
 /// Where a record is: a partition, and a place in its order (bytewise).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
-    /// Partition key, 1 to 512 bytes.
+    /// Partition key, 1 to 1,024 bytes.
     pub pk: String,
-    /// Sort key, 1 to 512 bytes.
+    /// Sort key, 1 to 1,024 bytes.
     pub sk: String,
 }
 

@@ -9,8 +9,8 @@ use super::{COMMIT_LIMIT, Expect, Key, Order, Range, StoreError, Write};
 
 /// Longest body in bytes: `DynamoDB` allows 400 KB for an item with its keys and names.
 const BODY_LIMIT: usize = 300 * 1024;
-/// Longest part of a key in bytes: `DynamoDB` allows 1,024 for a sort key.
-const KEY_LIMIT: usize = 512;
+/// Longest part of a key in bytes (`DynamoDB`'s limit for a sort key).
+const KEY_LIMIT: usize = 1024;
 /// Bytes in one commit (`DynamoDB`'s limit for a transaction, in its stricter reading).
 const COMMIT_BYTES: usize = 4_000_000;
 /// Records in one page.
