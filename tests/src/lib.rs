@@ -1,4 +1,14 @@
-//! Helpers of the system tests.
+//! Helpers of the system tests: a whole world in one process, and ways to break it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a helper that lost its footing should stop the test at once"
+)]
 
 pub mod aws;
 pub mod contract;
+pub mod tripwire;
+pub mod world;

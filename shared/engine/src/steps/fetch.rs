@@ -1,30 +1,33 @@
 //! Fetch: reads Graph page by page into facts, and moves the cursor last (section 1, step 2).
 
+mod groups;
+mod people;
+
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use plan::catalogue;
-use plan::cursor::{Cursor, Progress};
-use plan::document::{Document, Nesting};
-use plan::facts::{News, PersonChange, Presence};
+use plan::cursor::Progress;
+use plan::document::Document;
+use plan::facts::PersonChange;
 use plan::failure::{Failure, Kind, Next, Service};
-use plan::groups::{Group, GroupState};
-use plan::ids::{ConnectionId, ObjectId, RunId, Segment};
+use plan::ids::{ConnectionId, ObjectId, RunId};
 use plan::message::Message;
-use plan::reading::{self, Read, Stage, Wanted};
+use plan::reading::{Read, Stage, Wanted};
 use plan::schedule::{self, Situation, Start};
 use plan::tally::{Counts, Requests, Run, RunState, Trigger};
 
+use self::groups::wanted_groups;
 use super::{StepError, Trouble};
 use crate::Engine;
 use crate::clock::Deadline;
-use crate::graph::{Graph, GroupChange, GroupNews, Member, Page};
+use crate::graph::Graph;
 use crate::meter::Meter;
 use crate::store::connections::{Authorisation, Saved, State};
 use crate::store::leases::Fence;
 use crate::store::people::Fenced;
 use crate::store::runs::RunRecord;
-use crate::store::{Commit, Expect, Range, Versioned, Write, keys, put};
+use crate::store::{Commit, Range, Versioned, Write, keys, put};
 
 /// A reader at work: what it holds, and what it will store next.
 struct Reader<'a> {
@@ -227,51 +230,6 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    async fn users_page(&mut self) -> Result<(), Trouble> {
-        let reading = &self.state.value.reading;
-        let cursor = reading.users.clone().unwrap_or(Cursor::Start);
-        let select = &reading.select;
-        let page = match self.document.sync.reading {
-            plan::document::Reading::Delta => {
-                self.graph.users_delta(cursor.link(), select, cursor.scope()).await?
-            }
-            plan::document::Reading::Full => self.graph.users_list(cursor.link(), select).await?,
-        };
-        let full = cursor.scope() == plan::cursor::Scope::Full;
-        let round = full.then_some(reading.round);
-        let merged = self.merge(round, &page.items).await?;
-        let reading = &mut self.state.value.reading;
-        reading.read += if full { merged } else { 0 };
-        let mut cursor = cursor;
-        let progress = cursor.advance(page.next, merged, self.engine.clock.now());
-        reading.users = Some(cursor);
-        self.after_page(progress)
-    }
-
-    /// Graph has been seen to leave managers out of delta; the list has them all.
-    async fn managers_page(&mut self, mut cursor: Cursor) -> Result<(), Trouble> {
-        let page = self.graph.managers_list(cursor.link()).await?;
-        let round = Some(self.state.value.reading.round);
-        // The list may name people whom the round did not deliver; they are not made up from it.
-        let known =
-            self.engine.store.people(self.connection, page.items.iter().map(|i| i.id)).await?;
-        let items: Vec<PersonChange> = page
-            .items
-            .into_iter()
-            .filter(|item| {
-                known.get(&item.id).is_some_and(|p| p.value.facts.presence == Presence::Present)
-            })
-            .collect();
-        let fresh = items.len() as u64;
-        self.merge(round, &items).await?;
-        let progress = cursor.advance(page.next, fresh, self.engine.clock.now());
-        if let Some(Stage::Managers { cursor: stored }) = self.state.value.reading.todo.first_mut()
-        {
-            *stored = cursor;
-        }
-        self.after_page(progress)
-    }
-
     fn after_page(&mut self, progress: Progress) -> Result<(), Trouble> {
         match progress {
             Progress::More => Ok(()),
@@ -288,47 +246,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether the full round is plausible; if not, nobody is missing because of it (D6, L5).
-    async fn count(&mut self) -> Result<(), Trouble> {
-        let counted = self.graph.users_count().await?;
-        let reading = &mut self.state.value.reading;
-        reading.todo.remove(0);
-        reading.last_full = Some(self.engine.clock.now());
-        reading.complete = reading::is_plausible(reading.read, counted);
-        if !reading.complete {
-            reading.todo.retain(|stage| !matches!(stage, Stage::Missing { .. }));
-            let incomplete = Failure {
-                service: Service::Graph,
-                operation: "read everybody".to_owned(),
-                kind: Kind::Incomplete { read: reading.read, counted },
-            };
-            self.run.value.run.warnings.push(incomplete.sentence());
-        }
-        Ok(())
-    }
-
-    /// People whom the complete full round did not deliver are missing (D5).
-    async fn missing(&mut self, segment: Segment, after: Option<String>) -> Result<(), Trouble> {
-        let (people, next) =
-            self.engine.store.people_of(self.connection, segment, after, 500).await?;
-        let round = self.state.value.reading.round;
-        let missing: Vec<PersonChange> = people
-            .into_iter()
-            .filter(|(_, person)| {
-                person.value.seen < round && person.value.facts.presence == Presence::Present
-            })
-            .map(|(id, _)| PersonChange { id, news: News::Missing })
-            .collect();
-        self.merge(None, &missing).await?;
-        let follows = match (next, segment.next()) {
-            (Some(next), _) => Some(Stage::Missing { segment, after: Some(next) }),
-            (None, Some(segment)) => Some(Stage::Missing { segment, after: None }),
-            (None, None) => None,
-        };
-        self.replace_stage(follows);
-        Ok(())
-    }
-
     fn replace_stage(&mut self, follows: Option<Stage>) {
         let todo = &mut self.state.value.reading.todo;
         match follows {
@@ -337,227 +254,6 @@ impl<'a> Reader<'a> {
                 todo.remove(0);
             }
         }
-    }
-
-    async fn groups_page(&mut self, index: usize) -> Result<(), Trouble> {
-        let Some(stream) = self.state.value.reading.groups.get(index).cloned() else {
-            self.replace_stage(None);
-            return Ok(());
-        };
-        if self.document.sync.reading == plan::document::Reading::Full {
-            return self.members_page(index, stream).await;
-        }
-        let mut cursor = stream.cursor.clone();
-        let Page { items, next } = self.graph.groups_delta(cursor.link(), &stream.ids).await?;
-        let mut fresh = 0;
-        for item in &items {
-            fresh += 1 + item.added.len() as u64;
-            self.group_change(item, stream.round).await?;
-        }
-        let progress = cursor.advance(next, fresh, self.engine.clock.now());
-        if matches!(progress, Progress::Complete(_)) {
-            self.groups_are_read(&stream.ids).await?;
-        }
-        self.state.value.reading.groups[index].cursor = cursor;
-        self.after_page(progress)
-    }
-
-    /// Without delta, members are listed group by group, everybody each time.
-    async fn members_page(
-        &mut self,
-        index: usize,
-        mut stream: reading::GroupStream,
-    ) -> Result<(), Trouble> {
-        let Some(group) = stream.ids.get(stream.listing).copied() else {
-            self.state.value.reading.groups[index].listing = 0;
-            self.groups_are_read(&stream.ids).await?;
-            self.replace_stage(None);
-            return Ok(());
-        };
-        let page = self.graph.members_list(group, stream.cursor.link()).await?;
-        let (added, news) = match page {
-            Some(page) => (page.items, Some(page.next)),
-            None => (Vec::new(), None),
-        };
-        let fresh = added.len() as u64;
-        let state = if news.is_some() { GroupNews::Unsaid } else { GroupNews::Gone };
-        let change = GroupChange { id: group, name: None, news: state, added, removed: Vec::new() };
-        self.group_change(&change, stream.round).await?;
-        let progress = match news {
-            Some(next) => stream.cursor.advance(next, fresh, self.engine.clock.now()),
-            None => Progress::Complete(plan::cursor::Scope::Full),
-        };
-        if matches!(progress, Progress::Complete(_)) {
-            stream.listing += 1;
-            stream.cursor = Cursor::Start;
-        }
-        self.state.value.reading.groups[index] = stream;
-        match progress {
-            Progress::Endless => self.after_page(progress),
-            Progress::More | Progress::Complete(_) => Ok(()),
-        }
-    }
-
-    async fn group_change(&mut self, change: &GroupChange, round: u64) -> Result<(), Trouble> {
-        let people = |members: &[Member]| -> Vec<ObjectId> {
-            members
-                .iter()
-                .filter_map(|member| match member {
-                    Member::User(id) => Some(*id),
-                    Member::Group(_) => None,
-                })
-                .collect()
-        };
-        self.group_facts(change).await?;
-        let store = &self.engine.store;
-        let added = people(&change.added);
-        if !added.is_empty() || !change.removed.is_empty() {
-            let merged = store
-                .merge_members(
-                    self.connection,
-                    &self.fence.check(),
-                    change.id,
-                    round,
-                    &added,
-                    &change.removed,
-                )
-                .await?;
-            self.note(merged)?;
-        }
-        let inner: Vec<ObjectId> = change
-            .added
-            .iter()
-            .filter_map(|member| match member {
-                Member::Group(id) => Some(*id),
-                Member::User(_) => None,
-            })
-            .collect();
-        self.place_groups(change.id, &inner, &change.removed).await
-    }
-
-    /// Name and existence of a group; when it goes, its members are looked at again.
-    async fn group_facts(&mut self, change: &GroupChange) -> Result<(), Trouble> {
-        let store = &self.engine.store;
-        let key = keys::group(self.connection, change.id);
-        let stored = store.read::<Group>(&key).await?;
-        let expect = crate::store::connections::unchanged(stored.as_ref());
-        let mut group = stored.map_or_else(Group::default, |stored| stored.value);
-        let before = group.clone();
-        if let Some(name) = &change.name {
-            group.name.clone_from(name);
-        }
-        match change.news {
-            GroupNews::Gone => group.state = GroupState::Gone,
-            GroupNews::Unsaid if group.state == GroupState::Gone => {
-                group.state = GroupState::Unread;
-            }
-            GroupNews::Unsaid => {}
-        }
-        if group == before {
-            return Ok(());
-        }
-        if group.state != before.state && before.state != GroupState::Unread {
-            let members = store.all_of(&keys::members_of(self.connection, change.id)).await?;
-            self.mark(members, "groups").await?;
-        }
-        self.commit(vec![put(key, &group, expect)?]).await
-    }
-
-    /// Groups inside a group: they are read too where a rule counts nested members (P3).
-    async fn place_groups(
-        &mut self,
-        parent: ObjectId,
-        inner: &[ObjectId],
-        removed: &[ObjectId],
-    ) -> Result<(), Trouble> {
-        if !self.follows_nesting() {
-            return Ok(());
-        }
-        let candidates: Vec<ObjectId> = inner.iter().chain(removed).copied().collect();
-        let wanted: Vec<_> =
-            candidates.iter().map(|id| keys::group(self.connection, *id)).collect();
-        let found = self.engine.store.get(&wanted).await?;
-        for (id, record) in candidates.into_iter().zip(found) {
-            let stored = record.as_ref().map(crate::store::decode::<Group>).transpose()?;
-            let is_in = inner.contains(&id);
-            if stored.is_none() && !is_in {
-                continue;
-            }
-            let expect = crate::store::connections::unchanged(stored.as_ref());
-            let mut group = stored.map_or_else(Group::default, |stored| stored.value);
-            let changed =
-                if is_in { group.parents.insert(parent) } else { group.parents.remove(&parent) };
-            if changed {
-                let members =
-                    self.engine.store.all_of(&keys::members_of(self.connection, id)).await?;
-                self.mark(members, "groups").await?;
-                self.commit(vec![put(keys::group(self.connection, id), &group, expect)?]).await?;
-            }
-            if is_in {
-                self.state.value.reading.track(id);
-            }
-        }
-        Ok(())
-    }
-
-    fn follows_nesting(&self) -> bool {
-        self.document.groups().iter().any(|(_, group)| group.nesting == Nesting::Nested)
-    }
-
-    /// A round of groups is complete: those that were not delivered do not exist.
-    async fn groups_are_read(&mut self, ids: &[ObjectId]) -> Result<(), Trouble> {
-        let wanted: Vec<_> = ids.iter().map(|id| keys::group(self.connection, *id)).collect();
-        let found = self.engine.store.get(&wanted).await?;
-        for (id, record) in ids.iter().zip(found) {
-            let stored = record.as_ref().map(crate::store::decode::<Group>).transpose()?;
-            let expect = crate::store::connections::unchanged(stored.as_ref());
-            let mut group = stored.map_or_else(Group::default, |stored| stored.value);
-            if group.state != GroupState::Unread {
-                continue;
-            }
-            let delivered = record.is_some() && !group.name.is_empty()
-                || self.document.sync.reading == plan::document::Reading::Full;
-            group.state = if delivered { GroupState::Read } else { GroupState::Gone };
-            self.commit(vec![put(keys::group(self.connection, *id), &group, expect)?]).await?;
-        }
-        Ok(())
-    }
-
-    /// Members whom the full round of their group did not deliver have left it.
-    async fn leavers(&mut self, index: usize, group: usize) -> Result<(), Trouble> {
-        let reading = &self.state.value.reading;
-        let place = reading.groups.get(index).map(|stream| (stream.round, stream.ids.get(group)));
-        let Some((round, Some(id))) = place else {
-            self.replace_stage(None);
-            return Ok(());
-        };
-        let id = *id;
-        let mut after = None;
-        loop {
-            let partition = keys::members_of(self.connection, id);
-            let page =
-                self.engine.store.query(&Range { after, ..Range::of(partition, 500) }).await?;
-            let left: Vec<ObjectId> = page
-                .records
-                .iter()
-                .filter(|record| record.body.parse::<u64>().is_ok_and(|seen| seen < round))
-                .filter_map(|record| record.key.sk.parse().ok())
-                .collect();
-            if !left.is_empty() {
-                let merged = self
-                    .engine
-                    .store
-                    .merge_members(self.connection, &self.fence.check(), id, round, &[], &left)
-                    .await?;
-                self.note(merged)?;
-            }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
-        }
-        self.replace_stage(Some(Stage::Leavers { index, group: group + 1 }));
-        Ok(())
     }
 
     async fn merge(&mut self, round: Option<u64>, items: &[PersonChange]) -> Result<u64, Trouble> {
@@ -601,29 +297,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Names that nobody could resolve on saving are tried again; what cannot be relied on is said.
-    async fn resolve_groups(&mut self) -> Result<(), Trouble> {
-        if self.run.value.run.requests.graph > 0 || self.document.groups().is_empty() {
-            return Ok(());
-        }
-        let pinned = self.engine.pin_groups(&self.graph, &mut self.document).await?;
-        self.run.value.run.warnings.extend(pinned.problems.iter().map(|m| m.message.clone()));
-        if pinned.changed {
-            let mut saved = self.saved.value.clone();
-            saved.document = self.document.clone();
-            let key = keys::document(self.connection);
-            let write = put(key, &saved, Expect::Version(self.saved.version))?;
-            self.commit(vec![write]).await?;
-            self.saved = Versioned { version: self.saved.version + 1, value: saved };
-        }
-        for (_, group) in self.document.groups() {
-            if let Some(id) = group.id {
-                self.state.value.reading.track(id);
-            }
-        }
-        Ok(())
-    }
-
     /// Everything is read: closes the run if there is nothing to decide, else sends it on.
     async fn end(&mut self) -> Result<(), Trouble> {
         self.warn_of_groups().await?;
@@ -658,30 +331,6 @@ impl<'a> Reader<'a> {
         if self.state.value.queued.is_some() {
             let fetch = Message::Fetch { connection: self.connection.clone() };
             self.engine.later(fetch, SignedDuration::ZERO).await?;
-        }
-        Ok(())
-    }
-
-    /// Tells of groups that a rule names and that were renamed or are gone (P3).
-    async fn warn_of_groups(&mut self) -> Result<(), Trouble> {
-        let named = self.document.groups();
-        if named.is_empty() {
-            return Ok(());
-        }
-        let groups = self.engine.store.groups(self.connection).await?;
-        for (path, reference) in named {
-            let Some(group) = reference.id.and_then(|id| groups.0.get(&id)) else { continue };
-            let called = reference.name.as_deref().unwrap_or(&group.name);
-            if group.state == GroupState::Gone {
-                self.run.value.run.warnings.push(format!(
-                    "{path}: the group \"{called}\" was deleted in Entra. Nothing is taken from anybody because of it; name another group or remove the mapping."
-                ));
-            } else if !group.name.is_empty() && !called.eq_ignore_ascii_case(&group.name) {
-                self.run.value.run.warnings.push(format!(
-                    "{path}: the group \"{called}\" is now called \"{}\". The mapping still follows it by its object id.",
-                    group.name
-                ));
-            }
         }
         Ok(())
     }
@@ -809,27 +458,4 @@ fn new_run(engine: &Engine, connection: &ConnectionId, state: &State, start: Sta
         attempts: 0,
         touched: now,
     }
-}
-
-/// Groups that the rules name, and, where nested members count, those found inside them.
-fn wanted_groups(
-    document: &Document,
-    known: &std::collections::BTreeMap<ObjectId, Group>,
-) -> BTreeSet<ObjectId> {
-    let mut wanted: BTreeSet<ObjectId> =
-        document.groups().iter().filter_map(|(_, group)| group.id).collect();
-    if document.groups().iter().any(|(_, group)| group.nesting == Nesting::Nested) {
-        loop {
-            let inner: Vec<ObjectId> = known
-                .iter()
-                .filter(|(id, group)| !wanted.contains(id) && !group.parents.is_disjoint(&wanted))
-                .map(|(id, _)| *id)
-                .collect();
-            if inner.is_empty() {
-                break;
-            }
-            wanted.extend(inner);
-        }
-    }
-    wanted
 }

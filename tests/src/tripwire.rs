@@ -1,0 +1,147 @@
+//! Kills a worker at a chosen outside call: the n-th request, store, queue or secret operation, just
+//! before it is made or just after it was done.
+
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use engine::queue::{Delivery, Queue, QueueError};
+use engine::secrets::{SecretName, SecretString, Secrets, SecretsError};
+use engine::store::{Commit, Key, Page, Range, Record, StoreError, Table, Write};
+use plan::message::Message;
+use sandbox::server::{Hook, Moment};
+use tokio::sync::Notify;
+
+/// Counts outside calls, and stops for ever at the one that is set.
+#[derive(Debug, Default)]
+pub struct Tripwire {
+    calls: AtomicU64,
+    trap: Mutex<Option<(u64, Moment)>>,
+    sprung: Mutex<Option<String>>,
+    notify: Notify,
+}
+
+impl Tripwire {
+    /// A wire that stops at call number `at` (from 0), on that side of it.
+    pub fn set(&self, at: u64, moment: Moment) {
+        *self.trap.lock().unwrap() = Some((at, moment));
+    }
+
+    /// Calls so far.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(SeqCst)
+    }
+
+    /// Which call sprang the trap, once it did.
+    pub fn sprung(&self) -> Option<String> {
+        self.sprung.lock().unwrap().clone()
+    }
+
+    /// Waits until the trap springs.
+    pub async fn wait(&self) {
+        let notified = self.notify.notified();
+        if self.sprung().is_none() {
+            notified.await;
+        }
+    }
+
+    /// For the simulators: a request that is never answered once the trap is reached.
+    pub fn hook(self: &Arc<Self>, service: &'static str) -> Hook {
+        let wire = self.clone();
+        // Requests of one worker come one after the other, so the number seen before is still right after.
+        let number = AtomicU64::new(0);
+        Arc::new(move |what, moment| {
+            if moment == Moment::Before {
+                number.store(wire.calls.fetch_add(1, SeqCst), SeqCst);
+            }
+            wire.springs(number.load(SeqCst), moment, &format!("{service} {what}"))
+        })
+    }
+
+    fn springs(&self, number: u64, moment: Moment, what: &str) -> bool {
+        let mut trap = self.trap.lock().unwrap();
+        if *trap != Some((number, moment)) {
+            return false;
+        }
+        // Once only: whoever comes after the kill is not stopped.
+        *trap = None;
+        *self.sprung.lock().unwrap() = Some(format!("{moment:?} call {number}: {what}"));
+        self.notify.notify_one();
+        true
+    }
+
+    async fn around<T>(&self, what: &str, call: impl Future<Output = T>) -> T {
+        let number = self.calls.fetch_add(1, SeqCst);
+        if self.springs(number, Moment::Before, what) {
+            std::future::pending::<()>().await;
+        }
+        let result = call.await;
+        if self.springs(number, Moment::After, what) {
+            std::future::pending::<()>().await;
+        }
+        result
+    }
+}
+
+/// A backend behind the wire.
+#[derive(Debug)]
+pub struct Wired<T: ?Sized> {
+    /// The wire.
+    pub wire: Arc<Tripwire>,
+    /// The backend.
+    pub inner: Arc<T>,
+}
+
+#[async_trait]
+impl Table for Wired<dyn Table> {
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
+        self.wire.around("store get", self.inner.get(keys)).await
+    }
+
+    async fn query(&self, range: &Range) -> Result<Page, StoreError> {
+        self.wire.around("store query", self.inner.query(range)).await
+    }
+
+    async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError> {
+        self.wire.around("store commit", self.inner.commit(writes)).await
+    }
+
+    async fn write_all(&self, writes: &[Write]) -> Result<(), StoreError> {
+        self.wire.around("store write_all", self.inner.write_all(writes)).await
+    }
+}
+
+#[async_trait]
+impl Queue for Wired<dyn Queue> {
+    async fn send(&self, messages: &[Message], delay: Duration) -> Result<(), QueueError> {
+        self.wire.around("queue send", self.inner.send(messages, delay)).await
+    }
+
+    async fn receive(&self, most: usize, wait: Duration) -> Result<Vec<Delivery>, QueueError> {
+        self.inner.receive(most, wait).await
+    }
+
+    async fn delete(&self, receipt: &str) -> Result<(), QueueError> {
+        self.inner.delete(receipt).await
+    }
+
+    async fn dead(&self) -> Result<u64, QueueError> {
+        self.inner.dead().await
+    }
+}
+
+#[async_trait]
+impl Secrets for Wired<dyn Secrets> {
+    async fn get(&self, name: &SecretName) -> Result<Option<SecretString>, SecretsError> {
+        self.wire.around("secrets get", self.inner.get(name)).await
+    }
+
+    async fn put(&self, name: &SecretName, value: &SecretString) -> Result<(), SecretsError> {
+        self.wire.around("secrets put", self.inner.put(name, value)).await
+    }
+
+    async fn delete(&self, name: &SecretName) -> Result<(), SecretsError> {
+        self.wire.around("secrets delete", self.inner.delete(name)).await
+    }
+}
