@@ -1,10 +1,54 @@
 //! Stub until the client is merged.
 #![allow(missing_docs, unused_variables, clippy::all, clippy::pedantic)]
 use plan::cursor::{Link, Scope};
+use plan::document::Cloud;
 use plan::facts::PersonChange;
 use plan::failure::Failure;
-use plan::ids::ObjectId;
+use plan::ids::{AppId, ObjectId, TenantId};
+use secrecy::SecretString;
 use std::collections::BTreeSet;
+use std::sync::Arc;
+#[derive(Clone, Debug)]
+pub struct Hosts {
+    pub login: String,
+    pub graph: String,
+}
+impl Hosts {
+    pub fn of(cloud: &Cloud) -> Self {
+        loop {}
+    }
+}
+#[derive(Clone, Debug)]
+pub enum Credential {
+    Secret(SecretString),
+}
+#[derive(Clone, Debug)]
+pub struct Access {
+    pub hosts: Hosts,
+    pub tenant: TenantId,
+    pub client: AppId,
+    pub credential: Credential,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Permission {
+    UserReadAll,
+    GroupReadAll,
+    AuditLogReadAll,
+    OrganizationReadAll,
+    LicenseAssignmentReadWriteAll,
+}
+impl Permission {
+    pub fn name(self) -> &'static str {
+        loop {}
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    Granted,
+    Unlicensed,
+    Missing,
+    Unknown,
+}
 #[derive(Clone, Debug, Default)]
 pub struct Tokens;
 #[derive(Debug)]
@@ -36,6 +80,28 @@ pub struct FoundGroup {
     pub name: String,
 }
 impl Graph {
+    pub fn new(
+        access: Access,
+        http: reqwest::Client,
+        tokens: Tokens,
+        meter: Arc<crate::meter::Meter>,
+        clock: Arc<dyn crate::clock::Clock>,
+        random: Arc<crate::random::Random>,
+    ) -> Self {
+        Graph
+    }
+    pub async fn sign_in(&self) -> Result<(), Failure> {
+        loop {}
+    }
+    pub async fn permissions(&self) -> Result<Vec<(Permission, Grant)>, Failure> {
+        loop {}
+    }
+    pub async fn select_works(
+        &self,
+        select: &BTreeSet<String>,
+    ) -> Result<Result<(), String>, Failure> {
+        loop {}
+    }
     pub async fn users_delta(
         &self,
         link: Option<&Link>,
