@@ -105,8 +105,13 @@ async fn live(world: &World, kill: bool) {
     world.tick(wire).await;
     world.work(wire).await.unwrap();
     settle(world).await;
-    world.entra.update_user("20000000-0000-4000-8000-000000000002", json!({ "displayName": "Ben Ny", "officeLocation": "York" }));
-    world.entra.update_user("10000000-0000-4000-8000-000000000001", json!({ "displayName": "Ada L" }));
+    world.entra.update_user(
+        "20000000-0000-4000-8000-000000000002",
+        json!({ "displayName": "Ben Ny", "officeLocation": "York" }),
+    );
+    world
+        .entra
+        .update_user("10000000-0000-4000-8000-000000000001", json!({ "displayName": "Ada L" }));
     world.entra.soft_delete("30000000-0000-4000-8000-000000000003");
     let state = world.state().await;
     world.pass(state.next_due.duration_since(world.engine.clock.now()));
