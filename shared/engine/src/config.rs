@@ -147,3 +147,9 @@ pub mod aws {
 pub fn log_filter(default: &str) -> String {
     optional("HALO_ENTRA_LOG").ok().flatten().unwrap_or_else(|| default.to_owned())
 }
+
+/// Whether the operator wants no colours anywhere: `NO_COLOR` is set and not empty (no-color.org).
+pub fn no_colour() -> bool {
+    // Text that is not UTF-8 is not empty either.
+    !matches!(optional("NO_COLOR"), Ok(None))
+}
