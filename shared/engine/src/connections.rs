@@ -22,8 +22,12 @@ pub struct Pinned {
 impl Engine {
     /// A Graph client for a connection.
     pub async fn graph(&self, saved: &Saved, meter: Arc<Meter>) -> Result<Graph, SecretsError> {
-        let _ = (saved, meter);
-        Ok(Graph)
+        use secrecy::ExposeSecret;
+        let name = crate::secrets::SecretName::credentials(&saved.document.id);
+        let secret = self.secrets.get(&name).await?;
+        let v: serde_json::Value = secret.map(|s| serde_json::from_str(s.expose_secret()).unwrap_or_default()).unwrap_or_default();
+        let plan::document::Cloud::Custom { login, graph } = saved.document.cloud.clone() else { loop {} };
+        Ok(Graph { http: self.http.clone(), login, graph, tenant: saved.document.tenant_id.to_string(), app: saved.document.auth.client_id.to_string(), secret: v["client_secret"].as_str().unwrap_or("").to_owned(), meter, tokens: self.tokens.clone() })
     }
 
     /// Pins the object id of every group that is named only by name (P3).

@@ -175,8 +175,8 @@ impl Call {
         Self { method: Method::POST, body, ..Self::get(operation, &[path]) }
     }
 
-    fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.query.push((name, value.to_string()));
+    fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        self.query.push((name, format!("{value}")));
         self
     }
 }

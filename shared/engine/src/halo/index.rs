@@ -34,15 +34,6 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(15);
 #[derive(Clone, Debug)]
 pub struct Index(Halo);
 
-/// How old an index may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Freshness {
-    /// Not older than the settings allow: for deciding whom to look at.
-    Fresh,
-    /// However old: for a run that was decided with it.
-    Any,
-}
-
 /// Where the index stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
@@ -81,6 +72,16 @@ impl Live {
     }
 }
 
+/// How old a generation may be that one asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// Not older than the settings allow.
+    Fresh,
+    /// As old as it can be while it still answers, twice that: it only misses what others changed in
+    /// Halo. For finishing what was begun with it.
+    Any,
+}
+
 /// How far a build has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
@@ -116,6 +117,21 @@ impl Index {
         Ok(self.versioned().await?.value)
     }
 
+    /// The generation in use, if it knows these matching fields and is fresh enough.
+    pub async fn live(
+        &self,
+        fields: &BTreeSet<String>,
+        freshness: Freshness,
+    ) -> Result<Option<Live>, StoreError> {
+        let max_age = self.0.shared.settings.index_max_age;
+        let max_age = match freshness {
+            Freshness::Fresh => max_age,
+            Freshness::Any => max_age.saturating_mul(2),
+        };
+        let (fields, now) = (folded(fields), self.0.clock().now());
+        Ok(self.state().await?.live.filter(|live| live.serves(&fields, now, max_age)))
+    }
+
     /// Works towards an index that knows these matching fields of Halo and is not older than the
     /// settings allow: reads pages until there is one or the deadline is near. When the budget is
     /// spent, or Halo fails, that is the error and the next step goes on where this one stopped. A build
@@ -125,8 +141,7 @@ impl Index {
         fields: &BTreeSet<String>,
         deadline: Deadline,
     ) -> Result<Built, Error> {
-        let fields = fields.iter().filter_map(|field| MatchKey::new(field, "-"));
-        let fields: BTreeSet<String> = fields.map(|key| key.field).collect();
+        let fields = folded(fields);
         let max_age = self.0.shared.settings.index_max_age;
         loop {
             let mut state = self.versioned().await?;
@@ -154,22 +169,6 @@ impl Index {
         }
     }
 
-    /// The generation that serves these matching fields, if there is one.
-    pub async fn live(
-        &self,
-        fields: &BTreeSet<String>,
-        freshness: Freshness,
-    ) -> Result<Option<Live>, StoreError> {
-        let max_age = match freshness {
-            Freshness::Fresh => self.0.shared.settings.index_max_age,
-            Freshness::Any => SignedDuration::MAX,
-        };
-        let fields = fields.iter().filter_map(|field| MatchKey::new(field, "-"));
-        let fields: BTreeSet<String> = fields.map(|key| key.field).collect();
-        let now = self.0.clock().now();
-        Ok(self.state().await?.live.filter(|live| live.serves(&fields, now, max_age)))
-    }
-
     /// Who is found by the keys in a generation: one read for any number of people.
     pub async fn lookup(&self, live: &Live, keys: &BTreeSet<MatchKey>) -> Result<Hits, StoreError> {
         let places: Vec<Key> = keys.iter().map(|key| entry_key(live.generation, key)).collect();
@@ -182,16 +181,18 @@ impl Index {
         Ok(hits)
     }
 
-    /// Notes what we wrote to a user ourselves: it is found by these keys from now on, with what `hit`
-    /// says. Call it after the write and before the link is stored; safe to repeat.
+    /// Notes what we wrote to a user ourselves: from now on it is found by these keys, with what `hit`
+    /// says. Keys of fields that nobody matches by are passed over. Call it after the write and before
+    /// the link is stored; safe to repeat.
     pub async fn remember(&self, hit: &Hit, keys: &BTreeSet<MatchKey>) -> Result<(), StoreError> {
         let State { live, building, .. } = self.state().await?;
-        let live = live.map(|live| (live.generation, live.detailed));
-        let generations =
-            live.into_iter().chain(building.map(|it| (it.generation, it.details > 0)));
+        let live = live.as_ref().map(|it| (it.generation, &it.fields, it.detailed));
+        let building = building.as_ref().map(|it| (it.generation, &it.fields, it.details > 0));
         let entry = Entry { hit: hit.clone(), ours: true };
-        for (generation, detailed) in generations {
-            let places: Vec<Key> = keys.iter().map(|key| entry_key(generation, key)).collect();
+        for (generation, fields, detailed) in live.into_iter().chain(building) {
+            let counts = |key: &&MatchKey| key.field == "azureoid" || fields.contains(&key.field);
+            let counting = keys.iter().filter(counts);
+            let places: Vec<Key> = counting.map(|key| entry_key(generation, key)).collect();
             self.enter(&places, |_| std::slice::from_ref(&entry)).await?;
             if let Some(object_id) = hit.object_id.as_deref().filter(|_| detailed) {
                 let place = [details_key(generation, hit.user)];
@@ -244,6 +245,11 @@ impl Index {
             Commit::Done | Commit::Conflict(_) => Ok(()),
         }
     }
+}
+
+/// The fields under which keys stand: further addresses stand under the first (M5).
+fn folded(fields: &BTreeSet<String>) -> BTreeSet<String> {
+    fields.iter().filter_map(|field| MatchKey::new(field, "-")).map(|key| key.field).collect()
 }
 
 fn pointer() -> Key {

@@ -188,11 +188,9 @@ fn rows_name(envelope: &Map<String, Value>, key: &str) -> Option<String> {
 }
 
 /// The record in the answer to a save or to a read of one: an object, or an array of one.
-pub(super) fn record(body: Value) -> Result<Record, Kind> {
-    let body = match body {
-        Value::Array(mut rows) if rows.len() == 1 => rows.swap_remove(0),
-        other => other,
-    };
+pub(super) fn record(mut body: Value) -> Result<Record, Kind> {
+    let only = |rows: &mut Vec<Value>| if rows.len() == 1 { rows.pop() } else { None };
+    let body = body.as_array_mut().and_then(only).unwrap_or(body);
     Record::new(body).ok_or_else(|| malformed("a record was expected"))
 }
 
@@ -274,7 +272,8 @@ mod tests {
     #[test]
     fn lists_come_in_many_envelopes() {
         // H5: rows found, and the total where the count says more than the page.
-        let cases: &[(&str, Option<(usize, Option<u64>)>)] = &[
+        type Found = Option<(usize, Option<u64>)>;
+        let cases: &[(&str, Found)] = &[
             (r#"[{"id":1},{"id":2}]"#, Some((2, None))),
             (r#"{"record_count":7,"users":[{"id":1}]}"#, Some((1, Some(7)))),
             (r#"{"record_count":1,"users":[{"id":1}]}"#, Some((1, None))),

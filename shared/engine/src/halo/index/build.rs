@@ -26,7 +26,7 @@ pub struct Building {
     pub(super) generation: u64,
     /// A generation whose details are still good, so that nobody is read one by one again.
     previous: Option<u64>,
-    fields: BTreeSet<String>,
+    pub(super) fields: BTreeSet<String>,
     /// When the last page was entered; one that nobody worked at for long is begun anew.
     touched: Timestamp,
     pass: Pass,
@@ -237,17 +237,15 @@ impl Index {
             let details = match stored {
                 Some(known) => known,
                 None if deadline.is_near(self.0.clock(), MARGIN) => return Ok(None),
-                None => match self.0.user(row.id, &BTreeSet::new()).await? {
-                    Some(user) => {
-                        let details = Details::of(&user.record, missing.into_iter());
-                        self.keep(building, &[(row.id, details.clone())]).await?;
-                        Known { details, here: true }
-                    }
-                    None => {
+                None => {
+                    let Some(user) = self.0.user(row.id, &BTreeSet::new()).await? else {
                         gone.insert(row.id);
                         continue;
-                    }
-                },
+                    };
+                    let details = Details::of(&user.record, missing.into_iter());
+                    self.keep(building, &[(row.id, details.clone())]).await?;
+                    Known { details, here: true }
+                }
             };
             details.details.complete(&mut row.record);
             if !details.here {
@@ -306,4 +304,77 @@ fn missing<'a>(row: &UserRow, wanted: &BTreeSet<&'a str>) -> BTreeSet<&'a str> {
         return BTreeSet::new();
     }
     wanted.iter().copied().filter(|name| !row.record.has(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed read is the failure of the test")]
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::halo::Record;
+
+    /// Reads pages as they would come, until the pass is over; the count of pages and users.
+    fn pass(pages: &[(&[i64], Option<u64>)]) -> (usize, u64, bool) {
+        let row = |id: &i64| UserRow {
+            id: UserId(*id),
+            record: Record::new(json!({ "id": id })).unwrap(),
+        };
+        let mut pass = Pass::new(1);
+        for (read, (ids, total)) in pages.iter().enumerate() {
+            let page = UsersPage { rows: ids.iter().map(row).collect(), total: *total };
+            match pass.after(&page) {
+                Some(next) => pass = next,
+                None => return (read + 1, pass.users, pass.shrinks(&page)),
+            }
+        }
+        (0, pass.users, pass.shrunk)
+    }
+
+    #[test]
+    fn a_list_ends_where_nobody_new_comes() {
+        // H4: pages, and what they come to: pages read, users, whether the list became shorter.
+        type Pages<'a> = &'a [(&'a [i64], Option<u64>)];
+        let cases: &[(&str, Pages<'_>, (usize, u64, bool))] = &[
+            ("nobody", &[(&[], None)], (1, 0, false)),
+            ("one page", &[(&[1, 2], None), (&[], None)], (2, 2, false)),
+            (
+                "short page before the last",
+                &[(&[1], None), (&[2, 3], None), (&[], None)],
+                (3, 3, false),
+            ),
+            ("repeated row", &[(&[1, 2], None), (&[2, 3], None), (&[3], None)], (3, 3, false)),
+            ("paging ignored", &[(&[1, 2], None), (&[1, 2], None)], (2, 2, false)),
+            ("order ignored", &[(&[9, 2], None), (&[4, 1], None), (&[4, 1], None)], (3, 4, false)),
+            (
+                "somebody removed",
+                &[(&[1, 2], Some(4)), (&[4], Some(3)), (&[], Some(3))],
+                (3, 3, true),
+            ),
+            ("removed at the very end", &[(&[1, 2], Some(3)), (&[], Some(2))], (2, 2, true)),
+            (
+                "somebody added",
+                &[(&[1, 2], Some(3)), (&[3, 4], Some(4)), (&[], Some(4))],
+                (3, 4, false),
+            ),
+        ];
+        for (name, pages, expected) in cases {
+            assert_eq!(pass(pages), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_new_build_keeps_the_fields_that_anybody_asked_for() {
+        let now = Timestamp::UNIX_EPOCH;
+        let mut state = State::default();
+        state.begin(&BTreeSet::from(["login".to_owned()]), now);
+        state.begin(&BTreeSet::from(["name".to_owned()]), now);
+        let building = state.building.unwrap();
+        let both = BTreeSet::from(["login".to_owned(), "name".to_owned()]);
+        assert_eq!((building.generation, building.fields.clone()), (2, both.clone()));
+        let day = SignedDuration::from_hours(24);
+        assert!(building.serves(&both, now, day));
+        assert!(!building.serves(&both, now + day, day), "nobody works at it any more");
+    }
 }
