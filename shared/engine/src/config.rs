@@ -153,3 +153,8 @@ pub fn no_colour() -> bool {
     // Text that is not UTF-8 is not empty either.
     !matches!(optional("NO_COLOR"), Ok(None))
 }
+
+/// The token with which the commands of a terminal call the API (`HALO_ENTRA_TOKEN`).
+pub fn api_token() -> Result<Option<SecretString>, ConfigError> {
+    Ok(optional("HALO_ENTRA_TOKEN")?.map(SecretString::from))
+}

@@ -1,0 +1,1 @@
+//! `explain`: what would happen to a person now, rule by rule.
