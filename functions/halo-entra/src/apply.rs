@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::check::Checked;
 use crate::client::{Answer, Client};
 use crate::documents::{self, Found};
-use crate::screen::{Column, Screen, Tone};
+use crate::screen::{Column, Screen, Tone, say_json};
 use crate::{Ended, args};
 
 /// What became of a document.
@@ -86,7 +86,7 @@ fn show(screen: Screen, args: &args::Apply, all: &[Applied]) -> anyhow::Result<(
             .iter()
             .map(|one| json!({ "id": one.id, "what": one.what, "answer": one.answer }))
             .collect();
-        return Ok(screen.say(serde_json::to_string_pretty(&all)?)?);
+        return say_json(&all);
     }
     let row = |one: &Applied| {
         let warnings = one.answer["warnings"].as_array().into_iter().flatten();

@@ -1,5 +1,7 @@
 //! The command line: commands, options, and what `--help` says about them.
 
+#![allow(clippy::doc_markdown, reason = "the comments are what `--help` prints")]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -16,6 +18,18 @@ Exit status:
   130  stopped by Ctrl-C
 
 Try it out without any account: halo-entra demo";
+
+const SETTINGS: &str = "\
+Settings, from the environment:
+  HALO_API_URL, HALO_AUTH_URL    as in https://acme.halopsa.com/api and .../auth
+  HALO_TENANT                    hosted instances need it
+  HALO_CLIENT_ID                 of Halo's API application
+  HALO_CLIENT_SECRET             or in DIR/secrets/halo.client-secret, mode 0600
+  HALO_REQUESTS_PER_5_MINUTES    250; unlimited for a Halo of one's own
+  HALO_ENTRA_CUSTOM_CLOUDS       allowed; or refused
+  HALO_ENTRA_LOG                 info; warn, debug
+  HALO_ENTRA_LOG_DAYS            90: how long the inbound log is kept
+  HALO_ENTRA_MODULE              on; or off";
 
 /// People of Microsoft Entra ID tenants in Halo: the whole system in one process, and commands for it.
 #[derive(Debug, Parser)]
@@ -37,9 +51,9 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Run the whole system in one process, with its data in a directory
     ///
-    /// Settings of Halo come from the environment: HALO_API_URL, HALO_AUTH_URL, HALO_TENANT (hosted
-    /// instances), HALO_CLIENT_ID, HALO_CLIENT_SECRET. Further: HALO_REQUESTS_PER_5_MINUTES (250),
-    /// HALO_ENTRA_LOG (info), HALO_ENTRA_LOG_DAYS (90), HALO_ENTRA_MODULE (on or off).
+    /// Opens DIR, where everything is kept: state, secrets, and the administrator's token, which is
+    /// made at the first start. Ends on Ctrl-C or SIGTERM, and goes on where it was at the next start.
+    #[command(after_help = SETTINGS)]
     Serve(Serve),
     /// Create or update connections from files
     ///
@@ -196,7 +210,7 @@ pub(crate) struct Inbound {
     /// Only this person: object id, user principal name, or the beginning of a name
     #[arg(long, short)]
     pub(crate) person: Option<String>,
-    /// Only this decision: create, update, deactivate, reactivate, conflict, held, `not_in_scope`, failed
+    /// Only this decision: create, update, deactivate, reactivate, conflict, held, not_in_scope, failed
     #[arg(long)]
     pub(crate) decision: Option<String>,
     /// Only this outcome: done, nothing, waiting, failed

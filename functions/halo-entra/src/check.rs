@@ -4,21 +4,18 @@ use plan::document::{CustomClouds, Mistake, Parsed, parse};
 use serde_json::{Value, json};
 
 use crate::documents::{self, Found};
-use crate::screen::{Screen, Tone};
+use crate::screen::{Screen, Tone, say, say_json};
 use crate::{Ended, args};
 
 /// Checks documents and shows every mistake.
 pub(crate) fn run(screen: Screen, args: &args::Check) -> anyhow::Result<Ended> {
-    let clouds = if args.only_microsoft_clouds {
-        CustomClouds::Refused
-    } else {
-        CustomClouds::Allowed
-    };
+    let clouds =
+        if args.only_microsoft_clouds { CustomClouds::Refused } else { CustomClouds::Allowed };
     let found = documents::read(&args.files)?;
     let checked: Vec<Checked<'_>> = found.iter().map(|found| Checked::of(found, clouds)).collect();
     if args.json {
         let all: Vec<Value> = checked.iter().map(Checked::json).collect();
-        screen.say(serde_json::to_string_pretty(&all)?)?;
+        say_json(&all)?;
     } else {
         for one in &checked {
             one.show(screen)?;
@@ -58,9 +55,9 @@ impl<'a> Checked<'a> {
             Ok(parsed) => ("good, but worth a look", Tone::Warn, &parsed.warnings[..]),
             Err(mistakes) => ("refused", Tone::Bad, &mistakes[..]),
         };
-        screen.say(format!("{place}: {}", screen.tinted(tone, verdict)))?;
+        say(format!("{place}: {}", screen.tinted(tone, verdict)))?;
         if !list.is_empty() {
-            screen.say(crate::mistakes(screen, list))?;
+            say(crate::mistakes(screen, list))?;
         }
         Ok(())
     }

@@ -62,7 +62,9 @@ impl fmt::Display for Problem {
         match &self.code {
             Some(Value::Number(code)) => write!(f, " (AADSTS{code})"),
             Some(Value::String(code)) => write!(f, " ({code})"),
-            Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) | None => Ok(()),
+            Some(Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) | None => {
+                Ok(())
+            }
         }
     }
 }
@@ -100,7 +102,11 @@ pub(crate) struct Unreachable {
 
 impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "nobody answers at {}; start `halo-entra serve`, or name another --url", self.base)
+        write!(
+            f,
+            "nobody answers at {}; start `halo-entra serve`, or name another --url",
+            self.base
+        )
     }
 }
 
@@ -126,7 +132,11 @@ impl Client {
     }
 
     /// Reads.
-    pub(crate) async fn get(&self, path: &[&str], query: &[(&str, String)]) -> anyhow::Result<Value> {
+    pub(crate) async fn get(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> anyhow::Result<Value> {
         let mut url = self.url(path)?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);

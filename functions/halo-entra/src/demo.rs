@@ -12,7 +12,7 @@ mod story;
 
 use engine::telemetry::{self, Format};
 
-use crate::screen::Screen;
+use crate::screen::{Screen, say_json};
 use crate::{Ended, args, serve};
 use report::Report;
 use stage::Stage;
@@ -38,7 +38,7 @@ async fn play(screen: Screen, args: &args::Demo) -> anyhow::Result<Ended> {
     let story = Story::tell(&stage, report.as_ref()).await?;
     match report {
         Some(report) => report.end(&story, args.once)?,
-        None => screen.say(serde_json::to_string_pretty(&story)?)?,
+        None => say_json(&story)?,
     }
     if !args.once {
         stage.process.start_timer();

@@ -67,7 +67,10 @@ mod tests {
     #[test]
     fn all_forms_of_a_file_are_taken_apart() {
         let places = |json| -> Vec<String> {
-            split("f", json).into_iter().map(|found| format!("{}: {}", found.place, found.json)).collect()
+            split("f", json)
+                .into_iter()
+                .map(|found| format!("{}: {}", found.place, found.json))
+                .collect()
         };
         assert_eq!(places(json!({ "id": "a" })), [r#"f: {"id":"a"}"#]);
         assert_eq!(places(json!([1, 2])), ["f [0]: 1", "f [1]: 2"]);

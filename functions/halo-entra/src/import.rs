@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::client::Client;
 use crate::follow::follow;
-use crate::screen::{Screen, Tone};
+use crate::screen::{Screen, Tone, say, say_json};
 use crate::{Ended, args, runs};
 
 /// Starts an import of a connection.
@@ -22,15 +22,15 @@ pub(crate) async fn run(screen: Screen, args: &args::Import) -> anyhow::Result<E
     let run = answer["run"].as_str().context("the API named no run")?;
     if !args.wait {
         if args.api.json {
-            screen.say(answer.to_string())?;
+            say(answer.to_string())?;
         } else {
-            screen.say(format!("Run {run} is queued; `halo-entra runs {run}` shows how far it is."))?;
+            say(format!("Run {run} is queued; `halo-entra runs {run}` shows how far it is."))?;
         }
         return Ok(Ended::Done);
     }
     let (run, json) = follow(&client, run, None).await?;
     if args.api.json {
-        screen.say(serde_json::to_string_pretty(&json)?)?;
+        say_json(&json)?;
     } else {
         runs::one(screen, &run)?;
     }

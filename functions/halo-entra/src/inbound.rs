@@ -5,7 +5,7 @@ use engine::store::log::Entry;
 use crate::client::Client;
 use crate::people::{change, items, what, why};
 use crate::runs::minute;
-use crate::screen::{Column, Screen, Tone};
+use crate::screen::{Column, Screen, Tone, say, say_json};
 use crate::{Ended, args};
 
 /// Shows a page of the inbound log.
@@ -13,13 +13,13 @@ pub(crate) async fn run(screen: Screen, args: &args::Inbound) -> anyhow::Result<
     let client = Client::of(&args.api)?;
     let page = client.get(&["inbound"], &query(args)).await?;
     if args.api.json {
-        screen.say(serde_json::to_string_pretty(&page)?)?;
+        say_json(&page)?;
         return Ok(Ended::Done);
     }
     let entries: Vec<Entry> =
         items(&page).iter().cloned().map(serde_json::from_value).collect::<Result<_, _>>()?;
     if entries.is_empty() {
-        screen.say("Nothing of this kind is in the log.")?;
+        say("Nothing of this kind is in the log.")?;
     }
     let columns = [
         ("When", Column::Narrow(10)),
@@ -29,7 +29,7 @@ pub(crate) async fn run(screen: Screen, args: &args::Inbound) -> anyhow::Result<
     ];
     screen.table(&columns, entries.iter().map(row).collect())?;
     if let Some(cursor) = page["cursor"].as_str() {
-        screen.say(screen.tinted(Tone::Faint, &format!("More: --cursor {cursor}")))?;
+        say(screen.tinted(Tone::Faint, &format!("More: --cursor {cursor}")))?;
     }
     Ok(Ended::Done)
 }
@@ -59,10 +59,8 @@ fn row(entry: &Entry) -> Vec<comfy_table::Cell> {
     }
     vec![
         Tone::Faint.cell(minute(entry.time)),
-        Tone::Plain.cell(format!(
-            "{}\n{}",
-            entry.person.display_name, entry.person.user_principal_name
-        )),
+        Tone::Plain
+            .cell(format!("{}\n{}", entry.person.display_name, entry.person.user_principal_name)),
         tone.cell(word),
         Tone::Plain.cell(reason),
     ]

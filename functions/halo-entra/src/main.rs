@@ -77,9 +77,7 @@ async fn run(screen: Screen, command: Command) -> anyhow::Result<Ended> {
 }
 
 /// A command that Ctrl-C ends at once: whatever it started goes on behind the API.
-async fn interruptible(
-    work: impl Future<Output = anyhow::Result<Ended>>,
-) -> anyhow::Result<Ended> {
+async fn interruptible(work: impl Future<Output = anyhow::Result<Ended>>) -> anyhow::Result<Ended> {
     tokio::select! {
         ended = work => ended,
         signal = tokio::signal::ctrl_c() => {
@@ -91,14 +89,12 @@ async fn interruptible(
 
 /// Says what went wrong and what to do, on standard error.
 fn complain(screen: Screen, error: &anyhow::Error) -> ExitCode {
-    let mut text = format!("halo-entra: {error:#}\n");
+    let mut text = vec![format!("halo-entra: {error:#}")];
     let mut status = ExitCode::from(Ended::Failed);
     if let Some(problem) = error.downcast_ref::<Problem>() {
-        if let Some(advice) = &problem.advice {
-            text.push_str(&format!("{advice}\n"));
-        }
+        text.extend(problem.advice.clone());
         if !problem.mistakes.is_empty() {
-            text.push_str(&format!("{}\n", mistakes(screen, &problem.mistakes)));
+            text.push(mistakes(screen, &problem.mistakes));
         }
         if problem.status.is_client_error() {
             status = Ended::Refused.into();
@@ -107,7 +103,7 @@ fn complain(screen: Screen, error: &anyhow::Error) -> ExitCode {
         status = ExitCode::from(UNREACHABLE);
     }
     // Where even this cannot be written there is nobody left to tell.
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    let _ = writeln!(std::io::stderr().lock(), "{}", text.join("\n"));
     status
 }
 

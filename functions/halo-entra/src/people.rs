@@ -39,9 +39,8 @@ pub(crate) fn why(entry: &Entry) -> String {
     let mut sentences: Vec<String> = entry.decision.reasons.iter().map(Reason::sentence).collect();
     if let Action::NotInScope = entry.decision.action {
         let tried = entry.decision.tried.iter();
-        let tried: Vec<String> = tried
-            .map(|tried| format!("{}: {}", tried.mapping, tried.outcome.sentence()))
-            .collect();
+        let tried: Vec<String> =
+            tried.map(|tried| format!("{}: {}", tried.mapping, tried.outcome.sentence())).collect();
         if !tried.is_empty() {
             sentences.push(format!("{}.", tried.join("; ")));
         }

@@ -66,9 +66,9 @@ pub(crate) struct Process {
 impl Process {
     /// Opens the store, serves the API and handles hints; the timer is started on its own.
     pub(crate) async fn start(parts: Parts<'_>) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(parts.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}; another --listen may be free", parts.listen))?;
+        let listener = TcpListener::bind(parts.listen).await.with_context(|| {
+            format!("cannot listen on {}; another --listen may be free", parts.listen)
+        })?;
         let url = format!("http://{}", listener.local_addr()?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let table = Arc::new(Embedded::open(parts.dir, clock.clone())?);
@@ -90,8 +90,7 @@ impl Process {
         // a part of it.
         let front = Engine { store: Store::new(table.clone(), clock), ..engine.clone() };
         let (stop, _) = watch::channel(false);
-        let mut process =
-            Self { engine, url, queue, table, front, stop, tasks: JoinSet::new() };
+        let mut process = Self { engine, url, queue, table, front, stop, tasks: JoinSet::new() };
         process.serve(listener, parts.token);
         let stopped = process.stopped();
         process.tasks.spawn(worker::run(process.engine.clone(), WORKERS, stopped));
@@ -102,7 +101,8 @@ impl Process {
         let router = router(&self.front, token);
         let stopped = self.stopped();
         self.tasks.spawn(async move {
-            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
+            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await
+            {
                 tracing::error!("the API ended: {error}");
             }
         });
@@ -111,16 +111,20 @@ impl Process {
     /// Sends the hints of runs that an earlier process left unfinished, and from now on of whatever
     /// is due; removes what has expired.
     pub(crate) fn start_timer(&mut self) {
-        let (engine, stopped) = (self.front.clone(), self.stopped());
+        let (engine, mut stop) = (self.front.clone(), self.stop.subscribe());
         self.tasks.spawn(async move {
             wake_all(&engine).await;
-            let tick = async || drop(scheduler::tick(&engine).await);
-            repeat(&engine.clock, TICK, stopped, tick).await;
+            while goes_on(&engine, &mut stop, TICK).await {
+                // It said in the log what failed; the next tick finds the same.
+                let _ = scheduler::tick(&engine).await;
+            }
         });
-        let (table, clock, stopped) =
-            (self.table.clone(), self.front.clock.clone(), self.stopped());
+        let (table, engine, mut stop) =
+            (self.table.clone(), self.front.clone(), self.stop.subscribe());
         self.tasks.spawn(async move {
-            repeat(&clock, PURGE, stopped, async || purge(&table).await).await;
+            while goes_on(&engine, &mut stop, PURGE).await {
+                purge(&table).await;
+            }
         });
     }
 
@@ -163,24 +167,14 @@ impl Process {
 /// Both HTTP functions under one address.
 fn router(engine: &Engine, token: SecretString) -> Router {
     let auth = Auth::Bearer(token);
-    admin::router(engine.clone(), auth.clone())
-        .merge(inbound_logs::router(engine.clone(), auth))
+    admin::router(engine.clone(), auth.clone()).merge(inbound_logs::router(engine.clone(), auth))
 }
 
-/// Does something now and again, until it is to stop.
-async fn repeat(
-    clock: &Arc<dyn Clock>,
-    every: Duration,
-    stopped: impl Future<Output = ()>,
-    work: impl AsyncFn(),
-) {
-    tokio::pin!(stopped);
-    loop {
-        work().await;
-        tokio::select! {
-            () = &mut stopped => return,
-            () = clock.sleep(every) => {}
-        }
+/// Waits for the next time; `false` when the process is to stop instead.
+async fn goes_on(engine: &Engine, stop: &mut watch::Receiver<bool>, pause: Duration) -> bool {
+    tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => false,
+        () = engine.clock.sleep(pause) => true,
     }
 }
 

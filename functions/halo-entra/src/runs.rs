@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use plan::ids::RunId;
 use plan::tally::{Run, RunState, Trigger};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::client::Client;
 use crate::follow::{in_words, named, phase};
 use crate::people::items;
-use crate::screen::{Column, Screen, Tone};
+use crate::screen::{Column, Screen, Tone, say, say_json};
 use crate::{Ended, args};
 
 /// Lists runs of one connection or of all, or shows one run.
@@ -19,7 +19,7 @@ pub(crate) async fn run(screen: Screen, args: &args::Runs) -> anyhow::Result<End
     {
         let json = client.get(&["runs", id], &[]).await?;
         if args.api.json {
-            screen.say(serde_json::to_string_pretty(&json)?)?;
+            say_json(&json)?;
         } else {
             one(screen, &serde_json::from_value(json)?)?;
         }
@@ -36,7 +36,7 @@ pub(crate) async fn run(screen: Screen, args: &args::Runs) -> anyhow::Result<End
         all.extend(items(&page).iter().cloned());
     }
     if args.api.json {
-        screen.say(serde_json::to_string_pretty(&json!({ "items": all }))?)?;
+        say_json(&json!({ "items": all }))?;
         return Ok(Ended::Done);
     }
     let mut runs: Vec<Run> =
@@ -63,7 +63,7 @@ async fn ids(client: &Client) -> anyhow::Result<Vec<String>> {
 
 fn list(screen: Screen, runs: &[Run]) -> anyhow::Result<()> {
     if runs.is_empty() {
-        return Ok(screen.say("There are no runs yet.")?);
+        return Ok(say("There are no runs yet.")?);
     }
     let row = |run: &Run| {
         let requests = format!("{} / {}", run.requests.graph, run.requests.halo);
@@ -86,18 +86,17 @@ fn list(screen: Screen, runs: &[Run]) -> anyhow::Result<()> {
 /// Shows a run.
 pub(crate) fn one(screen: Screen, run: &Run) -> anyhow::Result<()> {
     let state = screen.tinted(tone(run.state), phase(run.state));
-    screen.say(format!("Run {} of {}: {state}", run.run, run.connection))?;
+    say(format!("Run {} of {}: {state}", run.run, run.connection))?;
     let by = match run.trigger {
         Trigger::Schedule => "the schedule",
         Trigger::Manual => "an administrator",
         Trigger::RuleChange => "a change of the rules",
         Trigger::Retry => "a retry",
     };
-    let end = run.finished.map_or_else(
-        || "under way".to_owned(),
-        |end| format!("took {}", took(run.started, end)),
-    );
-    screen.say(format!(
+    let end = run
+        .finished
+        .map_or_else(|| "under way".to_owned(), |end| format!("took {}", took(run.started, end)));
+    say(format!(
         "Started by {by} at {}, {end}; {} requests to Graph, {} to Halo.",
         minute(run.started),
         run.requests.graph,

@@ -6,6 +6,7 @@ use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table,
     TableStyle, Width,
 };
+use serde::Serialize;
 
 /// Columns of text that goes to a file or another program, and the fewest that tables fit in.
 const USUAL_WIDTH: u16 = 80;
@@ -13,14 +14,14 @@ const USUAL_WIDTH: u16 = 80;
 const MOST_WIDTH: u16 = 100;
 
 /// No lines but one below the header.
-const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::new(' ', '─', '─', ' '));
+const STYLE: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// Standard output and what it can show.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Screen {
     width: u16,
     colour: bool,
-    terminal: bool,
 }
 
 /// How something stands out.
@@ -87,13 +88,7 @@ impl Screen {
         Self {
             width: width.clamp(60, MOST_WIDTH),
             colour: terminal && !engine::config::no_colour(),
-            terminal,
         }
-    }
-
-    /// Whether somebody watches.
-    pub(crate) fn is_terminal(self) -> bool {
-        self.terminal
     }
 
     /// Text in a tone.
@@ -105,39 +100,29 @@ impl Screen {
         }
     }
 
-    /// One line or several.
-    pub(crate) fn say(self, text: impl AsRef<str>) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        writeln!(out, "{}", text.as_ref())?;
-        out.flush()
-    }
-
     /// A heading with a line above it and, in small, something at its right.
     pub(crate) fn heading(self, text: &str, beside: &str) -> io::Result<()> {
-        let gap = usize::from(self.width).saturating_sub(text.chars().count() + beside.chars().count());
+        let gap =
+            usize::from(self.width).saturating_sub(text.chars().count() + beside.chars().count());
         let beside = self.tinted(Tone::Faint, beside);
-        self.say("")?;
-        self.say(format!("{}{}{beside}", self.tinted(Tone::Strong, text), " ".repeat(gap.max(2))))
+        say("")?;
+        say(format!("{}{}{beside}", self.tinted(Tone::Strong, text), " ".repeat(gap.max(2))))
     }
 
     /// A paragraph, broken at the width.
     pub(crate) fn paragraph(self, tone: Tone, text: &str) -> io::Result<()> {
         for line in wrapped(text, usize::from(self.width) - 1) {
-            self.say(format!(" {}", self.tinted(tone, &line)))?;
+            say(format!(" {}", self.tinted(tone, &line)))?;
         }
         Ok(())
     }
 
     /// A table; nothing without rows.
-    pub(crate) fn table(
-        self,
-        columns: &[(&str, Column)],
-        rows: Vec<Vec<Cell>>,
-    ) -> io::Result<()> {
+    pub(crate) fn table(self, columns: &[(&str, Column)], rows: Vec<Vec<Cell>>) -> io::Result<()> {
         if rows.is_empty() {
             return Ok(());
         }
-        self.say(self.drawn(columns, rows))
+        say(self.drawn(columns, rows))
     }
 
     /// A table as text.
@@ -176,6 +161,18 @@ impl Screen {
     }
 }
 
+/// Prints a line or several.
+pub(crate) fn say(text: impl AsRef<str>) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", text.as_ref())?;
+    out.flush()
+}
+
+/// Prints JSON.
+pub(crate) fn say_json(json: &impl Serialize) -> anyhow::Result<()> {
+    Ok(say(serde_json::to_string_pretty(json)?)?)
+}
+
 /// Text in lines of at most `width` characters, broken at spaces; a word that is longer stays whole.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -202,7 +199,7 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
 mod tests {
     use super::*;
 
-    const PLAIN: Screen = Screen { width: 40, colour: false, terminal: false };
+    const PLAIN: Screen = Screen { width: 40, colour: false };
 
     #[test]
     fn a_table_fits_its_width_and_breaks_text_only() {
@@ -216,7 +213,7 @@ mod tests {
         ];
         let expected = "
  Name         People   Why
- ──────────────────────────────────────
+─────────────────────────────────────
  Zoë Müller        7   one sentence
                        that does not
                        fit

@@ -12,7 +12,7 @@ use plan::document::CustomClouds;
 
 use crate::args;
 use crate::process::{Parts, Process};
-use crate::screen::{Screen, Tone};
+use crate::screen::{Screen, Tone, say};
 
 /// Where the administrator's token is, in the data directory.
 pub(crate) const TOKEN_FILE: &str = "admin-token";
@@ -31,13 +31,15 @@ pub(crate) async fn run(screen: Screen, args: &args::Serve) -> anyhow::Result<()
         Process::start(Parts { dir, halo, policy, listen: args.listen, token }).await?;
     process.start_timer();
     let token_file = dir.join(TOKEN_FILE);
-    screen.say(screen.tinted(Tone::Strong, &format!("halo-entra serves on {}", process.url)))?;
-    screen.say(format!("  data   {}", dir.display()))?;
-    screen.say(format!("  token  {}", token_file.display()))?;
-    screen.say(format!("  Halo   {address}"))?;
-    screen.say(format!("  try    {}", curl(&process.url, &token_file, "connections")))?;
+    say(screen.tinted(Tone::Strong, &format!("halo-entra serves on {}", process.url)))?;
+    say(format!("  data   {}", dir.display()))?;
+    say(format!("  token  {}", token_file.display()))?;
+    say(format!("  Halo   {address}"))?;
+    say(format!("  try    {}", curl(&process.url, &token_file, "connections")))?;
     if !args.listen.ip().is_loopback() {
-        tracing::warn!("the API is served without encryption to other machines: put a TLS proxy before it");
+        tracing::warn!(
+            "the API is served without encryption to other machines: put a TLS proxy before it"
+        );
     }
     stop_signal().await?;
     tracing::info!("stopping: steps in hand are finished first; once more to stop at once");
@@ -95,15 +97,20 @@ fn stored_token(path: &Path) -> anyhow::Result<SecretString> {
     {
         use std::os::unix::fs::PermissionsExt;
         let mode = fs::metadata(path).with_context(unreadable)?.permissions().mode() & 0o777;
+        // The owner's three bits stand above the six of everybody else.
         anyhow::ensure!(
-            mode & 0o077 == 0,
+            mode.trailing_zeros() >= 6,
             "others may read {} (mode {mode:o}): chmod 600 it, or delete it for a new one",
             path.display()
         );
     }
     let token = fs::read_to_string(path).with_context(unreadable)?.trim().to_owned();
     // A start that was cut off before the token was written, or a slip in an editor.
-    anyhow::ensure!(token.len() >= 32, "{} holds no token: delete it for a new one", path.display());
+    anyhow::ensure!(
+        token.len() >= 32,
+        "{} holds no token: delete it for a new one",
+        path.display()
+    );
     Ok(token.into())
 }
 

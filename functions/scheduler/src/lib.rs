@@ -11,7 +11,8 @@ pub type TickEvent = aws_lambda_events::event::eventbridge::EventBridgeEvent;
 /// One tick; returns how many connections were sent a hint. Safe to repeat, and to leave out: the
 /// next one finds the same.
 pub async fn tick(engine: &Engine) -> Result<u64, StepError> {
-    let woken = engine.tick().await.inspect_err(|error| tracing::error!("the tick failed: {error}"))?;
+    let woken =
+        engine.tick().await.inspect_err(|error| tracing::error!("the tick failed: {error}"))?;
     if woken > 0 {
         tracing::info!(connections = woken, "connections are due");
     }

@@ -8,7 +8,8 @@ use scheduler::{TickEvent, tick};
 async fn main() -> Result<(), Error> {
     telemetry::start(Format::Json, "info");
     let engine = &engine::aws::engine().await?;
-    let handler =
-        |_: LambdaEvent<TickEvent>| async move { tick(engine).await.map(drop).map_err(Error::from) };
+    let handler = |_: LambdaEvent<TickEvent>| async move {
+        tick(engine).await.map(drop).map_err(Error::from)
+    };
     lambda_runtime::run(service_fn(handler)).await
 }

@@ -3,7 +3,7 @@
 use super::stage::Stage;
 use super::story::{Chapter, Shown, Story};
 use crate::follow::{in_words, named};
-use crate::screen::{Column, Screen, Tone};
+use crate::screen::{Column, Screen, Tone, say};
 use crate::serve;
 
 /// Changes of a person that are shown; more are counted.
@@ -32,12 +32,12 @@ impl Report {
         let screen = self.screen;
         let first = chapter.title == "First import";
         if first {
-            screen.say(screen.tinted(
+            say(screen.tinted(
                 Tone::Strong,
                 &format!("{people} people of a sample tenant go into a sample Halo"),
             ))?;
             for (what, url) in &self.hosts {
-                screen.say(screen.tinted(Tone::Faint, &format!("  {what:<18}{url}")))?;
+                say(screen.tinted(Tone::Faint, &format!("  {what:<18}{url}")))?;
             }
         }
         screen.heading(chapter.title, &format!("{:.1} s", chapter.seconds))?;
@@ -50,7 +50,7 @@ impl Report {
             0 => "no log entry".to_owned(),
             entries => format!("{entries} log entries"),
         };
-        screen.say("")?;
+        say("")?;
         screen.paragraph(
             Tone::Plain,
             &format!(
@@ -72,7 +72,7 @@ impl Report {
         let columns =
             [("Decision", Column::Whole), ("People", Column::Number), ("Meaning", Column::Text)];
         self.screen.table(&columns, counts.map(row).collect())?;
-        Ok(self.screen.say("")?)
+        Ok(say("")?)
     }
 
     fn people(&self, people: &[Shown]) -> anyhow::Result<()> {
@@ -81,10 +81,9 @@ impl Report {
             let changes = shown.changes.iter().take(CHANGES);
             // A new record has no before: its reasons say enough.
             if shown.what != "created" {
-                changes.for_each(|change| why.push_str(&format!("\n· {change}")));
-                if shown.changes.len() > CHANGES {
-                    why.push_str(&format!("\n· and {} more", shown.changes.len() - CHANGES));
-                }
+                why.extend(changes.map(|change| format!("\n· {change}")));
+                let more = shown.changes.len().saturating_sub(CHANGES);
+                why.extend((more > 0).then(|| format!("\n· and {more} more")));
             }
             vec![
                 Tone::Plain.cell(format!("{}\n({})", shown.name, shown.note)),
@@ -100,7 +99,7 @@ impl Report {
     /// Sums up, and says what to try next if there is a next.
     pub(super) fn end(&self, story: &Story, once: bool) -> anyhow::Result<()> {
         let screen = self.screen;
-        screen.say("")?;
+        say("")?;
         if story.off.is_empty() {
             screen.paragraph(
                 Tone::Good,
@@ -118,7 +117,7 @@ impl Report {
         }
         screen.heading("What to try next", "Ctrl-C ends it, and the data is gone then")?;
         for hint in &self.hints {
-            screen.say(format!("  {hint}"))?;
+            say(format!("  {hint}"))?;
         }
         Ok(())
     }

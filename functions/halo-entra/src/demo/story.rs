@@ -141,7 +141,10 @@ impl Story {
         self.check_run(chapter);
         let requests = chapter.run.requests;
         self.expect(requests.graph == STREAMS && requests.halo == 0, || {
-            format!("nothing cost {} requests to Graph and {} to Halo", requests.graph, requests.halo)
+            format!(
+                "nothing cost {} requests to Graph and {} to Halo",
+                requests.graph, requests.halo
+            )
         });
         let entries = chapter.log_entries;
         self.expect(entries == 0, || format!("nothing made {entries} log entries"));
@@ -209,7 +212,8 @@ fn examples(stage: &Stage, entries: &[Entry]) -> Vec<Shown> {
     type Wanted = (&'static str, fn(&Entry) -> bool);
     let wanted: [Wanted; 6] = [
         ("new in Halo", |entry| {
-            matches!(entry.decision.action, Action::Create { .. }) && !entry.person.display_name.is_ascii()
+            matches!(entry.decision.action, Action::Create { .. })
+                && !entry.person.display_name.is_ascii()
         }),
         ("found by a field", |entry| matches!(entry.matched, Some(LinkedBy::Fields { .. }))),
         ("found by object id", |entry| matches!(entry.matched, Some(LinkedBy::ObjectId))),
@@ -258,7 +262,8 @@ fn show(stage: &Stage, note: &'static str, entry: &Entry) -> Shown {
 fn sites(stage: &Stage) -> BTreeMap<i64, String> {
     let id = |value: &Value| value.as_i64().or_else(|| value.as_f64().map(|id| id as i64));
     let sites = stage.halo.sites();
-    let named = sites.iter().filter_map(|site| Some((id(&site["id"])?, site["name"].as_str()?.to_owned())));
+    let named =
+        sites.iter().filter_map(|site| Some((id(&site["id"])?, site["name"].as_str()?.to_owned())));
     named.collect()
 }
 
