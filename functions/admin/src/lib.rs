@@ -1,1 +1,41 @@
-//! Placeholder.
+//! Administration over HTTPS: connections, credentials, authorisation, imports, people, health.
+//!
+//! | route | does |
+//! |---|---|
+//! | `GET POST /v1/connections` | list, create (C1) |
+//! | `GET PUT DELETE /v1/connections/{id}` | read, save (C10), remove |
+//! | `PUT /v1/connections/{id}/credentials` | C8 |
+//! | `GET /v1/connections/{id}/permissions` | C5 |
+//! | `POST /v1/connections/{id}/authorise` | C6 |
+//! | `POST /v1/connections/{id}/imports` | I2 |
+//! | `GET /v1/connections/{id}/people/{who}` | a person by object id or user principal name |
+//! | `GET /v1/halo/test` | H1 |
+//! | `GET /v1/health` | liveness, version; the only route without a token |
+
+mod connections;
+mod health;
+
+use axum::Router;
+use axum::routing::{get, post, put};
+use engine::Engine;
+use engine::web::{Auth, guarded, with_fallbacks};
+
+/// All routes of this function. The fallbacks for unknown paths are part of it, so that other routers
+/// can be merged into this one.
+pub fn router(engine: Engine, auth: Auth) -> Router {
+    let routes = Router::new()
+        .route("/v1/connections", get(connections::list).post(connections::create))
+        .route(
+            "/v1/connections/{id}",
+            get(connections::read).put(connections::save).delete(connections::remove),
+        )
+        .route("/v1/connections/{id}/credentials", put(connections::credentials))
+        .route("/v1/connections/{id}/permissions", get(connections::permissions))
+        .route("/v1/connections/{id}/authorise", post(connections::authorise))
+        .route("/v1/connections/{id}/imports", post(connections::import))
+        .route("/v1/connections/{id}/people/{who}", get(connections::person))
+        .route("/v1/halo/test", get(health::halo))
+        .with_state(engine.clone());
+    let health = Router::new().route("/v1/health", get(health::health)).with_state(engine.clone());
+    guarded(with_fallbacks(routes), &engine, auth).merge(health)
+}

@@ -117,10 +117,11 @@ pub fn policy(custom_clouds: CustomClouds) -> Result<Policy, ConfigError> {
     })
 }
 
-/// Names of the AWS resources, set by the template: `TABLE_NAME`, `QUEUE_URL`, `SECRET_PREFIX`.
+/// Names of the AWS resources, set by the template: `TABLE_NAME`, `QUEUE_URL`, `SECRET_PREFIX`, and
+/// `DEAD_LETTER_URL` where a function counts dead letters.
 #[cfg(feature = "aws")]
 pub mod aws {
-    use super::{ConfigError, required};
+    use super::{ConfigError, optional, required};
 
     /// Names of the AWS resources.
     #[derive(Clone, Debug)]
@@ -129,6 +130,8 @@ pub mod aws {
         pub table: String,
         /// The queue of hints.
         pub queue: String,
+        /// The queue of dead letters.
+        pub dead_letters: Option<String>,
         /// What the names of all secrets begin with.
         pub secret_prefix: String,
     }
@@ -138,6 +141,7 @@ pub mod aws {
         Ok(Resources {
             table: required("TABLE_NAME", "the name of the DynamoDB table")?,
             queue: required("QUEUE_URL", "the address of the SQS queue")?,
+            dead_letters: optional("DEAD_LETTER_URL")?,
             secret_prefix: required("SECRET_PREFIX", "what the names of the secrets begin with")?,
         })
     }

@@ -1,77 +1,300 @@
 //! Connections as administrators handle them: saved, checked against Entra and Halo, authorised.
+//!
+//! | file | does |
+//! |---|---|
+//! | `save` | creates and changes documents, with their history (C1, C10) |
+//! | `check` | what only Halo can tell of a document |
+//! | `directory` | what only Entra can tell: groups, properties (C7, P3, F3) |
+//! | `authorise` | credentials and permissions (C5, C6, C8) |
+//! | `import` | runs that somebody asks for (I2, I5) |
+//! | `remove` | takes a connection away with all that it knows |
+
+mod authorise;
+mod check;
+mod directory;
+mod import;
+mod remove;
+mod save;
 
 use std::sync::Arc;
 
 use plan::document::{Document, Mistake};
+use plan::failure::{Failure, Kind};
+use plan::ids::ConnectionId;
+use plan::schedule::Module;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::Engine;
-use crate::graph::Graph;
+use crate::halo;
 use crate::meter::Meter;
+use crate::queue::QueueError;
 use crate::secrets::SecretsError;
-use crate::store::connections::Saved;
+use crate::steps::StepError;
+use crate::store::connections::{Authorisation, Saved, State};
+use crate::store::{StoreError, Versioned, Write, keys, put};
 
-/// What pinning group names did.
-#[derive(Debug, Default)]
-pub struct Pinned {
-    /// Whether any id was pinned.
-    pub changed: bool,
-    /// References that could not be resolved, with their places.
-    pub problems: Vec<Mistake>,
+pub use authorise::{Authorised, NeededPermission, PermissionReport, consent_url, needed};
+pub use directory::Pinned;
+pub use remove::Removed;
+pub use save::Precondition;
+
+/// A connection as it is shown: everything that is known of it but its secrets (C4).
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// The document, when it was saved, and facts about the credentials.
+    pub saved: Saved,
+    /// Where it stands.
+    pub state: State,
+    /// What to tell whoever saved it; empty when it is only read.
+    pub warnings: Vec<Mistake>,
+}
+
+/// Why something was not done. Nothing has been changed then, unless it says so.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such connection.
+    #[error("There is no connection \"{0}\".")]
+    NotFound(String),
+    /// There is one already.
+    #[error("There is a connection \"{0}\" already. Change it with PUT, or choose another id.")]
+    Exists(ConnectionId),
+    /// One of this id was removed a moment ago and is not gone yet.
+    #[error(
+        "What the removed connection \"{0}\" knew is still being removed. Repeat the DELETE until it answers 204."
+    )]
+    BeingRemoved(ConnectionId),
+    /// Somebody saved another revision since (C10).
+    #[error(
+        "The connection was saved by somebody else since it was read. Read it again and repeat the change."
+    )]
+    StaleRevision {
+        /// The present one; `None` = there is no such connection.
+        current: Option<u64>,
+    },
+    /// The revision that the change is based on was not named (C10).
+    #[error(
+        "Name the revision that the change is based on: send the ETag of the last read as If-Match."
+    )]
+    RevisionRequired,
+    /// Mistakes in the document or in another body, each with its path.
+    #[error("{} mistakes", .0.len())]
+    Invalid(Vec<Mistake>),
+    /// Nobody entered credentials.
+    #[error("No credentials are stored for this connection. Enter them, then authorise.")]
+    CredentialsMissing,
+    /// The tenant refused the credentials.
+    #[error("{}", .0.sentence())]
+    SignIn(Failure),
+    /// The sign-in works, but a mandatory permission is missing (C6).
+    #[error("The sign-in works, but {} missing; the connection stays unauthorised.", missing(.permissions))]
+    PermissionMissing {
+        /// All permissions and what came of each.
+        permissions: Vec<PermissionReport>,
+        /// Where an administrator of the tenant grants them.
+        consent_url: String,
+    },
+    /// Entra or Halo cannot be asked at the moment.
+    #[error("{}", .0.sentence())]
+    Unreachable(Failure),
+    /// Not authorised yet (C7).
+    #[error("The connection is not authorised. Enter its credentials and authorise it first.")]
+    NotAuthorised,
+    /// A run met refused credentials (C7).
+    #[error("The connection has to be authorised again (reauthorise): {0}")]
+    Reauthorise(String),
+    /// Switched off in its document.
+    #[error("The connection is switched off. Set enabled to true in its document first.")]
+    Disabled,
+    /// The whole integration is off (C11).
+    #[error("The whole integration is switched off in this deployment (HALO_ENTRA_MODULE).")]
+    ModuleOff,
+    /// Others kept changing the same connection.
+    #[error("The connection was changed by others at the same time. Try again.")]
+    Busy,
+    /// Our own backends failed.
+    #[error(transparent)]
+    Ours(#[from] StepError),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Refusal::Ours(error.into())
+    }
+}
+
+impl From<SecretsError> for Refusal {
+    fn from(error: SecretsError) -> Self {
+        Refusal::Ours(error.into())
+    }
+}
+
+impl From<QueueError> for Refusal {
+    fn from(error: QueueError) -> Self {
+        Refusal::Ours(error.into())
+    }
+}
+
+impl From<halo::Error> for Refusal {
+    fn from(error: halo::Error) -> Self {
+        match error {
+            halo::Error::Halo(failure) => Refusal::Unreachable(failure),
+            halo::Error::Store(error) => error.into(),
+        }
+    }
+}
+
+/// A failure of Graph or its sign-in, where the credentials may be what is wrong.
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        match failure.kind {
+            Kind::Credentials { .. } => Refusal::SignIn(failure),
+            _ => Refusal::Unreachable(failure),
+        }
+    }
+}
+
+fn missing(permissions: &[PermissionReport]) -> String {
+    let names: Vec<&str> =
+        permissions.iter().filter(|it| it.is_lacking()).map(|it| it.name).collect();
+    match names.as_slice() {
+        [one] => format!("the permission {one} is"),
+        several => format!("the permissions {} are", several.join(", ")),
+    }
+}
+
+/// How often a change is tried again when a step wrote the connection's state meanwhile.
+const TRIES: u32 = 20;
+
+impl Connection {
+    /// The connection's revision, which an update has to name (C10).
+    pub fn revision(&self) -> u64 {
+        self.saved.revision
+    }
+
+    /// The document with one more key, `status`. The same JSON may be sent back: `status` is
+    /// ignored in documents that are saved.
+    pub fn shown(&self) -> Value {
+        let mut shown = json!(self.saved.document);
+        shown[STATUS] = self.status();
+        shown
+    }
+
+    /// The connection in a list.
+    pub fn summary(&self) -> Value {
+        let document = &self.saved.document;
+        json!({
+            "id": document.id,
+            "name": document.name,
+            "enabled": document.enabled,
+            "tenant_id": document.tenant_id,
+            STATUS: self.status(),
+        })
+    }
+
+    fn status(&self) -> Value {
+        let credentials = match &self.saved.credentials {
+            None => json!({ "set": false }),
+            Some(facts) => {
+                json!({ "set": true, "since": facts.set, "expires_at": facts.expires_at })
+            }
+        };
+        let mut status = json!({
+            "revision": self.saved.revision,
+            "saved": self.saved.saved,
+            "authorisation": self.state.authorisation,
+            "credentials": credentials,
+            "run": self.state.run,
+            "queued": self.state.queued.map(|queued| queued.run),
+            "next_due": self.state.next_due,
+        });
+        if !self.warnings.is_empty() {
+            status["warnings"] = json!(self.warnings);
+        }
+        status
+    }
+}
+
+/// The key of a shown document that is not part of the document.
+const STATUS: &str = "status";
+
+/// An entry of the settings audit (C10).
+#[derive(Debug, Serialize)]
+struct Audit<'a> {
+    time: jiff::Timestamp,
+    who: &'a str,
+    what: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<&'a Document>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<&'a Document>,
 }
 
 impl Engine {
-    /// A Graph client for a connection.
-    pub async fn graph(&self, saved: &Saved, meter: Arc<Meter>) -> Result<Graph, SecretsError> {
-        use secrecy::ExposeSecret;
-        let name = crate::secrets::SecretName::credentials(&saved.document.id);
-        let secret = self.secrets.get(&name).await?;
-        let v: serde_json::Value = secret.map(|s| serde_json::from_str(s.expose_secret()).unwrap_or_default()).unwrap_or_default();
-        let plan::document::Cloud::Custom { login, graph } = saved.document.cloud.clone() else { loop {} };
-        Ok(Graph { http: self.http.clone(), login, graph, tenant: saved.document.tenant_id.to_string(), app: saved.document.auth.client_id.to_string(), secret: v["client_secret"].as_str().unwrap_or("").to_owned(), meter, tokens: self.tokens.clone() })
+    /// A connection.
+    pub async fn connection(&self, id: &ConnectionId) -> Result<Connection, Refusal> {
+        let (saved, state) = self.load(id).await?;
+        Ok(Connection { saved: saved.value, state: state.value, warnings: Vec::new() })
     }
 
-    /// Pins the object id of every group that is named only by name (P3).
-    pub async fn pin_groups(
+    /// Connections in order of their ids, and where to go on.
+    pub async fn connections(
         &self,
-        graph: &Graph,
-        document: &mut Document,
-    ) -> Result<Pinned, plan::failure::Failure> {
-        let names: Vec<String> = document
-            .groups()
-            .iter()
-            .filter(|(_, group)| group.id.is_none())
-            .filter_map(|(_, group)| group.name.clone())
-            .collect();
-        if names.is_empty() {
-            return Ok(Pinned::default());
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<Connection>, Option<String>), Refusal> {
+        let (listed, next) = self.store.connections(after, limit).await?;
+        let reads = listed.iter().map(|(id, _)| self.store.connection(id));
+        let found = futures::future::try_join_all(reads).await?;
+        // One that was removed since the list was read is left out.
+        let connections = found.into_iter().flatten().map(|(saved, state)| Connection {
+            saved: saved.value,
+            state: state.value,
+            warnings: Vec::new(),
+        });
+        Ok((connections.collect(), next))
+    }
+
+    async fn load(
+        &self,
+        id: &ConnectionId,
+    ) -> Result<(Versioned<Saved>, Versioned<State>), Refusal> {
+        let found = self.store.connection(id).await?;
+        found.ok_or_else(|| Refusal::NotFound(id.to_string()))
+    }
+
+    fn module_is_on(&self) -> Result<(), Refusal> {
+        match self.policy.module {
+            Module::On => Ok(()),
+            Module::Off => Err(Refusal::ModuleOff),
         }
-        let found = graph.find_groups(&names).await?;
-        let paths: Vec<String> = document.groups().into_iter().map(|(path, _)| path).collect();
-        let mut pinned = Pinned::default();
-        let mut answers = names.iter().zip(found);
-        for (path, group) in paths.into_iter().zip(document.groups_mut()) {
-            if group.id.is_some() {
-                continue;
-            }
-            let Some((name, found)) = answers.next() else { break };
-            match found.as_slice() {
-                [one] => {
-                    group.id = Some(one.id);
-                    pinned.changed = true;
-                }
-                [] => pinned.problems.push(Mistake::new(
-                    path,
-                    format!("Entra has no group called \"{name}\". Check the name, or give the group's object id."),
-                )),
-                several => {
-                    let ids: Vec<String> = several.iter().map(|group| group.id.to_string()).collect();
-                    pinned.problems.push(Mistake::new(
-                        path,
-                        format!("Entra has {} groups called \"{name}\" ({}). Name the right one by its object id.", several.len(), ids.join(", ")),
-                    ));
-                }
-            }
-        }
-        Ok(pinned)
+    }
+
+    /// Halo as somebody who waits for the answer asks it (H2).
+    fn halo_for_people(&self) -> halo::Halo {
+        self.halo.with_meter(Arc::new(Meter::default())).with_priority(halo::Priority::Manual)
+    }
+
+    fn audit(
+        &self,
+        id: &ConnectionId,
+        who: &str,
+        what: &str,
+        before: Option<&Document>,
+        after: Option<&Document>,
+    ) -> Result<Write, StoreError> {
+        let time = self.clock.now();
+        let key = keys::audit(id, self.random.sortable(time));
+        let entry = Audit { time, who, what, before, after };
+        put(key, &entry, crate::store::Expect::Absent)
+    }
+}
+
+/// Whether runs may start, as the interfaces say it (C7).
+fn may_run(authorisation: &Authorisation) -> Result<(), Refusal> {
+    match authorisation {
+        Authorisation::Authorised { .. } => Ok(()),
+        Authorisation::Unauthorised => Err(Refusal::NotAuthorised),
+        Authorisation::Reauthorise { reason, .. } => Err(Refusal::Reauthorise(reason.clone())),
     }
 }

@@ -2,7 +2,7 @@
 //! a run. What to do is decided in `plan`; here it is done.
 
 #[cfg(feature = "aws")]
-mod aws;
+pub mod aws;
 pub mod clock;
 pub mod config;
 pub mod connections;

@@ -11,7 +11,7 @@ mod decide;
 mod fetch;
 mod finish;
 mod index;
-mod lookup;
+pub(crate) mod lookup;
 mod write;
 
 use std::time::Duration;

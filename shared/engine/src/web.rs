@@ -1,1 +1,28 @@
-//! x
+//! What the HTTP functions share: who calls, what a request may say, and problems (RFC 9457).
+//!
+//! | file | does |
+//! |---|---|
+//! | `caller` | who calls, and what they may do |
+//! | `request` | paths, queries and bodies, read strictly |
+//! | `problem` | every answer that is not a success |
+//! | `cursor` | opaque cursors of lists |
+
+mod caller;
+pub mod cursor;
+mod problem;
+mod request;
+
+use axum::Router;
+
+pub use caller::{Auth, Caller, Role, guarded};
+pub use problem::{Problem, ProblemType};
+pub use request::{JsonBody, Path, Query};
+
+/// A router that answers unknown paths and methods with problems as well.
+pub fn with_fallbacks(router: Router) -> Router {
+    router
+        .fallback(|| async { Problem::of(ProblemType::NotFound, "There is nothing at this path.") })
+        .method_not_allowed_fallback(|| async {
+            Problem::of(ProblemType::MethodNotAllowed, "This path does not take this method.")
+        })
+}

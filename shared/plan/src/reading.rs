@@ -62,6 +62,13 @@ pub struct Reading {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "stage")]
 pub enum Stage {
+    /// Nothing of Graph: everybody who is stored is marked, because the rules changed (I5).
+    Everybody {
+        /// Which people.
+        segment: Segment,
+        /// Behind whom.
+        after: Option<String>,
+    },
     /// People: changes, or everybody.
     Users,
     /// Managers of everybody, behind a full round by delta: Graph has been seen to leave them out.
@@ -119,6 +126,8 @@ pub struct Wanted<'a> {
     pub select: &'a BTreeSet<String>,
     /// Groups that the rules name, and those found inside them.
     pub groups: &'a BTreeSet<ObjectId>,
+    /// Whether the rules are others than at the last run, so that everybody is decided anew (I5).
+    pub rules_changed: bool,
     /// The present.
     pub now: Timestamp,
 }
@@ -132,14 +141,14 @@ impl Reading {
         self.dirty = 0;
         self.was_clean = was_clean;
         self.complete = true;
-        if wanted.read == Read::None {
-            return;
-        }
-        if self.must_read_all(wanted) {
+        if wanted.read != Read::None && self.must_read_all(wanted) {
             self.select.clone_from(wanted.select);
             self.read_all(wanted.way, wanted.groups);
-        } else {
+        } else if wanted.read != Read::None {
             self.read_changes(wanted.way, wanted.groups);
+        }
+        if wanted.rules_changed {
+            self.todo.insert(0, Stage::Everybody { segment: Segment::FIRST, after: None });
         }
     }
 
@@ -238,7 +247,8 @@ impl Stage {
     fn stream(&self) -> Option<usize> {
         match self {
             Stage::Groups { index } => Some(*index),
-            Stage::Users
+            Stage::Everybody { .. }
+            | Stage::Users
             | Stage::Managers { .. }
             | Stage::Count
             | Stage::Missing { .. }
@@ -278,6 +288,7 @@ mod tests {
         read: Read,
         select: BTreeSet<String>,
         groups: BTreeSet<ObjectId>,
+        rules_changed: bool,
         now: Timestamp,
     }
 
@@ -288,6 +299,7 @@ mod tests {
                 read: Read::AsConfigured,
                 select: names(&["displayName"]),
                 groups: BTreeSet::from([id(1)]),
+                rules_changed: false,
                 now: at(1),
             }
         }
@@ -300,6 +312,7 @@ mod tests {
             read: ask.read,
             select: &ask.select,
             groups: &ask.groups,
+            rules_changed: ask.rules_changed,
             now: ask.now,
         };
         reading.begin(&wanted, true);
@@ -354,6 +367,18 @@ mod tests {
         begin(&mut reading, &Ask::default());
         assert_eq!(reading.todo, [Stage::Users, Stage::Groups { index: 0 }]);
         assert!(reading.complete);
+    }
+
+    #[test]
+    fn changed_rules_look_at_everybody_without_reading_everybody() {
+        // I5
+        for read in [Read::AsConfigured, Read::Delta, Read::None] {
+            let mut reading = rested();
+            begin(&mut reading, &Ask { read, rules_changed: true, ..Ask::default() });
+            let first = Stage::Everybody { segment: Segment::FIRST, after: None };
+            assert_eq!(reading.todo.first(), Some(&first), "{read:?}");
+            assert!(!reads_all(&reading), "{read:?}");
+        }
     }
 
     #[test]

@@ -115,6 +115,20 @@ impl Sites {
         }
     }
 
+    /// The site of a name as the book has it, without asking Halo; `None` = the book does not say.
+    pub async fn in_book(
+        &self,
+        client: ClientId,
+        name: &str,
+    ) -> Result<Option<SiteId>, StoreError> {
+        let place = self.place(client, name);
+        let found = self.halo.shared.store.read::<Entry>(&place).await?;
+        Ok(match found.map(|found| found.value) {
+            Some(Entry::Site { id, .. }) => Some(id),
+            Some(Entry::Making { .. }) | None => None,
+        })
+    }
+
     /// Forgets which site a name is, because Halo refused the site: the next [`Sites::resolve`] looks
     /// in Halo again. A name that is being made is left alone.
     pub async fn forget(&self, client: ClientId, name: &str) -> Result<(), Error> {

@@ -27,7 +27,7 @@ use crate::store::connections::{Authorisation, Saved, State};
 use crate::store::leases::Fence;
 use crate::store::people::Fenced;
 use crate::store::runs::RunRecord;
-use crate::store::{Commit, Range, Versioned, Write, keys, put};
+use crate::store::{Commit, Expect, Range, Versioned, Write, keys, put};
 
 /// A reader at work: what it holds, and what it will store next.
 struct Reader<'a> {
@@ -38,7 +38,8 @@ struct Reader<'a> {
     state: Versioned<State>,
     run: Versioned<RunRecord>,
     fence: Fence,
-    graph: Graph,
+    /// `Err` = nobody entered credentials: the first question to Graph fails with it.
+    graph: Result<Graph, Failure>,
     meter: std::sync::Arc<Meter>,
     counted: Requests,
 }
@@ -105,11 +106,8 @@ impl<'a> Reader<'a> {
         start: Start,
     ) -> Result<Option<Self>, StepError> {
         let meter = std::sync::Arc::new(Meter::default());
-        let graph = match engine.graph(&saved.value, meter.clone()).await {
-            Ok(graph) => graph,
-            Err(error) => return Err(error.into()),
-        };
-        let run = Versioned { version: 0, value: new_run(engine, connection, &state.value, start) };
+        let graph = engine.graph(&saved.value, meter.clone()).await?;
+        let run = first_record(engine, connection, &state.value, start).await?;
         let document = saved.value.document.clone();
         let mut reader = Self {
             engine,
@@ -171,6 +169,7 @@ impl<'a> Reader<'a> {
             read,
             select: &catalogue::selected(&self.document),
             groups: &groups,
+            rules_changed: std::mem::take(&mut state.rules_changed),
             now,
         };
         let was_clean = state.clean;
@@ -178,12 +177,18 @@ impl<'a> Reader<'a> {
         // Cleared before the first mark can be made: killed anywhere, the next run looks for marks.
         state.clean = false;
         state.run = Some(self.run.value.run.run);
-        match self.store(Vec::new()).await {
+        let run = self.run.value.run.run;
+        let pointer = put(keys::run_pointer(run), self.connection, Expect::Anything)?;
+        match self.store(vec![pointer]).await {
             Ok(()) => {}
             Err(Trouble::Ours(error)) => return Err(error),
             Err(Trouble::Lost | Trouble::Outside(_)) => return Ok(false),
         }
         Ok(true)
+    }
+
+    fn graph(&self) -> Result<&Graph, Trouble> {
+        self.graph.as_ref().map_err(|failure| failure.clone().into())
     }
 
     async fn read(&mut self, deadline: Deadline) -> Result<(), Trouble> {
@@ -197,6 +202,7 @@ impl<'a> Reader<'a> {
                 return Ok(());
             }
             match stage {
+                Stage::Everybody { segment, after } => self.everybody(segment, after).await?,
                 Stage::Users => self.users_page().await?,
                 Stage::Managers { cursor } => self.managers_page(cursor).await?,
                 Stage::Count => self.count().await?,
@@ -400,19 +406,40 @@ impl<'a> Reader<'a> {
 
     /// Stores position and run, and whatever else, in one transaction under the lease.
     async fn store(&mut self, more: Vec<Write>) -> Result<(), Trouble> {
-        let releases = more.iter().any(|write| matches!(write, Write::Put { .. }));
-        let mut writes = if releases { Vec::new() } else { vec![self.fence.check()] };
-        writes.extend(more);
-        writes.push(self.put_state()?);
-        writes.push(self.put_run()?);
-        match self.engine.store.commit(&writes).await? {
-            Commit::Done => {
-                self.state.version += 1;
-                self.run.version += 1;
-                Ok(())
+        let check = self.fence.check();
+        let releases = more.iter().any(|write| write.key() == check.key());
+        let mut held = if releases { Vec::new() } else { vec![check] };
+        held.extend(more);
+        loop {
+            let mut writes = held.clone();
+            writes.push(self.put_state()?);
+            writes.push(self.put_run()?);
+            match self.engine.store.commit(&writes).await? {
+                Commit::Done => {
+                    self.state.version += 1;
+                    self.run.version += 1;
+                    return Ok(());
+                }
+                Commit::Conflict(at) if at == held.len() && self.heed_wishes().await? => {}
+                Commit::Conflict(_) => return Err(Trouble::Lost),
             }
-            Commit::Conflict(_) => Err(Trouble::Lost),
         }
+    }
+
+    /// Administrators write into the state of a connection that is being read: what they wish is
+    /// kept, everything else is the reader's. `false` = nothing is new.
+    async fn heed_wishes(&mut self) -> Result<bool, Trouble> {
+        let found = self.engine.store.state(self.connection).await?;
+        let Some(found) = found.filter(|found| found.version != self.state.version) else {
+            return Ok(false);
+        };
+        let mine = Some(self.run.value.run.run);
+        let State { authorisation, queued, rules_changed, .. } = found.value;
+        self.state.value.authorisation = authorisation;
+        self.state.value.queued = queued.filter(|queued| Some(queued.run) != mine);
+        self.state.value.rules_changed = rules_changed;
+        self.state.version = found.version;
+        Ok(true)
     }
 
     async fn commit(&self, mut writes: Vec<Write>) -> Result<(), Trouble> {
@@ -429,6 +456,22 @@ impl<'a> Reader<'a> {
         all.extend_from_slice(writes);
         Ok(self.engine.store.commit(&all).await? == Commit::Done)
     }
+}
+
+/// The record that a new run begins with: the one that its asker was shown, where there is one.
+async fn first_record(
+    engine: &Engine,
+    connection: &ConnectionId,
+    state: &State,
+    start: Start,
+) -> Result<Versioned<RunRecord>, StepError> {
+    if let Start::Queued(run) = start
+        && let Some(mut found) = engine.store.run(connection, run).await?
+    {
+        found.value.run.state = RunState::Reading;
+        return Ok(found);
+    }
+    Ok(Versioned { version: 0, value: new_run(engine, connection, state, start) })
 }
 
 fn new_run(engine: &Engine, connection: &ConnectionId, state: &State, start: Start) -> RunRecord {

@@ -18,16 +18,16 @@ use crate::store::people::Person;
 use crate::store::{Range, Versioned, keys};
 
 /// Everything that decisions of one connection share.
-pub(super) struct Directory {
+pub(crate) struct Directory {
     /// The rules' document.
-    pub(super) document: Document,
+    pub(crate) document: Document,
     /// The groups that they name.
-    pub(super) groups: Groups,
+    pub(crate) groups: Groups,
 }
 
 impl Directory {
     /// Loads document and groups; `None` for a connection that was removed.
-    pub(super) async fn load(
+    pub(crate) async fn load(
         engine: &Engine,
         connection: &ConnectionId,
     ) -> Result<Option<Self>, StepError> {
@@ -43,15 +43,15 @@ impl Directory {
 }
 
 /// A batch of people with their managers, and what was looked up for each.
-pub(super) struct Batch {
-    pub(super) people: BTreeMap<ObjectId, Versioned<Person>>,
+pub(crate) struct Batch {
+    pub(crate) people: BTreeMap<ObjectId, Versioned<Person>>,
     managers: BTreeMap<ObjectId, Facts>,
-    pub(super) known: BTreeMap<ObjectId, Known>,
+    pub(crate) known: BTreeMap<ObjectId, Known>,
 }
 
 impl Batch {
     /// Loads people and those of their managers who are not among them.
-    pub(super) async fn load(
+    pub(crate) async fn load(
         engine: &Engine,
         connection: &ConnectionId,
         ids: Vec<ObjectId>,
@@ -71,7 +71,7 @@ impl Batch {
     }
 
     /// Asks `plan` about one of the people.
-    pub(super) fn ask(
+    pub(crate) fn ask(
         &self,
         rules: &Rules<'_>,
         groups: &Groups,
@@ -102,7 +102,7 @@ impl Batch {
     }
 
     /// Looks up in one go what all of the batch need of the index. `false` = the index is not ready.
-    pub(super) async fn look_up_matches(
+    pub(crate) async fn look_up_matches(
         &mut self,
         engine: &Engine,
         rules: &Rules<'_>,
@@ -134,7 +134,7 @@ impl Batch {
 }
 
 /// The Halo fields that a connection matches by.
-pub(super) fn index_fields(document: &Document) -> BTreeSet<String> {
+pub(crate) fn index_fields(document: &Document) -> BTreeSet<String> {
     document.user_matching.iter().map(|row| row.halo.clone()).collect()
 }
 
@@ -143,7 +143,7 @@ fn own_pair<K: Clone, V: Clone>((key, value): (&K, &V)) -> (K, V) {
 }
 
 /// The other unlinked people who hit a Halo user (M3).
-pub(super) async fn other_claims(
+pub(crate) async fn other_claims(
     engine: &Engine,
     connection: &ConnectionId,
     user: UserId,

@@ -80,6 +80,9 @@ pub struct State {
     /// Linked and active people, for the guard's share (L4).
     #[serde(default)]
     pub linked: u64,
+    /// The rules were saved anew since the last run began: it looks at everybody (I5).
+    #[serde(default)]
+    pub rules_changed: bool,
 }
 
 /// A run that was asked for.
@@ -104,6 +107,7 @@ impl State {
             reading: Reading::default(),
             clean: false,
             linked: 0,
+            rules_changed: false,
         }
     }
 

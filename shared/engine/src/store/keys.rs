@@ -3,7 +3,11 @@
 //! | partition | sort key | what |
 //! |---|---|---|
 //! | `connections` | id | name of each connection |
+//! | `connections#names` | name | the connection that has it (C1) |
+//! | `connections#removed` | id | a connection of which something is left to remove |
+//! | `runs#RUN` | `connection` | whose run that is |
 //! | `c#ID` | `document`, `state`, `lease` | what a step reads first |
+//! | `c#ID` | `audit#TIME` | who changed what; ids sort by time (C10) |
 //! | `c#ID` | `group#OID` | a tracked group |
 //! | `c#ID` | `run#RUN` | a run; run ids sort by time |
 //! | `c#ID#run#RUN` | segment | a segment's part of a run: its lease, tally and place |
@@ -31,6 +35,26 @@ pub const CONNECTIONS: &str = "connections";
 /// A connection's entry in the list.
 pub fn listed(connection: &ConnectionId) -> Key {
     Key::new(CONNECTIONS, connection.as_str())
+}
+
+/// The connection that has a name (C1).
+pub fn connection_name(name: &str) -> Key {
+    Key::new("connections#names", folded(name))
+}
+
+/// The mark of a connection that was removed and of which something is left.
+pub fn removed(connection: &ConnectionId) -> Key {
+    Key::new("connections#removed", connection.as_str())
+}
+
+/// Whose run that is.
+pub fn run_pointer(run: RunId) -> Key {
+    Key::new(format!("runs#{run}"), "connection")
+}
+
+/// An entry of the settings audit (C10).
+pub fn audit(connection: &ConnectionId, id: uuid::Uuid) -> Key {
+    Key::new(own(connection), format!("audit#{id}"))
 }
 
 /// The partition of a connection's own records.
@@ -63,9 +87,14 @@ pub fn run(connection: &ConnectionId, run: RunId) -> Key {
     Key::new(own(connection), format!("run#{run}"))
 }
 
+/// The partition of a run's segments; `run` as it stands in a key.
+pub fn segments_of(connection: &ConnectionId, run: &str) -> String {
+    format!("c#{connection}#run#{run}")
+}
+
 /// A segment's part of a run.
 pub fn segment(connection: &ConnectionId, run: RunId, segment: Segment) -> Key {
-    Key::new(format!("c#{connection}#run#{run}"), segment.to_string())
+    Key::new(segments_of(connection, &run.to_string()), segment.to_string())
 }
 
 /// The partition of a segment's people.
@@ -123,9 +152,14 @@ pub fn report(connection: &ConnectionId, manager: ObjectId, id: ObjectId) -> Key
     Key::new(reports_of(connection, manager), id.to_string())
 }
 
+/// The partition of those who ever had reports.
+pub fn managers(connection: &ConnectionId) -> String {
+    format!("c#{connection}#managers")
+}
+
 /// The mark of somebody who ever had reports.
 pub fn manager(connection: &ConnectionId, id: ObjectId) -> Key {
-    Key::new(format!("c#{connection}#managers"), id.to_string())
+    Key::new(managers(connection), id.to_string())
 }
 
 /// The partition of people by name.

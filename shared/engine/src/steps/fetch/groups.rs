@@ -23,7 +23,7 @@ impl Reader<'_> {
             return self.members_page(index, stream).await;
         }
         let mut cursor = stream.cursor.clone();
-        let Page { items, next } = self.graph.groups_delta(cursor.link(), &stream.ids).await?;
+        let Page { items, next } = self.graph()?.groups_delta(cursor.link(), &stream.ids).await?;
         let mut fresh = 0;
         for item in &items {
             fresh += 1 + item.added.len() as u64;
@@ -45,7 +45,7 @@ impl Reader<'_> {
             self.replace_stage(None);
             return Ok(());
         };
-        let page = self.graph.members_list(group, stream.cursor.link()).await?;
+        let page = self.graph()?.members_list(group, stream.cursor.link()).await?;
         let (added, news) = match page {
             Some(page) => (page.items, Some(page.next)),
             None => (Vec::new(), None),
@@ -236,7 +236,8 @@ impl Reader<'_> {
         if self.run.value.run.requests.graph > 0 || self.document.groups().is_empty() {
             return Ok(());
         }
-        let pinned = self.engine.pin_groups(&self.graph, &mut self.document).await?;
+        let graph = self.graph.as_ref().map_err(|failure| failure.clone())?;
+        let pinned = self.engine.pin_groups(graph, &mut self.document).await?;
         self.run.value.run.warnings.extend(pinned.problems.iter().map(|m| m.message.clone()));
         if pinned.changed {
             let mut saved = self.saved.value.clone();

@@ -4,19 +4,38 @@ use plan::cursor::{Cursor, Scope};
 use plan::document::Reading as Way;
 use plan::facts::{News, PersonChange, Presence};
 use plan::failure::{Failure, Kind, Service};
-use plan::ids::Segment;
+use plan::ids::{ObjectId, Segment};
 use plan::reading::{self, Stage};
 
 use super::{Reader, Trouble};
 
 impl Reader<'_> {
+    /// The rules changed: everybody is looked at again, from what is stored (I5).
+    pub(super) async fn everybody(
+        &mut self,
+        segment: Segment,
+        after: Option<String>,
+    ) -> Result<(), Trouble> {
+        let (people, next) =
+            self.engine.store.people_of(self.connection, segment, after, 500).await?;
+        let ids: Vec<ObjectId> = people.into_iter().map(|(id, _)| id).collect();
+        self.mark(ids, "rules").await?;
+        let follows = match (next, segment.next()) {
+            (Some(next), _) => Some(Stage::Everybody { segment, after: Some(next) }),
+            (None, Some(segment)) => Some(Stage::Everybody { segment, after: None }),
+            (None, None) => None,
+        };
+        self.replace_stage(follows);
+        Ok(())
+    }
+
     pub(super) async fn users_page(&mut self) -> Result<(), Trouble> {
         let reading = &self.state.value.reading;
         let cursor = reading.users.clone().unwrap_or(Cursor::Start);
         let select = &reading.select;
         let page = match self.document.sync.reading {
-            Way::Delta => self.graph.users_delta(cursor.link(), select, cursor.scope()).await?,
-            Way::Full => self.graph.users_list(cursor.link(), select).await?,
+            Way::Delta => self.graph()?.users_delta(cursor.link(), select, cursor.scope()).await?,
+            Way::Full => self.graph()?.users_list(cursor.link(), select).await?,
         };
         let full = cursor.scope() == Scope::Full;
         let round = full.then_some(reading.round);
@@ -31,7 +50,7 @@ impl Reader<'_> {
 
     /// Graph has been seen to leave managers out of delta; the list has them all.
     pub(super) async fn managers_page(&mut self, mut cursor: Cursor) -> Result<(), Trouble> {
-        let page = self.graph.managers_list(cursor.link()).await?;
+        let page = self.graph()?.managers_list(cursor.link()).await?;
         let round = Some(self.state.value.reading.round);
         // The list may name people whom the round did not deliver; they are not made up from it.
         let known =
@@ -55,7 +74,7 @@ impl Reader<'_> {
 
     /// Whether the full round is plausible; if not, nobody is missing because of it (D6, L5).
     pub(super) async fn count(&mut self) -> Result<(), Trouble> {
-        let counted = self.graph.users_count().await?;
+        let counted = self.graph()?.users_count().await?;
         let reading = &mut self.state.value.reading;
         reading.todo.remove(0);
         reading.last_full = Some(self.engine.clock.now());

@@ -1,0 +1,87 @@
+//! Runs that somebody asks for: they wait in the connection's state for their turn (I2, I5).
+
+use std::time::Duration;
+
+use plan::document::Document;
+use plan::ids::{ConnectionId, RunId};
+use plan::message::Message;
+use plan::reading::Read;
+use plan::tally::{Counts, Requests, Run, RunState, Trigger};
+
+use super::{Refusal, TRIES, may_run};
+use crate::Engine;
+use crate::queue::QueueError;
+use crate::store::connections::{Queued, State};
+use crate::store::runs::RunRecord;
+use crate::store::{Commit, Expect, StoreError, Write, keys, put};
+
+impl Engine {
+    /// Asks for a run of everybody. One that waits already is the answer to everybody who asks.
+    pub async fn import(&self, id: &ConnectionId, read: Read) -> Result<RunId, Refusal> {
+        for _ in 0..TRIES {
+            let (saved, state) = self.load(id).await?;
+            self.module_is_on()?;
+            may_run(&state.value.authorisation)?;
+            if !saved.value.document.enabled {
+                return Err(Refusal::Disabled);
+            }
+            if let Some(queued) = state.value.queued {
+                self.hint_fetch(id).await?;
+                return Ok(queued.run);
+            }
+            let mut next = state.value.clone();
+            let document = &saved.value.document;
+            let mut writes = self.enqueue(document, &mut next, Trigger::Manual, read)?;
+            writes.push(put(keys::state(id), &next, state.unchanged())?);
+            if self.store.commit(&writes).await? == Commit::Done
+                && let Some(queued) = next.queued
+            {
+                self.hint_fetch(id).await?;
+                return Ok(queued.run);
+            }
+        }
+        Err(Refusal::Busy)
+    }
+
+    /// Puts a run into the state of its connection; the writes store what people see of it.
+    pub(super) fn enqueue(
+        &self,
+        document: &Document,
+        state: &mut State,
+        trigger: Trigger,
+        read: Read,
+    ) -> Result<Vec<Write>, StoreError> {
+        let now = self.clock.now();
+        let run = self.random.run_id(now);
+        state.queued = Some(Queued { run, trigger, read });
+        let record = RunRecord {
+            run: Run {
+                run,
+                connection: document.id.clone(),
+                trigger,
+                state: RunState::Queued,
+                counts: Counts::default(),
+                requests: Requests::default(),
+                started: now,
+                finished: None,
+                error: None,
+                warnings: Vec::new(),
+            },
+            segments: Vec::new(),
+            verdict: None,
+            read_complete: false,
+            waits_for_index: false,
+            attempts: 0,
+            touched: now,
+        };
+        Ok(vec![
+            put(keys::run(&document.id, run), &record, Expect::Absent)?,
+            put(keys::run_pointer(run), &document.id, Expect::Anything)?,
+        ])
+    }
+
+    pub(super) async fn hint_fetch(&self, id: &ConnectionId) -> Result<(), QueueError> {
+        let fetch = Message::Fetch { connection: id.clone() };
+        self.queue.send(&[fetch], Duration::ZERO).await
+    }
+}

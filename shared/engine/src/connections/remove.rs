@@ -1,0 +1,125 @@
+//! Taking a connection away: at once for everybody who asks, and what it knew in portions.
+
+use jiff::SignedDuration;
+use plan::ids::{ConnectionId, ObjectId, Segment};
+
+use super::{Refusal, TRIES};
+use crate::Engine;
+use crate::clock::Deadline;
+use crate::secrets::SecretName;
+use crate::store::{Commit, Expect, Key, Range, StoreError, Write, keys, put};
+
+/// How long one call removes records: API Gateway waits for 30 seconds.
+const PORTION: SignedDuration = SignedDuration::from_secs(20);
+/// Time that must be left to begin another page.
+const MARGIN: SignedDuration = SignedDuration::from_secs(2);
+
+/// How far the removal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// Everything is gone but the inbound log and the settings audit, which have their own retention.
+    All,
+    /// The connection is gone, some of what it knew is left: repeat the call.
+    SomeLeft,
+}
+
+impl Engine {
+    /// Removes a connection: document, credentials, people, runs. Nothing happens in Halo. Safe to
+    /// repeat, and to be repeated until it says that all is gone.
+    pub async fn remove_connection(
+        &self,
+        who: &str,
+        id: &ConnectionId,
+    ) -> Result<Removed, Refusal> {
+        let half_gone = self.store.get(&[keys::removed(id)]).await?;
+        if matches!(half_gone.as_slice(), [None]) {
+            self.unlist(who, id).await?;
+        }
+        self.secrets.delete(&SecretName::credentials(id)).await?;
+        let deadline = Deadline(self.clock.now().saturating_add(PORTION).unwrap_or_default());
+        if !self.sweep(id, deadline).await? {
+            return Ok(Removed::SomeLeft);
+        }
+        let mark = Write::Delete { key: keys::removed(id), expect: Expect::Anything };
+        self.store.write_all(&[mark]).await?;
+        Ok(Removed::All)
+    }
+
+    /// Takes away all that makes it a connection, and every lease, so that no step writes any more.
+    async fn unlist(&self, who: &str, id: &ConnectionId) -> Result<(), Refusal> {
+        for _ in 0..TRIES {
+            let (saved, _) = self.load(id).await?;
+            let document = &saved.value.document;
+            let gone = |key: Key| Write::Delete { key, expect: Expect::Anything };
+            let writes = [
+                Write::Delete { key: keys::document(id), expect: saved.unchanged() },
+                gone(keys::state(id)),
+                gone(keys::lease(id)),
+                gone(keys::listed(id)),
+                gone(keys::connection_name(&document.name)),
+                put(keys::removed(id), &(), Expect::Anything)?,
+                self.audit(id, who, "removed", Some(document), None)?,
+            ];
+            if self.store.commit(&writes).await? == Commit::Done {
+                return Ok(());
+            }
+        }
+        Err(Refusal::Busy)
+    }
+
+    /// Removes the connection's records, those last that say which others there are. `false` = the
+    /// time was up first.
+    async fn sweep(&self, id: &ConnectionId, deadline: Deadline) -> Result<bool, StoreError> {
+        let mut partitions = vec![keys::names(id), keys::retries(id), keys::claims(id)];
+        for segment in Segment::all() {
+            partitions.extend([keys::dirty_of(id, segment), keys::people(id, segment)]);
+        }
+        for key in self.store.own_keys(id).await? {
+            if let Some(run) = key.sk.strip_prefix("run#") {
+                partitions.push(keys::segments_of(id, run));
+            } else if let Some(Ok(group)) = key.sk.strip_prefix("group#").map(str::parse) {
+                partitions.push(keys::members_of(id, group));
+            }
+        }
+        for partition in partitions {
+            if !self.drain(&partition, deadline).await? {
+                return Ok(false);
+            }
+        }
+        let managers: Vec<ObjectId> = self.store.all_of(&keys::managers(id)).await?;
+        for manager in managers {
+            if !self.drain(&keys::reports_of(id, manager), deadline).await? {
+                return Ok(false);
+            }
+        }
+        if !self.drain(&keys::managers(id), deadline).await? {
+            return Ok(false);
+        }
+        let own = self.store.own_keys(id).await?;
+        let runs = own.iter().filter_map(|key| key.sk.strip_prefix("run#")?.parse().ok());
+        let pointers: Vec<Key> = runs.map(keys::run_pointer).collect();
+        let own = own.into_iter().filter(|key| !key.sk.starts_with("audit#"));
+        let gone = |key: Key| Write::Delete { key, expect: Expect::Anything };
+        let writes: Vec<Write> = pointers.into_iter().chain(own).map(gone).collect();
+        self.store.write_all(&writes).await?;
+        Ok(true)
+    }
+
+    async fn drain(&self, partition: &str, deadline: Deadline) -> Result<bool, StoreError> {
+        loop {
+            if deadline.is_near(self.clock.as_ref(), MARGIN) {
+                return Ok(false);
+            }
+            let page = self.store.query(&Range::of(partition, 500)).await?;
+            let writes: Vec<Write> = page
+                .records
+                .into_iter()
+                .map(|record| Write::Delete { key: record.key, expect: Expect::Anything })
+                .collect();
+            self.store.write_all(&writes).await?;
+            if page.next.is_none() {
+                return Ok(true);
+            }
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! Saving documents: checked as a whole, versioned, with who changed what (C1, C10).
+
+use plan::document::{Cloud, Document, Mistake, Parsed, Sync, parse};
+use plan::failure::Kind;
+use plan::ids::ConnectionId;
+use plan::reading::{Read, Reading};
+use plan::tally::Trigger;
+use serde_json::Value;
+
+use super::check::{Findings, check_halo, check_scope};
+use super::directory::carry_pins;
+use super::{Connection, Refusal, STATUS, TRIES, may_run};
+use crate::Engine;
+use crate::meter::Meter;
+use crate::secrets::SecretName;
+use crate::store::connections::{Authorisation, Saved, State};
+use crate::store::{Commit, Expect, StoreError, Versioned, Write, keys, put};
+
+/// Bytes of a document at the most: the audit keeps two of them in one record.
+const LONGEST: usize = 120 * 1024;
+
+/// What a caller says of the revision that a change is based on (C10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    /// Nothing: enough to create a connection, not to change one.
+    Unsaid,
+    /// There must be none yet (`If-None-Match: *`).
+    New,
+    /// Whichever it is, there must be one (`If-Match: *`).
+    Any,
+    /// This one.
+    Revision(u64),
+}
+
+impl Engine {
+    /// Creates a connection, not authorised yet. Nothing is stored when anything is wrong.
+    pub async fn create_connection(
+        &self,
+        who: &str,
+        document: &Value,
+    ) -> Result<Connection, Refusal> {
+        let parsed = self.parse_document(document)?;
+        self.create(who, parsed).await
+    }
+
+    /// Saves the document of the connection `id`: creates it, or changes it where the precondition
+    /// names the present revision. Nothing is stored when anything is wrong. `true` = it was made.
+    pub async fn put_connection(
+        &self,
+        who: &str,
+        id: &ConnectionId,
+        precondition: Precondition,
+        document: &Value,
+    ) -> Result<(Connection, bool), Refusal> {
+        let found = self.store.connection(id).await?;
+        let current = found.as_ref().map(|(saved, _)| saved.value.revision);
+        match (precondition, current) {
+            (Precondition::Unsaid | Precondition::New, None) | (Precondition::Any, Some(_)) => {}
+            (Precondition::Unsaid, Some(_)) => return Err(Refusal::RevisionRequired),
+            (Precondition::Revision(named), Some(current)) if named == current => {}
+            (Precondition::New, Some(_))
+            | (Precondition::Any, None)
+            | (Precondition::Revision(_), _) => return Err(Refusal::StaleRevision { current }),
+        }
+        let parsed = self.parse_document(document)?;
+        if parsed.document.id != *id {
+            let message =
+                format!("The address names the connection \"{id}\"; an id never changes.");
+            return Err(Refusal::Invalid(vec![Mistake::new("$.id", message)]));
+        }
+        match found {
+            None => Ok((self.create(who, parsed).await?, true)),
+            Some((saved, state)) => Ok((self.update(who, saved, state, parsed).await?, false)),
+        }
+    }
+
+    fn parse_document(&self, value: &Value) -> Result<Parsed, Refusal> {
+        let mut value = value.clone();
+        if let Value::Object(keys) = &mut value {
+            keys.remove(STATUS);
+        }
+        if value.to_string().len() > LONGEST {
+            let message = format!("The document has more than {LONGEST} bytes.");
+            return Err(Refusal::Invalid(vec![Mistake::new("$", message)]));
+        }
+        parse(&value, self.policy.custom_clouds).map_err(Refusal::Invalid)
+    }
+
+    async fn create(&self, who: &str, parsed: Parsed) -> Result<Connection, Refusal> {
+        let Parsed { mut document, warnings } = parsed;
+        let id = document.id.clone();
+        let taken = self.store.get(&[keys::document(&id), keys::removed(&id)]).await?;
+        match taken.as_slice() {
+            [Some(_), _] => return Err(Refusal::Exists(id)),
+            [_, Some(_)] => return Err(Refusal::BeingRemoved(id)),
+            _ => {}
+        }
+        let mut findings = Findings { mistakes: Vec::new(), warnings };
+        self.check_offline(&document, &mut findings).await?;
+        check_halo(&self.halo_for_people(), &mut document, &mut findings).await?;
+        let mut warnings = findings.into_warnings()?;
+        warnings.extend(unchecked_groups(&document));
+        let now = self.clock.now();
+        let saved = Saved { document, revision: 1, saved: now, credentials: None };
+        let state = State::new(now);
+        let name = keys::connection_name(&saved.document.name);
+        let writes = [
+            put(keys::document(&id), &saved, Expect::Absent)?,
+            put(name, &id, Expect::Absent)?,
+            put(keys::state(&id), &state, Expect::Anything)?,
+            put(keys::listed(&id), &saved.document.name, Expect::Anything)?,
+            Write::Check { key: keys::removed(&id), expect: Expect::Absent },
+            self.audit(&id, who, "created", None, Some(&saved.document))?,
+        ];
+        match self.store.commit(&writes).await? {
+            Commit::Done => Ok(Connection { saved, state, warnings }),
+            Commit::Conflict(0) => Err(Refusal::Exists(id)),
+            Commit::Conflict(1) => Err(Refusal::Invalid(vec![name_taken(None)])),
+            Commit::Conflict(_) => Err(Refusal::Busy),
+        }
+    }
+
+    async fn update(
+        &self,
+        who: &str,
+        old: Versioned<Saved>,
+        state: Versioned<State>,
+        parsed: Parsed,
+    ) -> Result<Connection, Refusal> {
+        let Parsed { mut document, warnings } = parsed;
+        let before = &old.value.document;
+        let mut findings = Findings { mistakes: Vec::new(), warnings };
+        check_tenant(before, &document, &state.value, &mut findings);
+        self.check_offline(&document, &mut findings).await?;
+        check_halo(&self.halo_for_people(), &mut document, &mut findings).await?;
+        let same_account = same_account(before, &document);
+        if same_account {
+            self.check_entra(&mut document, &old.value, &mut findings).await?;
+        } else {
+            findings.warnings.extend(unchecked_groups(&document));
+            findings.warn(
+                "$.auth",
+                "Cloud, tenant or application changed: the stored credentials were removed. Enter new ones and authorise again.",
+            );
+        }
+        let warnings = findings.into_warnings()?;
+        if !same_account {
+            // Removed first: credentials are only ever sent to the cloud that they were entered for.
+            self.secrets.delete(&SecretName::credentials(&document.id)).await?;
+        }
+        let saved = Saved {
+            revision: old.value.revision + 1,
+            saved: self.clock.now(),
+            credentials: old.value.credentials.clone().filter(|_| same_account),
+            document,
+        };
+        let state = self.store_update(who, &old, &saved, state).await?;
+        if state.queued.is_some() {
+            self.hint_fetch(&saved.document.id).await?;
+        }
+        Ok(Connection { saved, state, warnings })
+    }
+
+    /// Stores an update; a state that a step wrote meanwhile is read again.
+    async fn store_update(
+        &self,
+        who: &str,
+        old: &Versioned<Saved>,
+        saved: &Saved,
+        mut state: Versioned<State>,
+    ) -> Result<State, Refusal> {
+        let (before, after) = (&old.value.document, &saved.document);
+        let id = &after.id;
+        for _ in 0..TRIES {
+            let mut next = state.value.clone();
+            follow(&mut next, before, after);
+            let mut writes = vec![put(keys::document(id), saved, old.unchanged())?];
+            writes.extend(rename(id, before, after)?);
+            writes.push(self.audit(id, who, "changed", Some(before), Some(after))?);
+            writes.extend(self.rule_run(after, &mut next)?);
+            writes.push(put(keys::state(id), &next, state.unchanged())?);
+            let state_at = writes.len() - 1;
+            match self.store.commit(&writes).await? {
+                Commit::Done => return Ok(next),
+                Commit::Conflict(at) if at == state_at => {}
+                Commit::Conflict(0) => {
+                    let found = self.store.document(id).await?;
+                    // A step pinned a group; the revision tells whether a person was faster.
+                    let current = found.map(|found| found.value.revision);
+                    return Err(match current {
+                        Some(same) if same == old.value.revision => Refusal::Busy,
+                        current => Refusal::StaleRevision { current },
+                    });
+                }
+                Commit::Conflict(1) => return Err(Refusal::Invalid(vec![name_taken(None)])),
+                Commit::Conflict(_) => return Err(Refusal::Busy),
+            }
+            let found = self.store.state(id).await?;
+            state = found.ok_or_else(|| Refusal::NotFound(id.to_string()))?;
+        }
+        Err(Refusal::Busy)
+    }
+
+    /// Queues the run that looks at everybody after a change of rules (I5).
+    fn rule_run(&self, document: &Document, state: &mut State) -> Result<Vec<Write>, StoreError> {
+        let idle = !document.enabled || self.module_is_on().is_err();
+        let nobody = state.reading.users.is_none();
+        if !state.rules_changed || idle || nobody || state.queued.is_some() {
+            return Ok(Vec::new());
+        }
+        match may_run(&state.authorisation) {
+            Ok(()) => self.enqueue(document, state, Trigger::RuleChange, Read::Delta),
+            // The run that comes after the next authorisation does it.
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// What can be told without asking anybody outside.
+    async fn check_offline(
+        &self,
+        document: &Document,
+        findings: &mut Findings,
+    ) -> Result<(), Refusal> {
+        check_scope(document, findings);
+        let key = keys::connection_name(&document.name);
+        let owner = self.store.read::<ConnectionId>(&key).await?.map(|owner| owner.value);
+        if let Some(owner) = owner.filter(|owner| *owner != document.id) {
+            findings.mistakes.push(name_taken(Some(&owner)));
+        }
+        Ok(())
+    }
+
+    /// Groups and properties, where the credentials work; else they are checked on authorisation (C7).
+    async fn check_entra(
+        &self,
+        document: &mut Document,
+        old: &Saved,
+        findings: &mut Findings,
+    ) -> Result<(), Refusal> {
+        let meter = std::sync::Arc::new(Meter::default());
+        let checked = match self.graph(old, meter).await? {
+            Ok(graph) => self.check_directory(&graph, document, Some(&old.document)).await,
+            Err(missing) => Err(missing),
+        };
+        match checked {
+            Ok(found) => {
+                findings.mistakes.extend(found.mistakes);
+                findings.warnings.extend(found.warnings);
+                Ok(())
+            }
+            Err(failure) => match failure.kind {
+                // Nobody can be asked now, so what was pinned before stays pinned.
+                Kind::Credentials { .. } | Kind::Forbidden { .. } => {
+                    carry_pins(document, Some(&old.document));
+                    findings.warnings.extend(unchecked_groups(document));
+                    Ok(())
+                }
+                _ => Err(Refusal::Unreachable(failure)),
+            },
+        }
+    }
+}
+
+impl Findings {
+    /// The warnings, if there are no mistakes.
+    fn into_warnings(self) -> Result<Vec<Mistake>, Refusal> {
+        if self.mistakes.is_empty() {
+            Ok(self.warnings)
+        } else {
+            Err(Refusal::Invalid(self.mistakes))
+        }
+    }
+}
+
+/// People, links and facts belong to a tenant: a connection that has read some stays with it.
+fn check_tenant(before: &Document, after: &Document, state: &State, findings: &mut Findings) {
+    if before.tenant_id != after.tenant_id && state.reading.round > 0 {
+        findings.mistake(
+            "$.tenant_id",
+            "This connection has people of its tenant already. Make a new connection for another tenant.",
+        );
+    }
+}
+
+/// Whether the stored credentials are still those of the same application at the same place.
+fn same_account(before: &Document, after: &Document) -> bool {
+    before.cloud == after.cloud && before.tenant_id == after.tenant_id && before.auth == after.auth
+}
+
+/// What a new document means for where the connection stands.
+fn follow(state: &mut State, before: &Document, after: &Document) {
+    if !same_account(before, after) {
+        state.authorisation = Authorisation::Unauthorised;
+    }
+    if before.cloud != after.cloud {
+        // Links lead to the old cloud. The round's number stays: people carry it.
+        state.reading = Reading { round: state.reading.round, ..Reading::default() };
+    }
+    if rules(before) != rules(after) {
+        state.rules_changed = true;
+        state.clean = false;
+    }
+}
+
+/// The part of a document that decisions depend on.
+fn rules(document: &Document) -> Document {
+    let sync = Sync {
+        every_minutes: Sync::default().every_minutes,
+        full_every_hours: Sync::default().full_every_hours,
+        reading: Sync::default().reading,
+        ..document.sync.clone()
+    };
+    Document {
+        name: String::new(),
+        enabled: true,
+        cloud: Cloud::Global,
+        sync,
+        guard: plan::document::Guard::default(),
+        ..document.clone()
+    }
+}
+
+/// The list entry, and where the name changed the records that keep names unique.
+fn rename(
+    id: &ConnectionId,
+    before: &Document,
+    after: &Document,
+) -> Result<Vec<Write>, StoreError> {
+    let (old, new) = (keys::connection_name(&before.name), keys::connection_name(&after.name));
+    let listed = put(keys::listed(id), &after.name, Expect::Anything)?;
+    if old == new {
+        return Ok(vec![put(new, id, Expect::Anything)?, listed]);
+    }
+    let freed = Write::Delete { key: old, expect: Expect::Anything };
+    Ok(vec![put(new, id, Expect::Absent)?, freed, listed])
+}
+
+fn name_taken(owner: Option<&ConnectionId>) -> Mistake {
+    let owner = owner
+        .map_or_else(|| "Another connection".to_owned(), |id| format!("The connection \"{id}\""));
+    Mistake::new("$.name", format!("{owner} has this name already; names are unique."))
+}
+
+/// Groups that could not be looked for yet (C7).
+fn unchecked_groups(document: &Document) -> Option<Mistake> {
+    let open = document.groups().iter().any(|(_, group)| group.id.is_none());
+    open.then(|| {
+        Mistake::new(
+            "$.mappings",
+            "Groups are looked for in Entra when the connection is authorised.",
+        )
+    })
+}

@@ -1,0 +1,162 @@
+//! Explanations (B3): what would be decided about a person today, from what the store knows. Nothing
+//! is written, and nobody outside is asked; what cannot be known that way is said.
+
+use plan::decide::{Decision, Known as Answers, Need, Rules, Verdict};
+use plan::explain::Reason;
+use plan::guard;
+use plan::ids::{ConnectionId, ObjectId, SiteId};
+use plan::link::{Fields, HaloValue, Target};
+use plan::matching;
+use plan::placement;
+
+use super::Known;
+use crate::Engine;
+use crate::halo::index::Freshness;
+use crate::steps::StepError;
+use crate::steps::lookup::{Batch, Directory, index_fields, other_claims};
+use crate::store::log::{Entry, Facet};
+
+/// Entries of the log that go with an explanation.
+const LATEST: usize = 5;
+
+/// Why a person is treated as they are.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// Whom it is about.
+    pub known: Known,
+    /// What would be decided now; `None` = it cannot be told yet, see the notes.
+    pub decision: Option<Decision>,
+    /// What could not be known without asking Halo, in sentences.
+    pub notes: Vec<String>,
+    /// The newest entries of the log about the person.
+    pub log: Vec<Entry>,
+    /// Names of the person's groups, as far as the rules know them.
+    pub groups: Vec<(ObjectId, String)>,
+}
+
+/// A site whose id nobody knows yet.
+const UNKNOWN_SITE: SiteId = SiteId(0);
+
+impl Engine {
+    /// Explains a person; `None` = Entra has not told of such a person.
+    pub async fn explain(
+        &self,
+        connection: &ConnectionId,
+        who: &str,
+    ) -> Result<Option<Explanation>, StepError> {
+        let Some(known) = self.find_person(connection, who).await? else { return Ok(None) };
+        let Some(directory) = Directory::load(self, connection).await? else { return Ok(None) };
+        let mut batch = Batch::load(self, connection, vec![known.id]).await?;
+        let mut notes = Vec::new();
+        let decision = self
+            .decide_from_store(connection, &directory, &mut batch, known.id, &mut notes)
+            .await?;
+        let facet = Facet::Person(known.id);
+        let (log, _) = self.store.log(connection, Some(&facet), None, LATEST).await?;
+        let names = self.store.groups(connection).await?.0;
+        let name =
+            |id: &ObjectId| names.get(id).map(|group| group.name.clone()).unwrap_or_default();
+        let groups = known.person.facts.groups.iter().map(|id| (*id, name(id))).collect();
+        Ok(Some(Explanation { known, decision, notes, log, groups }))
+    }
+
+    /// Asks `plan` until it decides, answering only from the store.
+    async fn decide_from_store(
+        &self,
+        connection: &ConnectionId,
+        directory: &Directory,
+        batch: &mut Batch,
+        id: ObjectId,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<Decision>, StepError> {
+        let rules = Rules::new(&directory.document);
+        let mut unknown_site = None;
+        loop {
+            let need = match batch.ask(&rules, &directory.groups, guard::Verdict::Pass, id) {
+                None => return Ok(None),
+                Some(Verdict::Decided(decision)) => {
+                    return Ok(Some(name_site(decision, unknown_site)));
+                }
+                Some(Verdict::Needs(need)) => need,
+            };
+            let facts = batch.people.get(&id).map(|person| person.value.clone());
+            let person = facts.unwrap_or_default();
+            let known = batch.known.entry(id).or_default();
+            match need {
+                Need::Matches(keys) => {
+                    let index = self.halo.index();
+                    let fields = index_fields(&directory.document);
+                    let Some(live) = index.live(&fields, Freshness::Any).await? else {
+                        notes.push("Whether Halo has this person is not known yet: Halo's users are read with the first import.".to_owned());
+                        return Ok(None);
+                    };
+                    known.hits = Some(index.lookup(&live, &keys).await?);
+                }
+                Need::Claims(user) => {
+                    known.claims = Some(other_claims(self, connection, user, id).await?);
+                }
+                Need::Record(user, _) => {
+                    notes.push(format!("Halo user {user} was not read for this; fields are compared with what is stored, and all of them are listed where nothing is."));
+                    let image = person.link.map(|link| link.image);
+                    known.record = Some(image.unwrap_or_else(|| {
+                        found_record(known, id, &person.facts, &directory.document)
+                    }));
+                }
+                Need::Site(client, name) => {
+                    let sites = self.halo.sites_by_name(placement::site_key);
+                    let site = sites.in_book(client, &name).await?;
+                    if site.is_none() {
+                        notes.push(format!("Which site \"{name}\" is has not been looked up yet; it is made if Halo has none."));
+                        unknown_site = Some(name);
+                    }
+                    known.site = Some(site.unwrap_or(UNKNOWN_SITE));
+                }
+            }
+        }
+    }
+}
+
+/// What the index says of a record that fits.
+fn found_record(
+    known: &Answers,
+    id: ObjectId,
+    facts: &plan::facts::Facts,
+    document: &plan::document::Document,
+) -> Fields {
+    let none = matching::Hits::new();
+    let hits = known.hits.as_ref().unwrap_or(&none);
+    match matching::find(id, facts, &document.user_matching, hits) {
+        matching::Match::One { hit, .. } => {
+            Fields::from([(Target::field("inactive"), HaloValue::Bool(hit.inactive))])
+        }
+        matching::Match::None | matching::Match::Several(_) => Fields::new(),
+    }
+}
+
+/// Puts the name of a site in the place of an id that is not known.
+fn name_site(mut decision: Decision, name: Option<String>) -> Decision {
+    use plan::decide::Action;
+    let Some(name) = name else { return decision };
+    let site = Target::field("site_id");
+    let named = HaloValue::Text(name.clone());
+    let unknown = HaloValue::Int(UNKNOWN_SITE.0);
+    match &mut decision.action {
+        Action::Create { fields } => {
+            if fields.get(&site) == Some(&unknown) {
+                fields.insert(site, named);
+            }
+        }
+        Action::Write(write) => {
+            for change in write.changes.iter_mut().filter(|it| it.field == site) {
+                change.after = named.clone();
+            }
+        }
+        Action::Unchanged
+        | Action::NotInScope
+        | Action::Conflict { .. }
+        | Action::Held
+        | Action::Invalid => return decision,
+    }
+    decision.reasons.push(Reason::SiteIsMade { name });
+    decision
+}

@@ -1,0 +1,231 @@
+//! Entries, people and runs as JSON. A reader sees what happened and why, but not the values of
+//! personal fields (B4).
+
+use plan::decide::{Action, Decision};
+use plan::explain::{Outcome, Reason, Tried};
+use plan::facts::Facts;
+use plan::link::{FieldChange, HaloValue, Link};
+use plan::tally::Run;
+use serde_json::{Value, json};
+
+use super::{Explanation, Known};
+use crate::store::log::Entry;
+use crate::web::Role;
+
+/// What the one who looks may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// Everything.
+    Full,
+    /// Values of personal fields are masked.
+    Masked,
+}
+
+/// What stands for a value that is not shown.
+const MASK: &str = "•••";
+
+impl From<Role> for Sight {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Administrator => Sight::Full,
+            Role::Reader => Sight::Masked,
+        }
+    }
+}
+
+impl Sight {
+    /// A value; nothing stays nothing.
+    fn value(self, value: impl Into<Value>) -> Value {
+        let value = value.into();
+        let is_nothing = value.is_null() || value.as_str() == Some("");
+        if self == Sight::Full || is_nothing { value } else { MASK.into() }
+    }
+}
+
+/// A run, with every key that scripts rely on.
+pub(super) fn run(run: &Run) -> Value {
+    let mut shown = json!(run);
+    for key in ["finished", "error"] {
+        if shown.get(key).is_none() {
+            shown[key] = Value::Null;
+        }
+    }
+    shown
+}
+
+impl Entry {
+    /// The entry for people who may see so much.
+    pub fn shown(&self, sight: Sight) -> Value {
+        let mut shown = decision(&self.decision, sight);
+        let own = json!({
+            "id": self.id,
+            "time": self.time,
+            "connection": self.connection,
+            "run": self.run,
+            "trigger": self.trigger,
+            "person": self.person,
+            "changed": self.changed,
+            "matched": self.matched,
+            "changes": changes(&self.changes, sight),
+            "halo": self.halo,
+            "outcome": self.outcome,
+            "error": self.error,
+            "warning": self.warning,
+            "attempts": self.attempts,
+            "duration_ms": self.duration_ms,
+        });
+        if let (Value::Object(shown), Value::Object(own)) = (&mut shown, own) {
+            shown.extend(own);
+        }
+        shown
+    }
+}
+
+impl Known {
+    /// The person for people who may see so much.
+    pub fn shown(&self, sight: Sight) -> Value {
+        let person = &self.person;
+        json!({
+            "person": names(self),
+            "facts": facts(&person.facts, self.manager.as_deref(), sight),
+            "link": person.link.as_ref().map(|it| link(it, sight)),
+            "pending": person.pending.as_ref().map(|pending| &pending.changed),
+            "parked": person.parked,
+        })
+    }
+}
+
+impl Explanation {
+    /// The explanation for people who may see so much.
+    pub fn shown(&self, sight: Sight) -> Value {
+        let mut shown = self.known.shown(sight);
+        let groups: Vec<Value> =
+            self.groups.iter().map(|(id, name)| json!({ "id": id, "name": name })).collect();
+        shown["facts"]["groups"] = json!(groups);
+        shown["decision"] = self.decision.as_ref().map_or(Value::Null, |it| {
+            let mut shown = decision(it, sight);
+            shown["changes"] = changes(&planned(it), sight);
+            shown
+        });
+        shown["notes"] = json!(self.notes);
+        let log: Vec<Value> = self.log.iter().map(|entry| entry.shown(sight)).collect();
+        shown["log"] = json!(log);
+        shown
+    }
+}
+
+fn names(known: &Known) -> Value {
+    let facts = &known.person.facts;
+    json!({
+        "id": known.id,
+        "user_principal_name": facts.user_principal_name(),
+        "display_name": facts.display_name(),
+    })
+}
+
+fn facts(facts: &Facts, manager: Option<&str>, sight: Sight) -> Value {
+    let properties = facts.properties.iter().map(|(name, value)| {
+        let open = matches!(
+            name.as_str(),
+            "id" | "userPrincipalName" | "displayName" | "accountEnabled" | "userType"
+        );
+        let sight = if open { Sight::Full } else { sight };
+        (name.clone(), sight.value(json!(value)))
+    });
+    json!({
+        "presence": facts.presence,
+        "enabled": facts.enabled(),
+        "external": facts.external(),
+        "properties": properties.collect::<serde_json::Map<_, _>>(),
+        "manager": facts.manager.map(|id| json!({ "id": id, "display_name": manager })),
+        "groups": facts.groups.iter().map(|id| json!({ "id": id })).collect::<Vec<_>>(),
+    })
+}
+
+fn link(link: &Link, sight: Sight) -> Value {
+    let image = link.image.iter().map(|(field, value)| (field.to_string(), shown(value, sight)));
+    json!({
+        "user": link.user,
+        "how": link.how,
+        "activity": link.activity,
+        "mapping": link.mapping,
+        "image": image.collect::<serde_json::Map<_, _>>(),
+    })
+}
+
+/// Action, mapping, what was tried and why, with sentences.
+fn decision(decision: &Decision, sight: Sight) -> Value {
+    let tried: Vec<Value> = decision.tried.iter().map(|it| attempt(it, sight)).collect();
+    let reasons: Vec<Value> = decision.reasons.iter().map(reason).collect();
+    let mut shown = json!({
+        "decision": decision.action.name(),
+        "mapping": decision.mapping,
+        "tried": tried,
+        "reasons": reasons,
+    });
+    if let Action::Conflict { candidates } = &decision.action {
+        shown["candidates"] = json!(candidates);
+    }
+    shown
+}
+
+fn attempt(tried: &Tried, sight: Sight) -> Value {
+    let outcome = match &tried.outcome {
+        Outcome::Condition { index, field, test, saw } if sight == Sight::Masked => {
+            let saw = if saw.is_empty() { String::new() } else { MASK.to_owned() };
+            Outcome::Condition { index: *index, field: field.clone(), test: test.clone(), saw }
+        }
+        outcome => outcome.clone(),
+    };
+    json!({
+        "mapping": tried.mapping,
+        "matched": outcome == Outcome::Matched,
+        "sentence": outcome.sentence(),
+        "outcome": outcome,
+    })
+}
+
+fn reason(reason: &Reason) -> Value {
+    let mut shown = json!(reason);
+    shown["sentence"] = reason.sentence().into();
+    shown
+}
+
+fn changes(changes: &[FieldChange], sight: Sight) -> Value {
+    let shown = changes.iter().map(|change| {
+        json!({
+            "field": change.field,
+            "before": change.before.as_ref().map(|value| shown(value, sight)),
+            "after": shown(&change.after, sight),
+        })
+    });
+    Value::Array(shown.collect())
+}
+
+/// Texts are personal; ids and switches are not.
+fn shown(value: &HaloValue, sight: Sight) -> Value {
+    match value {
+        HaloValue::Text(text) => sight.value(text.as_str()),
+        HaloValue::Bool(_) | HaloValue::Int(_) | HaloValue::Ids(_) => json!(value),
+    }
+}
+
+/// What a decision would write.
+fn planned(decision: &Decision) -> Vec<FieldChange> {
+    match &decision.action {
+        Action::Create { fields } => {
+            let new = fields.iter().map(|(field, after)| FieldChange {
+                field: field.clone(),
+                before: None,
+                after: after.clone(),
+            });
+            new.collect()
+        }
+        Action::Write(write) => write.changes.clone(),
+        Action::Unchanged
+        | Action::NotInScope
+        | Action::Conflict { .. }
+        | Action::Held
+        | Action::Invalid => Vec::new(),
+    }
+}
