@@ -9,8 +9,17 @@ async fn first_import() {
     let world = World::new(Setup::default()).await;
     let run = world.sync().await;
     println!("{run:#?}");
-    for e in world.log().await.iter().filter(|e| e.outcome != engine::store::log::OutcomeKind::Done).take(6) {
-        println!("{} {:?} {:?} {:?}", e.person.display_name, e.decision.action, e.decision.reasons, e.error);
+    for e in world
+        .log()
+        .await
+        .iter()
+        .filter(|e| e.outcome != engine::store::log::OutcomeKind::Done)
+        .take(6)
+    {
+        println!(
+            "{} {:?} {:?} {:?}",
+            e.person.display_name, e.decision.action, e.decision.reasons, e.error
+        );
     }
     let before = world.engine.store.operations();
     let run = world.sync().await;

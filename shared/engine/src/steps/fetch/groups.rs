@@ -23,7 +23,8 @@ impl Reader<'_> {
             return self.members_page(index, stream).await;
         }
         let mut cursor = stream.cursor.clone();
-        let Page { items, next } = self.graph()?.groups_delta(cursor.link(), &stream.ids).await?;
+        let Page { items, next, .. } =
+            self.graph()?.groups_delta(cursor.link(), &stream.ids).await?;
         let mut fresh = 0;
         for item in &items {
             fresh += 1 + item.added.len() as u64;
