@@ -89,7 +89,7 @@ fn show(screen: Screen, args: &args::Apply, all: &[Applied]) -> anyhow::Result<(
         return say_json(&all);
     }
     let row = |one: &Applied| {
-        let warnings = one.answer["warnings"].as_array().into_iter().flatten();
+        let warnings = one.answer["status"]["warnings"].as_array().into_iter().flatten();
         let warnings: Vec<String> = warnings
             .map(|warning| {
                 let text = |name: &str| warning[name].as_str().unwrap_or_default().to_owned();

@@ -1,9 +1,7 @@
 //! `inbound`: what became of people, newest first.
 
-use engine::store::log::Entry;
-
 use crate::client::Client;
-use crate::people::{change, items, what, why};
+use crate::people::Entry;
 use crate::runs::minute;
 use crate::screen::{Column, Screen, Tone, say, say_json};
 use crate::{Ended, args};
@@ -16,8 +14,7 @@ pub(crate) async fn run(screen: Screen, args: &args::Inbound) -> anyhow::Result<
         say_json(&page)?;
         return Ok(Ended::Done);
     }
-    let entries: Vec<Entry> =
-        items(&page).iter().cloned().map(serde_json::from_value).collect::<Result<_, _>>()?;
+    let entries: Vec<Entry> = serde_json::from_value(page["entries"].clone())?;
     if entries.is_empty() {
         say("Nothing of this kind is in the log.")?;
     }
@@ -51,17 +48,14 @@ fn query(args: &args::Inbound) -> Vec<(&'static str, String)> {
 }
 
 fn row(entry: &Entry) -> Vec<comfy_table::Cell> {
-    let (word, tone) = what(entry);
-    let mut reason = why(entry);
-    for one in &entry.changes {
-        reason.push('\n');
-        reason.push_str(&change(one, ToString::to_string));
-    }
+    let (word, tone) = entry.what();
+    let mut reason = vec![entry.why()];
+    reason.extend(entry.decision.changes.iter().map(|one| format!("· {}", one.line(|_, _| None))));
     vec![
         Tone::Faint.cell(minute(entry.time)),
         Tone::Plain
             .cell(format!("{}\n{}", entry.person.display_name, entry.person.user_principal_name)),
         tone.cell(word),
-        Tone::Plain.cell(reason),
+        Tone::Plain.cell(reason.join("\n")),
     ]
 }

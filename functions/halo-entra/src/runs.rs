@@ -7,7 +7,6 @@ use serde_json::json;
 
 use crate::client::Client;
 use crate::follow::{in_words, named, phase};
-use crate::people::items;
 use crate::screen::{Column, Screen, Tone, say, say_json};
 use crate::{Ended, args};
 
@@ -33,10 +32,10 @@ pub(crate) async fn run(screen: Screen, args: &args::Runs) -> anyhow::Result<End
     for connection in &connections {
         let limit = [("limit", args.limit.to_string())];
         let page = client.get(&["connections", connection, "runs"], &limit).await?;
-        all.extend(items(&page).iter().cloned());
+        all.extend(page["runs"].as_array().into_iter().flatten().cloned());
     }
     if args.api.json {
-        say_json(&json!({ "items": all }))?;
+        say_json(&json!({ "runs": all }))?;
         return Ok(Ended::Done);
     }
     let mut runs: Vec<Run> =
@@ -52,7 +51,8 @@ async fn ids(client: &Client) -> anyhow::Result<Vec<String>> {
     let mut query = Vec::new();
     loop {
         let page = client.get(&["connections"], &query).await?;
-        let found = items(&page).iter().filter_map(|one| one["id"].as_str());
+        let listed = page["connections"].as_array().into_iter().flatten();
+        let found = listed.filter_map(|one| one["id"].as_str());
         all.extend(found.map(str::to_owned));
         match page["cursor"].as_str() {
             Some(cursor) => query = vec![("cursor", cursor.to_owned())],

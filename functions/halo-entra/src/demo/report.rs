@@ -87,7 +87,7 @@ impl Report {
             }
             vec![
                 Tone::Plain.cell(format!("{}\n({})", shown.name, shown.note)),
-                shown.tone.cell(shown.what),
+                shown.tone.cell(&shown.what),
                 Tone::Plain.cell(why),
             ]
         };

@@ -3,10 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
-use engine::store::log::{Entry, OutcomeKind};
-use plan::decide::Action;
-use plan::explain::Reason;
-use plan::link::{FieldChange, HaloValue, LinkedBy, Target};
 use plan::tally::{Run, RunState};
 use reqwest::Method;
 use serde::Serialize;
@@ -15,7 +11,7 @@ use serde_json::{Value, json};
 use super::report::Report;
 use super::stage::Stage;
 use crate::follow::{follow, sum};
-use crate::people::{self, items};
+use crate::people::Entry;
 
 /// Requests that a read of changes costs: one for people, one for groups (T4).
 const STREAMS: u64 = 2;
@@ -62,7 +58,7 @@ pub(super) struct Shown {
     /// User principal name.
     pub(super) user_principal_name: String,
     /// What happened.
-    pub(super) what: &'static str,
+    pub(super) what: String,
     /// Why.
     pub(super) why: String,
     /// Before and after.
@@ -116,7 +112,7 @@ impl Story {
         let people = self.people;
         let counted = sum(&chapter.run.counts);
         self.expect(counted == people, || format!("{counted} of {people} people were counted"));
-        let logged: BTreeSet<_> = chapter.entries.iter().map(|entry| entry.person.id).collect();
+        let logged: BTreeSet<_> = chapter.entries.iter().map(|entry| &entry.person.id).collect();
         let logged = logged.len() as u64 + chapter.run.counts.unchanged;
         self.expect(logged == people, || {
             format!("{logged} of {people} people are in the log or unchanged")
@@ -129,7 +125,7 @@ impl Story {
     fn check_second(&mut self, chapter: &Chapter, changes: &Changes) {
         self.check_run(chapter);
         let logged: BTreeSet<String> =
-            chapter.entries.iter().map(|entry| entry.person.id.to_string()).collect();
+            chapter.entries.iter().map(|entry| entry.person.id.clone()).collect();
         let wanted: BTreeSet<String> = changes.ids.values().cloned().collect();
         self.expect(logged == wanted, || {
             format!("the second run touched {} people, not the three who changed", logged.len())
@@ -196,9 +192,7 @@ async fn entries(stage: &Stage, run: &Run) -> anyhow::Result<Vec<Entry>> {
         ];
         query.extend(cursor.map(|cursor| ("cursor", cursor)));
         let page = stage.client.get(&["inbound"], &query).await?;
-        for item in items(&page) {
-            all.push(serde_json::from_value::<Entry>(item.clone())?);
-        }
+        all.extend(serde_json::from_value::<Vec<Entry>>(page["entries"].clone())?);
         cursor = page["cursor"].as_str().map(str::to_owned);
         if cursor.is_none() {
             all.reverse();
@@ -211,24 +205,21 @@ async fn entries(stage: &Stage, run: &Run) -> anyhow::Result<Vec<Entry>> {
 fn examples(stage: &Stage, entries: &[Entry]) -> Vec<Shown> {
     type Wanted = (&'static str, fn(&Entry) -> bool);
     let wanted: [Wanted; 6] = [
-        ("new in Halo", |entry| {
-            matches!(entry.decision.action, Action::Create { .. })
-                && !entry.person.display_name.is_ascii()
-        }),
-        ("found by a field", |entry| matches!(entry.matched, Some(LinkedBy::Fields { .. }))),
-        ("found by object id", |entry| matches!(entry.matched, Some(LinkedBy::ObjectId))),
-        ("guest", |entry| entry.person.user_principal_name.contains("#EXT#")),
-        ("disabled account", |entry| entry.decision.reasons.contains(&Reason::AccountDisabled)),
-        ("two candidates", |entry| matches!(entry.decision.action, Action::Conflict { .. })),
+        ("new in Halo", |it| it.decision.word == "create" && !it.person.display_name.is_ascii()),
+        ("found by a field", |it| it.was_found_by("fields")),
+        ("found by object id", |it| it.was_found_by("object_id")),
+        ("guest", |it| it.person.user_principal_name.contains("#EXT#")),
+        ("disabled account", |it| it.decision.has("account_disabled")),
+        ("two candidates", |it| it.decision.word == "conflict"),
     ];
     let mut by_name: Vec<&Entry> = entries.iter().collect();
-    by_name.sort_by_key(|entry| (&entry.person.display_name, entry.person.id));
+    by_name.sort_by_key(|entry| (&entry.person.display_name, &entry.person.id));
     let mut seen = BTreeSet::new();
     let mut shown = Vec::new();
     for (note, fits) in wanted {
         let found = by_name.iter().find(|entry| fits(entry) && !seen.contains(&entry.person.id));
         if let Some(entry) = found {
-            seen.insert(entry.person.id);
+            seen.insert(&entry.person.id);
             shown.push(show(stage, note, entry));
         }
     }
@@ -236,35 +227,35 @@ fn examples(stage: &Stage, entries: &[Entry]) -> Vec<Shown> {
 }
 
 fn show(stage: &Stage, note: &'static str, entry: &Entry) -> Shown {
-    let (what, tone) = people::what(entry);
+    let (what, tone) = entry.what();
     let sites = sites(stage);
-    let value = |change: &FieldChange, value: &HaloValue| match (&change.field, value) {
-        (Target::Field(field), HaloValue::Int(id)) if field == "site_id" => {
-            sites.get(id).cloned().unwrap_or_else(|| id.to_string())
-        }
-        _ => value.to_string(),
+    let name = |field: &str, value: &Value| match field {
+        "site_id" => sites.get(&id(value)?).cloned(),
+        _ => None,
     };
-    let changes = entry.changes.iter();
-    let changes = changes.map(|change| people::change(change, |of| value(change, of))).collect();
     Shown {
         note,
         name: entry.person.display_name.clone(),
         user_principal_name: entry.person.user_principal_name.clone(),
-        what,
-        why: people::why(entry),
-        changes,
+        what: what.to_owned(),
+        why: entry.why(),
+        changes: entry.decision.changes.iter().map(|change| change.line(name)).collect(),
         tone,
     }
 }
 
-/// Names of Halo's sites by their ids, which Halo writes as floats now and then.
-#[allow(clippy::cast_possible_truncation, reason = "the ids of the sample are small")]
+/// Names of Halo's sites by their ids.
 fn sites(stage: &Stage) -> BTreeMap<i64, String> {
-    let id = |value: &Value| value.as_i64().or_else(|| value.as_f64().map(|id| id as i64));
     let sites = stage.halo.sites();
     let named =
         sites.iter().filter_map(|site| Some((id(&site["id"])?, site["name"].as_str()?.to_owned())));
     named.collect()
+}
+
+/// An id, which Halo writes as a float now and then.
+#[allow(clippy::cast_possible_truncation, reason = "the ids of the sample are small")]
+fn id(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_f64().map(|id| id as i64))
 }
 
 /// Three people and what happens to them in Entra.
@@ -288,8 +279,8 @@ impl Changes {
             users.iter().filter_map(|user| user["manager"].as_str()).collect();
         let imported: BTreeSet<String> = entries
             .iter()
-            .filter(|entry| entry.outcome == OutcomeKind::Done)
-            .map(|entry| entry.person.id.to_string())
+            .filter(|entry| entry.outcome == "done")
+            .map(|entry| entry.person.id.clone())
             .collect();
         let mut plain = users.iter().filter(|user| {
             let id = user["id"].as_str().unwrap_or_default();
@@ -334,7 +325,7 @@ impl Changes {
             .iter()
             .filter_map(|note| {
                 let id = self.ids.get(note)?;
-                let entry = entries.iter().find(|entry| entry.person.id.to_string() == *id)?;
+                let entry = entries.iter().find(|entry| entry.person.id == *id)?;
                 Some(show(stage, note, entry))
             })
             .collect()
