@@ -8,6 +8,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
+/// Where `serve` is by default.
+pub(crate) const USUAL_URL: &str = "http://127.0.0.1:8787";
+
 const AFTER: &str = "\
 Exit status:
   0  done
@@ -109,7 +112,7 @@ pub(crate) struct Serve {
 #[derive(Debug, Args)]
 pub(crate) struct Api {
     /// Address of the API
-    #[arg(long, default_value = "http://127.0.0.1:8787")]
+    #[arg(long, default_value = USUAL_URL)]
     pub(crate) url: Url,
     /// File that holds the token [without it and --data: the environment's HALO_ENTRA_TOKEN]
     #[arg(long, value_name = "FILE", conflicts_with = "data")]

@@ -22,28 +22,28 @@ use story::Story;
 pub(crate) async fn run(screen: Screen, args: &args::Demo) -> anyhow::Result<Ended> {
     // The report is what counts; whatever goes wrong is in it.
     telemetry::start(Format::Terminal, "error");
-    let ended = tokio::select! {
-        ended = play(screen, args) => ended?,
+    let (mut stage, story) = tokio::select! {
+        played = play(screen, args) => played?,
         signal = serve::stop_signal() => {
             signal?;
-            Ended::Interrupted
+            return Ok(Ended::Interrupted);
         }
     };
-    Ok(ended)
+    if !args.once {
+        stage.process.start_timer();
+        serve::stop_signal().await?;
+    }
+    stage.process.stop().await;
+    Ok(if story.ok { Ended::Done } else { Ended::Failed })
 }
 
-async fn play(screen: Screen, args: &args::Demo) -> anyhow::Result<Ended> {
-    let mut stage = Stage::set(args).await?;
+async fn play(screen: Screen, args: &args::Demo) -> anyhow::Result<(Stage, Story)> {
+    let stage = Stage::set(args).await?;
     let report = (!args.json).then(|| Report::new(screen, &stage));
     let story = Story::tell(&stage, report.as_ref()).await?;
     match report {
         Some(report) => report.end(&story, args.once)?,
         None => say_json(&story)?,
     }
-    if !args.once {
-        stage.process.start_timer();
-        serve::stop_signal().await?;
-    }
-    stage.process.stop().await;
-    Ok(if story.off.is_empty() { Ended::Done } else { Ended::Failed })
+    Ok((stage, story))
 }

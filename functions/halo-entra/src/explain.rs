@@ -67,13 +67,11 @@ impl Explanation {
         if !groups.is_empty() {
             rows.push(("groups", groups.join(", ")));
         }
-        rows.push((
-            "Halo user",
-            match &self.link["user"] {
-                Value::Null => "none yet".to_owned(),
-                user => format!("{user} ({})", text(&self.link["activity"]).replace('_', " ")),
-            },
-        ));
+        let halo = match self.link["user"].as_i64() {
+            Some(user) => format!("{user} ({})", text(&self.link["activity"]).replace('_', " ")),
+            None => "none yet".to_owned(),
+        };
+        rows.push(("Halo user", halo));
         for name in ["department", "jobTitle", "officeLocation", "mail"] {
             if let Some(value) = self.facts["properties"].get(name) {
                 rows.push((name, text(value)));
@@ -136,8 +134,7 @@ impl Explanation {
                 Tone::Plain.cell(entry.why()),
             ]
         });
-        let columns =
-            [("When", Column::Whole), ("What", Column::Narrow(13)), ("Why", Column::Text)];
+        let columns = [("When", Column::Whole), ("What", Column::Whole), ("Why", Column::Text)];
         screen.table(&columns, rows.collect())?;
         Ok(())
     }

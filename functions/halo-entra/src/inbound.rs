@@ -21,7 +21,7 @@ pub(crate) async fn run(screen: Screen, args: &args::Inbound) -> anyhow::Result<
     let columns = [
         ("When", Column::Narrow(10)),
         ("Who", Column::Narrow(26)),
-        ("What", Column::Narrow(12)),
+        ("What", Column::Whole),
         ("Why", Column::Text),
     ];
     screen.table(&columns, entries.iter().map(row).collect())?;

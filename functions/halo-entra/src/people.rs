@@ -126,13 +126,13 @@ fn done(decision: &str) -> (&str, Tone) {
 }
 
 impl Decision {
-    /// The reasons; for somebody whom no mapping takes also why none does.
+    /// The reasons; where no mapping matches also why none does.
     pub(crate) fn why(&self) -> String {
         let mut sentences: Vec<&str> =
             self.reasons.iter().map(|reason| reason.sentence.as_str()).collect();
         let tried = self.tried.iter().map(|tried| format!("{}: {}", tried.mapping, tried.sentence));
         let tried = format!("{}.", tried.collect::<Vec<_>>().join("; "));
-        if self.word == "not_in_scope" && !self.tried.is_empty() {
+        if self.has("no_mapping_matches") && !self.tried.is_empty() {
             sentences.push(&tried);
         }
         sentences.join(" ")
@@ -145,6 +145,11 @@ impl Decision {
 }
 
 impl Change {
+    /// Whether a value was replaced, and not only a gap filled.
+    pub(crate) fn replaces(&self) -> bool {
+        text(&self.before) != NOTHING
+    }
+
     /// The change in one line; `name` may know a better word for a value.
     pub(crate) fn line(&self, name: impl Fn(&str, &Value) -> Option<String>) -> String {
         let shown = |value: &Value| name(&self.field, value).unwrap_or_else(|| text(value));
@@ -156,13 +161,16 @@ impl Change {
     }
 }
 
+/// What stands for no value.
+const NOTHING: &str = "nothing";
+
 /// A value for people.
 pub(crate) fn text(value: &Value) -> String {
     match value {
-        Value::Null => "nothing".to_owned(),
-        Value::String(text) if text.is_empty() => "nothing".to_owned(),
+        Value::Null => NOTHING.to_owned(),
+        Value::String(text) if text.is_empty() => NOTHING.to_owned(),
         Value::String(text) => text.clone(),
-        Value::Array(list) if list.is_empty() => "nothing".to_owned(),
+        Value::Array(list) if list.is_empty() => NOTHING.to_owned(),
         Value::Array(list) => list.iter().map(text).collect::<Vec<_>>().join(", "),
         Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
     }

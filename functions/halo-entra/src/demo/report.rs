@@ -1,13 +1,12 @@
 //! What people see of the demo: about a screenful for each run, and what to try next.
 
+use plan::tally::Requests;
+
 use super::stage::Stage;
 use super::story::{Chapter, Shown, Story};
-use crate::follow::{in_words, named};
+use crate::args;
+use crate::follow::{in_words, named, sum};
 use crate::screen::{Column, Screen, Tone, say};
-use crate::serve;
-
-/// Changes of a person that are shown; more are counted.
-const CHANGES: usize = 6;
 
 /// The report on a screen.
 pub(super) struct Report {
@@ -45,23 +44,17 @@ impl Report {
             self.counts(chapter)?;
         }
         self.people(&chapter.people)?;
-        let requests = chapter.run.requests;
-        let entries = match chapter.log_entries {
-            0 => "no log entry".to_owned(),
-            entries => format!("{entries} log entries"),
+        let Requests { graph, halo } = chapter.run.requests;
+        let what = match sum(&chapter.run.counts) {
+            0 => "Nobody had to be looked at".to_owned(),
+            _ => in_words(&chapter.run.counts),
         };
+        let operations = chapter.store_operations;
+        let cost = format!(
+            "{what}: {graph} requests to Graph, {halo} to Halo, {operations} store operations."
+        );
         say("")?;
-        screen.paragraph(
-            Tone::Plain,
-            &format!(
-                "{}; {} requests to Graph, {} to Halo, {} store operations, {entries}.",
-                in_words(&chapter.run.counts),
-                requests.graph,
-                requests.halo,
-                chapter.store_operations
-            ),
-        )?;
-        Ok(())
+        Ok(screen.paragraph(Tone::Plain, &cost)?)
     }
 
     fn counts(&self, chapter: &Chapter) -> anyhow::Result<()> {
@@ -77,22 +70,20 @@ impl Report {
 
     fn people(&self, people: &[Shown]) -> anyhow::Result<()> {
         let row = |shown: &Shown| {
-            let mut why = shown.why.clone();
-            let changes = shown.changes.iter().take(CHANGES);
-            // A new record has no before: its reasons say enough.
-            if shown.what != "created" {
-                why.extend(changes.map(|change| format!("\n· {change}")));
-                let more = shown.changes.len().saturating_sub(CHANGES);
-                why.extend((more > 0).then(|| format!("\n· and {more} more")));
+            let mut why = vec![shown.why.clone()];
+            why.extend(shown.changes.iter().map(|change| format!("· {change}")));
+            // A new record is filled as a matter of course.
+            if shown.filled > 0 && shown.what != "created" {
+                why.push(format!("· and {} fields filled that were empty", shown.filled));
             }
             vec![
                 Tone::Plain.cell(format!("{}\n({})", shown.name, shown.note)),
                 shown.tone.cell(&shown.what),
-                Tone::Plain.cell(why),
+                Tone::Plain.cell(why.join("\n")),
             ]
         };
         let columns =
-            [("Person", Column::Narrow(24)), ("What", Column::Narrow(13)), ("Why", Column::Text)];
+            [("Person", Column::Narrow(24)), ("What", Column::Whole), ("Why", Column::Text)];
         Ok(self.screen.table(&columns, people.iter().map(row).collect())?)
     }
 
@@ -125,19 +116,14 @@ impl Report {
 
 fn hints(stage: &Stage) -> Vec<String> {
     let program = std::env::args().next().unwrap_or_else(|| "halo-entra".to_owned());
-    let id = &stage.connection;
-    let url = match stage.process.url.as_str() {
-        "http://127.0.0.1:8787" => String::new(),
-        url => format!(" --url {url}"),
-    };
-    let data = format!(" --data {}", stage.token_file.with_file_name("").display());
-    let data = data.trim_end_matches('/');
+    let (id, api) = (&stage.connection, &stage.process.url);
+    let url = if api == args::USUAL_URL { String::new() } else { format!(" --url {api}") };
     vec![
-        format!("D=\"{}{url}\"", data.trim_start()),
-        format!("{program} runs $D"),
-        format!("{program} inbound $D --decision conflict"),
-        format!("{program} explain $D {id} zoe.obrien@contoso.example"),
-        format!("{program} import $D {id} --read full --wait"),
-        serve::curl(&stage.process.url, &stage.token_file, &format!("connections/{id}")),
+        format!("export HALO_ENTRA_TOKEN=$(cat {})", stage.token_file.display()),
+        format!("{program} runs{url}"),
+        format!("{program} inbound{url} --decision conflict"),
+        format!("{program} explain{url} {id} zoe.obrien@contoso.example"),
+        format!("{program} import{url} {id} --read full --wait"),
+        format!("curl -H \"Authorization: Bearer $HALO_ENTRA_TOKEN\" {api}/v1/connections/{id}"),
     ]
 }

@@ -61,8 +61,10 @@ pub(super) struct Shown {
     pub(super) what: String,
     /// Why.
     pub(super) why: String,
-    /// Before and after.
+    /// Before and after of the values that were replaced.
     pub(super) changes: Vec<String>,
+    /// How many fields were empty before and are filled now.
+    pub(super) filled: usize,
     #[serde(skip)]
     pub(super) tone: crate::screen::Tone,
 }
@@ -233,13 +235,16 @@ fn show(stage: &Stage, note: &'static str, entry: &Entry) -> Shown {
         "site_id" => sites.get(&id(value)?).cloned(),
         _ => None,
     };
+    let (replaced, filled): (Vec<_>, Vec<_>) =
+        entry.decision.changes.iter().partition(|change| change.replaces());
     Shown {
         note,
         name: entry.person.display_name.clone(),
         user_principal_name: entry.person.user_principal_name.clone(),
         what: what.to_owned(),
         why: entry.why(),
-        changes: entry.decision.changes.iter().map(|change| change.line(name)).collect(),
+        changes: replaced.into_iter().map(|change| change.line(name)).collect(),
+        filled: filled.len(),
         tone,
     }
 }
