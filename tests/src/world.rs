@@ -182,6 +182,20 @@ impl World {
         self.halo.advance(time.as_secs());
     }
 
+    /// One tick of the timer; with a `kill`, dropped where it reaches the tripwire.
+    pub async fn tick(&self, kill: Option<&Tripwire>) {
+        match kill {
+            Some(wire) if wire.sprung().is_none() => {
+                tokio::select! {
+                    biased;
+                    () = wire.wait() => {}
+                    ticked = self.engine.tick() => drop(ticked.unwrap()),
+                }
+            }
+            _ => drop(self.engine.tick().await.unwrap()),
+        }
+    }
+
     /// Handles hints until there are none, moving the clocks to the next one that is due.
     pub async fn quiet(&self) {
         self.work(None).await.unwrap();

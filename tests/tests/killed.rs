@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use plan::reading::Read;
 use sandbox::graph::Graph;
 use sandbox::halo::Halo;
 use sandbox::sample::{CLIENT_ID, CLIENT_SECRET, TENANT_ID};
@@ -89,8 +88,10 @@ async fn end(world: &World) -> End {
     });
     let mut log: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for entry in world.log().await {
-        let name = entry.decision.action.name().to_owned();
-        log.entry(entry.person.display_name).or_default().push(name);
+        // Killed between Halo's answer and its record, the new Halo user is found and linked: an
+        // update in place of a create.
+        let name = entry.decision.action.name().replace("create", "update");
+        log.entry(entry.person.id.to_string()).or_default().push(name);
     }
     let mut sites: Vec<String> =
         world.halo.sites().iter().map(|site| site["name"].to_string()).collect();
@@ -101,7 +102,7 @@ async fn end(world: &World) -> End {
 /// What happens in a world: a first import, then changes of every kind.
 async fn live(world: &World, kill: bool) {
     let wire = kill.then_some(world.wire.as_ref());
-    world.engine.tick().await.unwrap();
+    world.tick(wire).await;
     world.work(wire).await.unwrap();
     settle(world).await;
     world.entra.update_user(
@@ -114,7 +115,7 @@ async fn live(world: &World, kill: bool) {
     world.entra.soft_delete("30000000-0000-4000-8000-000000000003");
     let state = world.state().await;
     world.pass(state.next_due.duration_since(world.engine.clock.now()));
-    world.engine.tick().await.unwrap();
+    world.tick(wire).await;
     world.work(wire).await.unwrap();
     settle(world).await;
 }
@@ -122,7 +123,8 @@ async fn live(world: &World, kill: bool) {
 /// The timer goes on ticking until no run is under way, as it does in life.
 async fn settle(world: &World) {
     for _ in 0..20 {
-        if world.state().await.run.is_none() {
+        let state = world.state().await;
+        if state.run.is_none() && state.next_due > world.engine.clock.now() {
             return;
         }
         world.pass(jiff::SignedDuration::from_mins(4));
@@ -131,32 +133,41 @@ async fn settle(world: &World) {
     }
 }
 
-#[tokio::test]
-async fn killed_at_every_outside_call_the_end_is_the_same() {
-    // T2, M6, P6
+/// The worlds are shared out among four tests, which run side by side.
+async fn killed_at_every(share: u64) {
     let calm = world().await;
     live(&calm, false).await;
     let calls = calm.wire.calls();
     let expected = end(&calm).await;
     assert_eq!(expected.links.len(), 3, "{expected:#?}");
     let mut killed = 0;
-    for at in 0..calls {
+    for at in (share..calls).step_by(4) {
         let world = world().await;
         world.wire.set(at, Moment::Before);
         live(&world, true).await;
         let Some(place) = world.wire.sprung() else { continue };
         killed += 1;
-        let mut got = end(&world).await;
-        // A killed worker's decision may be taken again; what must not differ is what came of it.
-        for (name, actions) in &mut got.log {
-            if let Some(expected) = expected.log.get(name) {
-                assert_eq!(&*actions, expected, "{place}: log of {name}");
-            }
-        }
-        got.log.clone_from(&expected.log);
-        assert_eq!(got, expected, "{place}");
+        assert_eq!(end(&world).await, expected, "{place}");
     }
     println!("killed at {killed} of {calls} outside calls");
-    assert!(killed > 100, "{killed}");
-    let _ = Read::Full;
+    assert!(killed > 50, "{killed}");
+}
+
+macro_rules! shares {
+    ($($name:ident $share:literal)*) => {
+        $(
+            /// T2, M6, P6
+            #[tokio::test]
+            async fn $name() {
+                killed_at_every($share).await;
+            }
+        )*
+    };
+}
+
+shares! {
+    killed_at_any_outside_call_the_end_is_the_same_1 0
+    killed_at_any_outside_call_the_end_is_the_same_2 1
+    killed_at_any_outside_call_the_end_is_the_same_3 2
+    killed_at_any_outside_call_the_end_is_the_same_4 3
 }

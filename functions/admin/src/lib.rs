@@ -37,5 +37,5 @@ pub fn router(engine: Engine, auth: Auth) -> Router {
         .route("/v1/halo/test", get(health::halo))
         .with_state(engine.clone());
     let health = Router::new().route("/v1/health", get(health::health)).with_state(engine.clone());
-    guarded(with_fallbacks(routes), &engine, auth).merge(health)
+    guarded(with_fallbacks(routes), engine, auth).merge(health)
 }

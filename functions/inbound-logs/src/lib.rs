@@ -26,7 +26,7 @@ pub fn router(engine: Engine, auth: Auth) -> Router {
         .route("/v1/connections/{id}/runs", get(runs))
         .route("/v1/runs/{id}", get(run))
         .with_state(engine.clone());
-    guarded(routes, &engine, auth)
+    guarded(routes, engine, auth)
 }
 
 /// Filters of the log; with the cursor they say which query it belongs to.

@@ -147,9 +147,10 @@ impl From<halo::Error> for Refusal {
 /// A failure of Graph or its sign-in, where the credentials may be what is wrong.
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        match failure.kind {
-            Kind::Credentials { .. } => Refusal::SignIn(failure),
-            _ => Refusal::Unreachable(failure),
+        if matches!(failure.kind, Kind::Credentials { .. }) {
+            Refusal::SignIn(failure)
+        } else {
+            Refusal::Unreachable(failure)
         }
     }
 }

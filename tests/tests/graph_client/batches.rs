@@ -47,8 +47,8 @@ async fn many_names_are_asked_for_twenty_at_a_time_and_answered_in_order() {
 
     let unknown = id("11111111-2222-3333-4444-555555555555");
     let by_id = graph.groups_by_id(&[ids[44], unknown, ids[0]]).await.unwrap();
-    let named = |at: usize| Some(FoundGroup { id: ids[at], name: names[at].clone() });
-    assert_eq!(by_id, [named(44), None, named(0)]);
+    let group = |at: usize| Some(FoundGroup { id: ids[at], name: names[at].clone() });
+    assert_eq!(by_id, [group(44), None, group(0)]);
 }
 
 #[tokio::test]

@@ -124,7 +124,7 @@ fn more<T>(page: &Page<T>) -> Option<Link> {
 fn delta<T>(page: &Page<T>) -> Link {
     match &page.next {
         Next::End(Some(link)) => link.clone(),
-        other => panic!("no delta link: {other:?}"),
+        Next::Page(_) | Next::End(None) => panic!("no delta link: {:?}", page.next),
     }
 }
 

@@ -248,15 +248,15 @@ impl Engine {
                 findings.warnings.extend(found.warnings);
                 Ok(())
             }
-            Err(failure) => match failure.kind {
-                // Nobody can be asked now, so what was pinned before stays pinned.
-                Kind::Credentials { .. } | Kind::Forbidden { .. } => {
-                    carry_pins(document, Some(&old.document));
-                    findings.warnings.extend(unchecked_groups(document));
-                    Ok(())
-                }
-                _ => Err(Refusal::Unreachable(failure)),
-            },
+            // Nobody can be asked now, so what was pinned before stays pinned.
+            Err(failure)
+                if matches!(failure.kind, Kind::Credentials { .. } | Kind::Forbidden { .. }) =>
+            {
+                carry_pins(document, Some(&old.document));
+                findings.warnings.extend(unchecked_groups(document));
+                Ok(())
+            }
+            Err(failure) => Err(Refusal::Unreachable(failure)),
         }
     }
 }

@@ -170,13 +170,13 @@ fn decision(decision: &Decision, sight: Sight) -> Value {
 }
 
 fn attempt(tried: &Tried, sight: Sight) -> Value {
-    let outcome = match &tried.outcome {
-        Outcome::Condition { index, field, test, saw } if sight == Sight::Masked => {
-            let saw = if saw.is_empty() { String::new() } else { MASK.to_owned() };
-            Outcome::Condition { index: *index, field: field.clone(), test: test.clone(), saw }
-        }
-        outcome => outcome.clone(),
-    };
+    let mut outcome = tried.outcome.clone();
+    if let Outcome::Condition { saw, .. } = &mut outcome
+        && sight == Sight::Masked
+        && !saw.is_empty()
+    {
+        MASK.clone_into(saw);
+    }
     json!({
         "mapping": tried.mapping,
         "matched": outcome == Outcome::Matched,

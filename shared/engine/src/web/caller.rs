@@ -63,8 +63,8 @@ impl Auth {
 }
 
 /// Puts the gate before all routes that `router` has so far.
-pub fn guarded(router: Router, engine: &Engine, auth: Auth) -> Router {
-    router.layer(middleware::from_fn_with_state((engine.clone(), auth), gate))
+pub fn guarded(router: Router, engine: Engine, auth: Auth) -> Router {
+    router.layer(middleware::from_fn_with_state((engine, auth), gate))
 }
 
 async fn gate(

@@ -178,21 +178,19 @@ impl Problem {
 
     fn sign_in(failure: &Failure) -> Self {
         let problem = Self::of(ProblemType::SignInFailed, failure.sentence());
-        match &failure.kind {
-            Kind::Credentials { code: Some(code), .. } => {
-                problem.with("code", code).with("advice", aadsts_advice(*code))
-            }
-            _ => problem.with("advice", "Check the tenant, the client id and the credentials."),
+        if let Kind::Credentials { code: Some(code), .. } = &failure.kind {
+            return problem.with("code", code).with("advice", aadsts_advice(*code));
         }
+        problem.with("advice", "Check the tenant, the client id and the credentials.")
     }
 
     fn service(failure: &Failure) -> Self {
         let mut problem = Self::of(ProblemType::ServiceUnavailable, failure.sentence());
-        problem.retry_after = match failure.kind {
-            Kind::Throttled { retry_after } => retry_after,
-            Kind::BudgetSpent { wait } => Some(wait),
-            _ => None,
-        };
+        if let Kind::Throttled { retry_after: Some(wait) } | Kind::BudgetSpent { wait } =
+            failure.kind
+        {
+            problem.retry_after = Some(wait);
+        }
         problem.with("service", failure.service)
     }
 

@@ -19,7 +19,8 @@ fn told(change: &GroupChange) -> String {
     let news = if change.news == GroupNews::Gone { " gone" } else { "" };
     let name = change.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
     let added: String = change.added.iter().map(member).collect();
-    let removed: String = change.removed.iter().map(|id| format!(" -{}", short(id))).collect();
+    let minus = |id: &ObjectId| format!(" -{}", short(id));
+    let removed: String = change.removed.iter().map(minus).collect();
     format!("{}{name}{news}{added}{removed}", short(&change.id))
 }
 

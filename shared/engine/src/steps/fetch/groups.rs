@@ -237,7 +237,7 @@ impl Reader<'_> {
         if self.run.value.run.requests.graph > 0 || self.document.groups().is_empty() {
             return Ok(());
         }
-        let graph = self.graph.as_ref().map_err(|failure| failure.clone())?;
+        let graph = self.graph.as_ref().map_err(Clone::clone)?;
         let pinned = self.engine.pin_groups(graph, &mut self.document).await?;
         self.run.value.run.warnings.extend(pinned.problems.iter().map(|m| m.message.clone()));
         if pinned.changed {
