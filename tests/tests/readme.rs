@@ -124,7 +124,8 @@ fn the_code_map_exists_and_leaves_out_no_module() {
         names.map(move |name| format!("{source}{name}"))
     });
     let left_out = modules
-        .filter(|path| path.ends_with(".rs") && !path.ends_with("/lib.rs"))
+        .filter(|path| Path::new(path).extension().is_some_and(|extension| extension == "rs"))
+        .filter(|path| !path.ends_with("/lib.rs"))
         .filter(|path| !paths.contains(path))
         .collect();
     none(&left_out, "the code map leaves out");
