@@ -263,11 +263,17 @@ async fn expired_links_lead_to_one_full_read() {
     }
     // A second in a row stops the run, and nobody is deactivated.
     let (world, _) = imported().await;
-    world.entra.faults(|faults| faults.endless_gone = true);
-    world.entra.expire_delta_links();
+    let gone = Fault::Status { code: 410, body: Body::Empty };
+    world.entra.fail_next("/v1.0/users/delta", 2, gone);
     let run = world.sync().await;
     assert_eq!((run.state, run.counts.deactivated), (RunState::Failed, 0));
-    assert!(run.error.unwrap().contains("at least daily"), "the text says what to do");
+    assert!(run.error.unwrap().contains("refused it (HTTP 410)"));
+    // A link that never works costs one full read in each run, and no more.
+    world.entra.faults(|faults| faults.endless_gone = true);
+    for _ in 0..2 {
+        let run = world.sync().await;
+        assert_eq!((run.state, total(&run.counts)), (RunState::Completed, 0), "{run:#?}");
+    }
 }
 
 #[tokio::test]

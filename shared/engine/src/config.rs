@@ -151,3 +151,14 @@ pub mod aws {
 pub fn log_filter(default: &str) -> String {
     optional("HALO_ENTRA_LOG").ok().flatten().unwrap_or_else(|| default.to_owned())
 }
+
+/// Whether the operator wants no colours anywhere: `NO_COLOR` is set and not empty (no-color.org).
+pub fn no_colour() -> bool {
+    // Text that is not UTF-8 is not empty either.
+    !matches!(optional("NO_COLOR"), Ok(None))
+}
+
+/// The token with which the commands of a terminal call the API (`HALO_ENTRA_TOKEN`).
+pub fn api_token() -> Result<Option<SecretString>, ConfigError> {
+    Ok(optional("HALO_ENTRA_TOKEN")?.map(SecretString::from))
+}

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::sync::Mutex;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use plan::ids::RunId;
+use secrecy::SecretString;
 
 use crate::clock::lock;
 
@@ -23,6 +26,13 @@ impl Default for Random {
         #[allow(clippy::disallowed_methods, reason = "this is the one place that draws a seed")]
         Self(Mutex::new(fastrand::Rng::new()))
     }
+}
+
+/// A text that nobody can guess, of 256 bits from the system: tokens. Never from a seed.
+pub fn unguessable() -> Result<SecretString, getrandom::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes).into())
 }
 
 impl Random {

@@ -1,5 +1,7 @@
 //! Logs: JSON lines on AWS, plain lines in a terminal; ids and sentences, never personal data.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 /// How log lines look.
@@ -18,7 +20,13 @@ pub fn start(format: Format, default_filter: &str) {
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
     // A second start is a test's; the first stays.
     let _ = match format {
-        Format::Json => lines.json().flatten_event(true).without_time().try_init(),
-        Format::Terminal => lines.with_writer(std::io::stderr).compact().try_init(),
+        // CloudWatch keeps the time of each line; the innermost span has the connection and the step.
+        Format::Json => {
+            lines.json().flatten_event(true).with_span_list(false).without_time().try_init()
+        }
+        Format::Terminal => {
+            let colours = std::io::stderr().is_terminal() && !crate::config::no_colour();
+            lines.with_writer(std::io::stderr).with_ansi(colours).compact().try_init()
+        }
     };
 }

@@ -1,0 +1,109 @@
+//! `apply`: creates and replaces connections from files.
+
+use std::io::{IsTerminal, Write};
+
+use plan::document::CustomClouds;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::check::Checked;
+use crate::client::{Answer, Client};
+use crate::documents::{self, Found};
+use crate::screen::{Column, Screen, Tone, say_json};
+use crate::{Ended, args};
+
+/// What became of a document.
+struct Applied {
+    id: String,
+    what: &'static str,
+    answer: Value,
+}
+
+/// Checks all documents, then sends one after the other. A refusal ends it; what was sent before stays.
+pub(crate) async fn run(screen: Screen, args: &args::Apply) -> anyhow::Result<Ended> {
+    let found = documents::read(&args.files)?;
+    // Whether other clouds than Microsoft's are allowed is for the API to say.
+    let checked = found.iter().map(|found| Checked::of(found, CustomClouds::Allowed));
+    let bad: Vec<Checked<'_>> = checked.filter(|checked| checked.result.is_err()).collect();
+    if !bad.is_empty() {
+        for one in &bad {
+            one.show(screen)?;
+        }
+        return Ok(Ended::Refused);
+    }
+    let client = Client::of(&args.api)?;
+    let mut all = Vec::new();
+    let mut failed = None;
+    for one in &found {
+        match apply(&client, args, one).await {
+            Ok(applied) => all.push(applied),
+            Err(error) => {
+                failed = Some(error.context(format!("{} was not applied", one.place)));
+                break;
+            }
+        }
+    }
+    show(screen, args, &all)?;
+    failed.map_or(Ok(Ended::Done), Err)
+}
+
+async fn apply(client: &Client, args: &args::Apply, found: &Found) -> anyhow::Result<Applied> {
+    let document = &found.json;
+    let id = document["id"].as_str().unwrap_or_default().to_owned();
+    let path = ["connections", id.as_str()];
+    let (what, answer) = match client.find(&path).await? {
+        None => {
+            let answer = client.write(Method::POST, &["connections"], document, None).await?;
+            ("created", answer.body)
+        }
+        Some(Answer { etag, .. }) => {
+            if !args.yes && !may_replace(&id)? {
+                return Ok(Applied { id, what: "left as it is", answer: Value::Null });
+            }
+            let etag = etag.as_deref();
+            ("updated", client.write(Method::PUT, &path, document, etag).await?.body)
+        }
+    };
+    Ok(Applied { id, what, answer })
+}
+
+/// Asks where somebody can answer; scripts know what they do.
+fn may_replace(id: &str) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Ok(true);
+    }
+    let mut err = std::io::stderr().lock();
+    write!(err, "Replace the settings of {id}? [y/N] ")?;
+    err.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
+fn show(screen: Screen, args: &args::Apply, all: &[Applied]) -> anyhow::Result<()> {
+    if args.api.json {
+        let all: Vec<Value> = all
+            .iter()
+            .map(|one| json!({ "id": one.id, "what": one.what, "answer": one.answer }))
+            .collect();
+        return say_json(&all);
+    }
+    let row = |one: &Applied| {
+        let warnings = one.answer["status"]["warnings"].as_array().into_iter().flatten();
+        let warnings: Vec<String> = warnings
+            .map(|warning| {
+                let text = |name: &str| warning[name].as_str().unwrap_or_default().to_owned();
+                format!("{}: {}", text("path"), text("message"))
+            })
+            .collect();
+        vec![
+            Tone::Plain.cell(&one.id),
+            Tone::Good.cell(one.what),
+            Tone::Warn.cell(warnings.join("\n")),
+        ]
+    };
+    let columns =
+        [("Connection", Column::Whole), ("What", Column::Whole), ("Worth a look", Column::Text)];
+    screen.table(&columns, all.iter().map(row).collect())?;
+    Ok(())
+}

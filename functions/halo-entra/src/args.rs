@@ -1,0 +1,267 @@
+//! The command line: commands, options, and what `--help` says about them.
+
+#![allow(clippy::doc_markdown, reason = "the comments are what `--help` prints")]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use url::Url;
+
+/// Where `serve` is by default.
+pub(crate) const USUAL_URL: &str = "http://127.0.0.1:8787";
+
+const AFTER: &str = "\
+Exit status:
+  0  done
+  1  failed: a run failed, a file could not be read, the demo found something off
+  2  the command line is wrong
+  3  refused: a document with mistakes, or a request that the API turned down
+  4  nobody answers at the API's address
+  130  stopped by Ctrl-C
+
+Try it out without any account: halo-entra demo";
+
+const SETTINGS: &str = "\
+Settings, from the environment:
+  HALO_API_URL, HALO_AUTH_URL    as in https://acme.halopsa.com/api and .../auth
+  HALO_TENANT                    hosted instances need it
+  HALO_CLIENT_ID                 of Halo's API application
+  HALO_CLIENT_SECRET             or in DIR/secrets/halo.client-secret, mode 0600
+  HALO_REQUESTS_PER_5_MINUTES    250; unlimited for a Halo of one's own
+  HALO_ENTRA_CUSTOM_CLOUDS       allowed; or refused
+  HALO_ENTRA_LOG                 info; warn, debug
+  HALO_ENTRA_LOG_DAYS            90: how long the inbound log is kept
+  HALO_ENTRA_MODULE              on; or off";
+
+/// People of Microsoft Entra ID tenants in Halo: the whole system in one process, and commands for it.
+#[derive(Debug, Parser)]
+#[command(name = "halo-entra", version, after_help = AFTER, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Import a sample tenant into a sample Halo, and show what happened
+    ///
+    /// Starts simulators of Microsoft Graph and Halo on this machine and sends 250 made-up people
+    /// through the real pipeline, three times: everybody, three changes, nothing. Then it goes on
+    /// serving, to be played with, until Ctrl-C.
+    Demo(Demo),
+    /// Run the whole system in one process, with its data in a directory
+    ///
+    /// Opens DIR, where everything is kept: state, secrets, and the administrator's token, which is
+    /// made at the first start. Ends on Ctrl-C or SIGTERM, and goes on where it was at the next start.
+    #[command(after_help = SETTINGS)]
+    Serve(Serve),
+    /// Create or update connections from files
+    ///
+    /// A file holds one connection document, an array of them, or {"connections": [...]}. All files
+    /// are read and checked before the first is sent. A connection that is there already is
+    /// replaced, unless somebody else changes it in the same moment.
+    Apply(Apply),
+    /// Check connection documents without sending them
+    ///
+    /// Finds everything that is wrong with a document in itself. Whether the sites, roles and groups
+    /// that it names exist is only found out by `apply`, which saves nothing if they do not.
+    Check(Check),
+    /// Start an import of a connection
+    Import(Import),
+    /// List runs, newest first, or show one
+    Runs(Runs),
+    /// Show what became of people, newest first
+    Inbound(Inbound),
+    /// Explain what would happen to a person now, rule by rule
+    Explain(Explain),
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// End after the report instead of serving on
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Where to serve the API [default: 127.0.0.1:8787 if it is free; with --once any free port]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Add plain people to the sample tenant until it has so many
+    #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u32).range(250..=100_000))]
+    pub(crate) people: u32,
+    /// Print one JSON document instead of the report
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `serve`.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Directory for the data; made if there is none
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Where to serve the API
+    #[arg(long, default_value = "127.0.0.1:8787", value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+}
+
+/// Where the API is, and how the answer is shown. The token is never an option: others see command
+/// lines.
+#[derive(Debug, Args)]
+pub(crate) struct Api {
+    /// Address of the API
+    #[arg(long, default_value = USUAL_URL)]
+    pub(crate) url: Url,
+    /// File that holds the token [without it and --data: the environment's HALO_ENTRA_TOKEN]
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Data directory of `serve` on this machine: its admin-token is used
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Print the API's JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `apply`.
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    /// Files with connection documents; - reads standard input
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Do not ask before existing connections are replaced
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Files with connection documents; - reads standard input
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Refuse login and Graph addresses of its own, as a deployment on AWS does
+    #[arg(long)]
+    pub(crate) only_microsoft_clouds: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `import`.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// What to read from Graph first; default: what the connection is set to
+    #[arg(long)]
+    pub(crate) read: Option<Read>,
+    /// Wait for the end, and show how far it is
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// What an import reads first.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Read {
+    /// What changed since the last time
+    Delta,
+    /// Everybody
+    Full,
+    /// Nothing: decide again from what is stored
+    None,
+}
+
+impl Read {
+    /// The API's word.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Read::Delta => "delta",
+            Read::Full => "full",
+            Read::None => "none",
+        }
+    }
+}
+
+/// `runs`.
+#[derive(Debug, Args)]
+pub(crate) struct Runs {
+    /// Id of a connection, or of a run; without it the runs of all connections
+    pub(crate) id: Option<String>,
+    /// How many at the most, of each connection
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub(crate) limit: u16,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `inbound`.
+#[derive(Debug, Args)]
+pub(crate) struct Inbound {
+    /// Only this connection
+    #[arg(long, short)]
+    pub(crate) connection: Option<String>,
+    /// Only this person: object id, user principal name, or the beginning of a name
+    #[arg(long, short)]
+    pub(crate) person: Option<String>,
+    /// Only this decision: create, update, deactivate, reactivate, conflict, held, not_in_scope, failed
+    #[arg(long)]
+    pub(crate) decision: Option<String>,
+    /// Only this outcome: done, nothing, waiting, failed
+    #[arg(long)]
+    pub(crate) outcome: Option<String>,
+    /// Only people whom this mapping placed
+    #[arg(long)]
+    pub(crate) mapping: Option<String>,
+    /// Only this run
+    #[arg(long)]
+    pub(crate) run: Option<String>,
+    /// Not before this time, as in 2026-11-02T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// How many at the most
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub(crate) limit: u16,
+    /// Go on where an earlier answer ended
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// Object id or user principal name
+    pub(crate) who: String,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

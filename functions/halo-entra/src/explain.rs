@@ -1,0 +1,141 @@
+//! `explain`: what would happen to a person now, rule by rule.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::client::Client;
+use crate::people::{Decision, Entry, Person, text};
+use crate::runs::minute;
+use crate::screen::{Column, Screen, Tone, say, say_json};
+use crate::{Ended, args};
+
+/// The API's explanation, as far as it is shown.
+#[derive(Debug, Deserialize)]
+struct Explanation {
+    person: Person,
+    facts: Value,
+    link: Value,
+    parked: Option<Parked>,
+    decision: Option<Decision>,
+    notes: Vec<String>,
+    log: Vec<Entry>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Parked {
+    sentence: String,
+}
+
+/// Explains a person.
+pub(crate) async fn run(screen: Screen, args: &args::Explain) -> anyhow::Result<Ended> {
+    let client = Client::of(&args.api)?;
+    let path = ["connections", args.connection.as_str(), "people", args.who.as_str(), "explain"];
+    let json = client.get(&path, &[]).await?;
+    if args.api.json {
+        say_json(&json)?;
+        return Ok(Ended::Done);
+    }
+    let explanation: Explanation = serde_json::from_value(json)?;
+    explanation.person(screen)?;
+    explanation.decision(screen)?;
+    explanation.log(screen)?;
+    Ok(Ended::Done)
+}
+
+impl Explanation {
+    /// Who it is, here and there.
+    fn person(&self, screen: Screen) -> anyhow::Result<()> {
+        let Person { id, user_principal_name, display_name } = &self.person;
+        say(format!(
+            "{}  {}",
+            screen.tinted(Tone::Strong, display_name),
+            screen.tinted(Tone::Faint, user_principal_name)
+        ))?;
+        let mut rows = vec![("object id", id.clone()), ("in Entra", text(&self.facts["presence"]))];
+        let account = match self.facts["enabled"].as_bool() {
+            Some(true) => "enabled",
+            Some(false) => "disabled",
+            None => "not known",
+        };
+        rows.push(("account", account.to_owned()));
+        if self.facts["external"] == true {
+            rows.push(("external", "yes".to_owned()));
+        }
+        rows.push(("manager", text(&self.facts["manager"]["display_name"])));
+        let groups = self.facts["groups"].as_array().into_iter().flatten();
+        let groups: Vec<String> = groups.map(|group| text(&group["name"])).collect();
+        if !groups.is_empty() {
+            rows.push(("groups", groups.join(", ")));
+        }
+        let halo = match self.link["user"].as_i64() {
+            Some(user) => format!("{user} ({})", text(&self.link["activity"]).replace('_', " ")),
+            None => "none yet".to_owned(),
+        };
+        rows.push(("Halo user", halo));
+        for name in ["department", "jobTitle", "officeLocation", "mail"] {
+            if let Some(value) = self.facts["properties"].get(name) {
+                rows.push((name, text(value)));
+            }
+        }
+        for (name, value) in rows {
+            say(format!("  {}{value}", screen.tinted(Tone::Faint, &format!("{name:<16}"))))?;
+        }
+        Ok(())
+    }
+
+    /// The rules one by one, and what they lead to.
+    fn decision(&self, screen: Screen) -> anyhow::Result<()> {
+        let Some(decision) = &self.decision else {
+            screen.heading("Not decided yet", "")?;
+            return self.notes(screen);
+        };
+        if !decision.tried.is_empty() {
+            screen.heading("Mappings, in the order in which they are tried", "")?;
+        }
+        let rows = decision.tried.iter().map(|tried| {
+            let (mark, tone) =
+                if tried.matched { ("✓", Tone::Good) } else { ("✗", Tone::Faint) };
+            vec![tone.cell(mark), tone.cell(&tried.mapping), Tone::Plain.cell(&tried.sentence)]
+        });
+        let columns = [("", Column::Whole), ("Mapping", Column::Whole), ("", Column::Text)];
+        screen.table(&columns, rows.collect())?;
+        let word = decision.word.replace('_', " ");
+        screen.heading(&format!("What would happen now: {word}"), "")?;
+        for reason in &decision.reasons {
+            screen.paragraph(Tone::Plain, &reason.sentence)?;
+        }
+        for change in &decision.changes {
+            screen.paragraph(Tone::Plain, &format!("· {}", change.line(|_, _| None)))?;
+        }
+        self.notes(screen)
+    }
+
+    /// What could not be known, and what stands in the way.
+    fn notes(&self, screen: Screen) -> anyhow::Result<()> {
+        for note in &self.notes {
+            screen.paragraph(Tone::Faint, note)?;
+        }
+        if let Some(parked) = &self.parked {
+            screen.paragraph(Tone::Warn, &parked.sentence)?;
+        }
+        Ok(())
+    }
+
+    fn log(&self, screen: Screen) -> anyhow::Result<()> {
+        if self.log.is_empty() {
+            return Ok(());
+        }
+        screen.heading("What happened so far", "")?;
+        let rows = self.log.iter().map(|entry| {
+            let (what, tone) = entry.what();
+            vec![
+                Tone::Faint.cell(minute(entry.time)),
+                tone.cell(what),
+                Tone::Plain.cell(entry.why()),
+            ]
+        });
+        let columns = [("When", Column::Whole), ("What", Column::Whole), ("Why", Column::Text)];
+        screen.table(&columns, rows.collect())?;
+        Ok(())
+    }
+}
