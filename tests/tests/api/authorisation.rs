@@ -83,7 +83,9 @@ async fn a_missing_permission_keeps_the_connection_unauthorised() {
     // C6
     let api = Api::new().await;
     api.connect("fabrikam").await;
-    api.world.entra.revoke("Group.Read.All");
+    for permission in ["GroupMember.Read.All", "Directory.Read.All"] {
+        api.world.entra.revoke(permission);
+    }
     let answer = api.post(AUTHORISE, &json!({})).await;
     assert_eq!(answer.problem(), "permission_missing", "{}", answer.text);
     let group = &answer.json["permissions"][1];
