@@ -104,7 +104,12 @@ async fn halo_is_tested() {
 }
 
 /// A request as API Gateway hands it on.
-async fn through_gateway(router: &Router, method: &str, path: &str, claims: &Value) -> u16 {
+async fn through_gateway(
+    router: &Router,
+    method: &str,
+    path: &str,
+    claims: &Value,
+) -> (u16, Value) {
     let event = json!({
         "version": "2.0",
         "routeKey": "$default",
@@ -126,20 +131,62 @@ async fn through_gateway(router: &Router, method: &str, path: &str, claims: &Val
         "isBase64Encoded": false
     });
     let request = from_str(&event.to_string()).unwrap();
-    router.clone().oneshot(request).await.unwrap().status().as_u16()
+    let answer = router.clone().oneshot(request).await.unwrap();
+    let status = answer.status().as_u16();
+    let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+    (status, serde_json::from_slice(&body).unwrap())
+}
+
+/// Claims as the authoriser passes them on.
+fn claims(roles: &str, expires: &str) -> Value {
+    json!({ "jwt": { "scopes": null,
+        "claims": { "roles": roles, "exp": expires, "sub": "somebody" } } })
+}
+
+/// A time after that of every test.
+const LATER: &str = "1893456000";
+
+fn behind_gateway(world: &World) -> Router {
+    let engine = || world.engine.clone();
+    let logs = inbound_logs::router(engine(), Auth::Gateway);
+    admin::router(engine(), Auth::Gateway).merge(logs)
+}
+
+#[tokio::test]
+async fn readers_see_what_happened_but_no_personal_values() {
+    // B4
+    let world = World::new(Setup::default()).await;
+    world.sync().await;
+    let router = behind_gateway(&world);
+    let made = world.log().await;
+    let made = made.iter().find(|entry| entry.decision.action.name() == "create").unwrap();
+    let person = &made.person;
+    let masked = json!("•••");
+    for (role, sees) in [("[administrator]", true), ("[reader]", false)] {
+        let claims = claims(role, LATER);
+        let of = format!("/v1/connections/contoso/people/{}", person.id);
+        let (_, known) = through_gateway(&router, "GET", &of, &claims).await;
+        let (_, why) = through_gateway(&router, "GET", &format!("{of}/explain"), &claims).await;
+        for shown in [&known, &why] {
+            let properties = &shown["facts"]["properties"];
+            assert_eq!(properties["displayName"], person.display_name, "names are not masked");
+            assert_eq!(properties["surname"] != masked, sees, "{shown}");
+            assert_eq!(shown["link"]["image"]["emailaddress"] != masked, sees, "{shown}");
+        }
+        let entry = &why["log"][0];
+        assert_eq!(entry["decision"], "create");
+        for change in entry["changes"].as_array().unwrap() {
+            let open = !change["after"].is_string() || change["after"] == "";
+            assert_eq!(change["after"] != masked, sees || open, "{change}");
+        }
+    }
 }
 
 #[tokio::test]
 async fn behind_the_gateway_the_claims_are_checked_again() {
     let world = World::new(Setup::default()).await;
-    let engine = || world.engine.clone();
-    let router =
-        admin::router(engine(), Auth::Gateway).merge(inbound_logs::router(engine(), Auth::Gateway));
-    let claims = |roles: &str, expires: &str| {
-        json!({ "jwt": { "scopes": null,
-            "claims": { "roles": roles, "exp": expires, "sub": "somebody" } } })
-    };
-    let (later, earlier) = ("1893456000", "1600000000");
+    let router = behind_gateway(&world);
+    let (later, earlier) = (LATER, "1600000000");
     let one = "/v1/connections/contoso";
     let cases = [
         ("GET", one, claims("[administrator]", later), 200),
@@ -156,7 +203,7 @@ async fn behind_the_gateway_the_claims_are_checked_again() {
         ("GET", "/v1/health", Value::Null, 200),
     ];
     for (method, path, claims, status) in cases {
-        let answer = through_gateway(&router, method, path, &claims).await;
+        let (answer, _) = through_gateway(&router, method, path, &claims).await;
         assert_eq!(answer, status, "{method} {path} {claims}");
     }
 }

@@ -102,9 +102,9 @@ fn bad_for_entra() -> Vec<Case> {
 fn put(document: &mut Value, pointer: &str, value: Value) {
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     let parent = document.pointer_mut(parent).unwrap();
-    match parent {
-        Value::Array(list) => list[key.parse::<usize>().unwrap()] = value,
-        parent => parent[key] = value,
+    match parent.as_array_mut() {
+        Some(list) => list[key.parse::<usize>().unwrap()] = value,
+        None => parent[key] = value,
     }
 }
 

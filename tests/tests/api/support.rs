@@ -117,7 +117,7 @@ impl Api {
         self.send("POST", path, Some(body)).await
     }
 
-    /// Saves a document over the revision that an ETag names.
+    /// Saves a document over the revision that an entity tag names.
     pub(crate) async fn save(&self, id: &str, etag: &str, document: &Value) -> Answer {
         let token = format!("Bearer {TOKEN}");
         let headers = [("authorization", token.as_str()), ("if-match", etag)];
