@@ -142,7 +142,6 @@ async fn a_quiet_run_costs_the_same_for_any_size() {
         costs.push(world.engine.store.operations() - before);
     }
     assert_eq!(costs[0], costs[1], "store operations");
-    println!("a quiet run makes {} store operations", costs[0]);
 }
 
 #[tokio::test]
@@ -165,13 +164,13 @@ async fn three_changes_are_three_writes() {
     let users: Vec<_> =
         writes.iter().filter(|write| write.path.starts_with("/api/Users")).collect();
     assert_eq!(users.len(), 3);
-    let moved = halo_user(&world, &moves);
+    let at_ice = halo_user(&world, &moves);
     let site = world.halo.sites().into_iter().find(|site| site["name"] == "Reykjavík").unwrap();
     assert_eq!(
-        (int(&moved["site_id"]), &moved["title"]),
+        (int(&at_ice["site_id"]), &at_ice["title"]),
         (int(&site["id"]), &json!("Head of Ice"))
     );
-    let sent = users.iter().find(|write| write.id == int(&moved["id"])).unwrap();
+    let sent = users.iter().find(|write| write.id == int(&at_ice["id"])).unwrap();
     let fields: Vec<&String> = sent.body.as_object().unwrap().keys().collect();
     assert_eq!(fields, ["id", "site_id", "title"], "H3: only what changed");
     assert_eq!(halo_user(&world, &leaves)["inactive"], true);
@@ -470,9 +469,8 @@ async fn nested_members_follow_their_groups() {
 #[tokio::test]
 async fn a_connection_without_delta_reads_everybody_each_time() {
     // D1
-    let mut setup = Setup::default();
-    setup.edit = |document| document["sync"]["delta"] = json!(false);
-    let world = World::new(setup).await;
+    let edit = |document: &mut serde_json::Value| document["sync"]["delta"] = json!(false);
+    let world = World::new(Setup { edit, ..Setup::default() }).await;
     let first = world.sync().await;
     assert_eq!(total(&first.counts), 250);
     let (with_delta, _) = imported().await;

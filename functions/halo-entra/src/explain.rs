@@ -97,7 +97,8 @@ impl Explanation {
                 if tried.matched { ("✓", Tone::Good) } else { ("✗", Tone::Faint) };
             vec![tone.cell(mark), tone.cell(&tried.mapping), Tone::Plain.cell(&tried.sentence)]
         });
-        let columns = [("", Column::Whole), ("Mapping", Column::Whole), ("", Column::Text)];
+        let columns =
+            [("", Column::Whole), ("Mapping", Column::Whole), ("How it went", Column::Text)];
         screen.table(&columns, rows.collect())?;
         let word = decision.word.replace('_', " ");
         screen.heading(&format!("What would happen now: {word}"), "")?;
@@ -105,7 +106,7 @@ impl Explanation {
             screen.paragraph(Tone::Plain, &reason.sentence)?;
         }
         for change in &decision.changes {
-            screen.paragraph(Tone::Plain, &format!("· {}", change.line(|_, _| None)))?;
+            screen.paragraph(Tone::Plain, &format!("· {}", change.line(&|_, _| None)))?;
         }
         self.notes(screen)
     }

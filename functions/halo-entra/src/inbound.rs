@@ -19,8 +19,8 @@ pub(crate) async fn run(screen: Screen, args: &args::Inbound) -> anyhow::Result<
         say("Nothing of this kind is in the log.")?;
     }
     let columns = [
-        ("When", Column::Narrow(10)),
-        ("Who", Column::Narrow(26)),
+        ("When", Column::Whole),
+        ("Who", Column::Narrow(30)),
         ("What", Column::Whole),
         ("Why", Column::Text),
     ];
@@ -50,9 +50,9 @@ fn query(args: &args::Inbound) -> Vec<(&'static str, String)> {
 fn row(entry: &Entry) -> Vec<comfy_table::Cell> {
     let (word, tone) = entry.what();
     let mut reason = vec![entry.why()];
-    reason.extend(entry.decision.changes.iter().map(|one| format!("· {}", one.line(|_, _| None))));
+    reason.extend(entry.decision.changes(|_, _| None));
     vec![
-        Tone::Faint.cell(minute(entry.time)),
+        Tone::Faint.cell(minute(entry.time).replace(' ', "\n")),
         Tone::Plain
             .cell(format!("{}\n{}", entry.person.display_name, entry.person.user_principal_name)),
         tone.cell(word),

@@ -138,6 +138,19 @@ impl Decision {
         sentences.join(" ")
     }
 
+    /// What changes, a line for each value that is replaced. Fields that were empty are only counted,
+    /// and in a new record not even that. `name` may know a better word for a value.
+    pub(crate) fn changes(&self, name: impl Fn(&str, &Value) -> Option<String>) -> Vec<String> {
+        let (replaced, filled): (Vec<_>, Vec<_>) =
+            self.changes.iter().partition(|change| change.replaces());
+        let mut lines: Vec<String> =
+            replaced.into_iter().map(|change| format!("· {}", change.line(&name))).collect();
+        if !filled.is_empty() && self.word != "create" {
+            lines.push(format!("· {} empty fields filled", filled.len()));
+        }
+        lines
+    }
+
     /// Whether a reason is among those of the decision.
     pub(crate) fn has(&self, reason: &str) -> bool {
         self.reasons.iter().any(|one| one.reason == reason)
@@ -146,12 +159,12 @@ impl Decision {
 
 impl Change {
     /// Whether a value was replaced, and not only a gap filled.
-    pub(crate) fn replaces(&self) -> bool {
+    fn replaces(&self) -> bool {
         text(&self.before) != NOTHING
     }
 
     /// The change in one line; `name` may know a better word for a value.
-    pub(crate) fn line(&self, name: impl Fn(&str, &Value) -> Option<String>) -> String {
+    pub(crate) fn line(&self, name: &impl Fn(&str, &Value) -> Option<String>) -> String {
         let shown = |value: &Value| name(&self.field, value).unwrap_or_else(|| text(value));
         let after = shown(&self.after);
         if self.before.is_null() {
@@ -186,7 +199,7 @@ mod tests {
     fn a_change_is_one_line() {
         let line = |before: Value, after: Value| {
             let change = Change { field: "title".to_owned(), before, after };
-            change.line(|_, value| (value == 7).then(|| "seven".to_owned()))
+            change.line(&|_: &str, value: &Value| (value == 7).then(|| "seven".to_owned()))
         };
         assert_eq!(line(json!("Clerk"), json!("")), "title: Clerk → nothing");
         assert_eq!(line(Value::Null, json!("Clerk")), "title: Clerk");

@@ -102,11 +102,14 @@ impl Screen {
 
     /// A heading with a line above it and, in small, something at its right.
     pub(crate) fn heading(self, text: &str, beside: &str) -> io::Result<()> {
-        let gap =
-            usize::from(self.width).saturating_sub(text.chars().count() + beside.chars().count());
-        let beside = self.tinted(Tone::Faint, beside);
+        let text_width = text.chars().count();
+        let text = self.tinted(Tone::Strong, text);
         say("")?;
-        say(format!("{}{}{beside}", self.tinted(Tone::Strong, text), " ".repeat(gap.max(2))))
+        if beside.is_empty() {
+            return say(text);
+        }
+        let gap = usize::from(self.width).saturating_sub(text_width + beside.chars().count());
+        say(format!("{text}{}{}", " ".repeat(gap.max(2)), self.tinted(Tone::Faint, beside)))
     }
 
     /// A paragraph, broken at the width.

@@ -1,4 +1,4 @@
-//! What a run reads of Graph, in which order, and whether that can be relied on (section 8).
+//! What a run reads of Graph, in which order, and whether that can be relied on (D1–D7).
 
 use std::collections::BTreeSet;
 

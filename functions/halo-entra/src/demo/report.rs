@@ -71,11 +71,7 @@ impl Report {
     fn people(&self, people: &[Shown]) -> anyhow::Result<()> {
         let row = |shown: &Shown| {
             let mut why = vec![shown.why.clone()];
-            why.extend(shown.changes.iter().map(|change| format!("· {change}")));
-            // A new record is filled as a matter of course.
-            if shown.filled > 0 && shown.what != "created" {
-                why.push(format!("· and {} fields filled that were empty", shown.filled));
-            }
+            why.extend(shown.changes.iter().cloned());
             vec![
                 Tone::Plain.cell(format!("{}\n({})", shown.name, shown.note)),
                 shown.tone.cell(&shown.what),

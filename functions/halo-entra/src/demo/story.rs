@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Context;
 use plan::tally::{Run, RunState};
 use reqwest::Method;
+use sandbox::sample;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -12,9 +13,6 @@ use super::report::Report;
 use super::stage::Stage;
 use crate::follow::{follow, sum};
 use crate::people::Entry;
-
-/// Requests that a read of changes costs: one for people, one for groups (T4).
-const STREAMS: u64 = 2;
 
 /// All that happened.
 #[derive(Debug, Serialize)]
@@ -61,10 +59,8 @@ pub(super) struct Shown {
     pub(super) what: String,
     /// Why.
     pub(super) why: String,
-    /// Before and after of the values that were replaced.
+    /// Before and after.
     pub(super) changes: Vec<String>,
-    /// How many fields were empty before and are filled now.
-    pub(super) filled: usize,
     #[serde(skip)]
     pub(super) tone: crate::screen::Tone,
 }
@@ -78,6 +74,7 @@ impl Story {
         let mut first = Chapter::play(stage, "First import", Some(people)).await?;
         first.people = examples(stage, &first.entries);
         story.check_first(&first);
+        story.check_sales(stage);
         let changes = Changes::choose(stage, &first.entries)?;
         story.add(first, report)?;
 
@@ -87,8 +84,10 @@ impl Story {
         story.check_second(&second, &changes);
         story.add(second, report)?;
 
+        stage.entra_served.log.clear();
+        stage.halo_served.log.clear();
         let third = Chapter::play(stage, "Nothing changed", None).await?;
-        story.check_third(&third);
+        story.check_third(&third, stage);
         story.add(third, report)?;
         story.ok = story.off.is_empty();
         Ok(story)
@@ -123,6 +122,21 @@ impl Story {
         self.expect(failed == 0, || format!("{failed} people failed"));
     }
 
+    /// Members of a group, and of the groups inside it, are all at the site of their mapping (P3).
+    fn check_sales(&mut self, stage: &Stage) {
+        let sales = &sample::connection(&stage.entra_served.url)["mappings"][0];
+        let group = sales["group"]["name"].as_str().unwrap_or_default();
+        let groups = stage.entra.groups_named(group);
+        let members = groups.iter().flat_map(|group| stage.entra.members(group, true));
+        let users = members.flat_map(|member| stage.halo.users_with_azureoid(&member));
+        let sites = users.filter_map(|user| stage.halo.user(user)).map(|user| id(&user["site_id"]));
+        let (there, elsewhere): (Vec<_>, Vec<_>) =
+            sites.partition(|site| *site == id(&sales["target"]["site_id"]));
+        self.expect(!there.is_empty() && elsewhere.is_empty(), || {
+            format!("{} members of {group} are at other sites than that of sales", elsewhere.len())
+        });
+    }
+
     /// Those who changed, and nobody else.
     fn check_second(&mut self, chapter: &Chapter, changes: &Changes) {
         self.check_run(chapter);
@@ -134,16 +148,22 @@ impl Story {
         });
     }
 
-    /// The price of nothing.
-    fn check_third(&mut self, chapter: &Chapter) {
+    /// The price of nothing: each stream of changes is asked once, and nobody else (T4). Counted by
+    /// those who were asked.
+    fn check_third(&mut self, chapter: &Chapter, stage: &Stage) {
         self.check_run(chapter);
-        let requests = chapter.run.requests;
-        self.expect(requests.graph == STREAMS && requests.halo == 0, || {
-            format!(
-                "nothing cost {} requests to Graph and {} to Halo",
-                requests.graph, requests.halo
-            )
+        let seen = stage.entra_served.log.all();
+        let streams: BTreeSet<(&str, &str)> = seen
+            .iter()
+            .filter(|seen| seen.path.ends_with("/delta"))
+            .map(|seen| (seen.path.as_str(), seen.query.as_str()))
+            .collect();
+        let (asked, streams) = (seen.len(), streams.len());
+        self.expect(asked == streams, || {
+            format!("nothing cost {asked} requests to Graph for {streams} streams of changes")
         });
+        let halo = stage.halo_served.log.count();
+        self.expect(halo == 0, || format!("nothing cost {halo} requests to Halo"));
         let entries = chapter.log_entries;
         self.expect(entries == 0, || format!("nothing made {entries} log entries"));
     }
@@ -235,16 +255,13 @@ fn show(stage: &Stage, note: &'static str, entry: &Entry) -> Shown {
         "site_id" => sites.get(&id(value)?).cloned(),
         _ => None,
     };
-    let (replaced, filled): (Vec<_>, Vec<_>) =
-        entry.decision.changes.iter().partition(|change| change.replaces());
     Shown {
         note,
         name: entry.person.display_name.clone(),
         user_principal_name: entry.person.user_principal_name.clone(),
         what: what.to_owned(),
         why: entry.why(),
-        changes: replaced.into_iter().map(|change| change.line(name)).collect(),
-        filled: filled.len(),
+        changes: entry.decision.changes(name),
         tone,
     }
 }
