@@ -296,7 +296,9 @@ impl World {
             .halo
             .sites()
             .iter()
-            .map(|site| (int(&site["id"]), site["name"].as_str().unwrap_or_default().to_owned()))
+            .map(|site| {
+                (int(&site["id"]), site["name"].as_str().unwrap_or_default().to_lowercase())
+            })
             .collect();
         let mut people: Vec<String> = self
             .halo

@@ -93,8 +93,9 @@ async fn end(world: &World) -> End {
         let name = entry.decision.action.name().replace("create", "update");
         log.entry(entry.person.id.to_string()).or_default().push(name);
     }
+    // Which of two spellings a new site gets depends on who comes first; that there is one does not.
     let mut sites: Vec<String> =
-        world.halo.sites().iter().map(|site| site["name"].to_string()).collect();
+        world.halo.sites().iter().map(|site| site["name"].to_string().to_lowercase()).collect();
     sites.sort();
     End { halo: world.halo_people(), sites, links: links.collect(), log }
 }
@@ -149,8 +150,7 @@ async fn killed_at_every(share: u64) {
         killed += 1;
         assert_eq!(end(&world).await, expected, "{place}");
     }
-    println!("killed at {killed} of {calls} outside calls");
-    assert!(killed > 50, "{killed}");
+    assert!(killed > 50, "killed at {killed} of {calls} outside calls");
 }
 
 macro_rules! shares {

@@ -38,7 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// All that `plan` may link: data and its text forms. Nothing here waits, talks, logs or knows the
 /// time (what jiff could tell of it, clippy.toml forbids).
 const PLAN_MAY_LINK: &[&str] =
-    &["jiff", "regex-lite", "serde", "serde_json", "thiserror", "url", "uuid"];
+    &["icu_normalizer", "jiff", "regex-lite", "serde", "serde_json", "thiserror", "url", "uuid"];
 
 /// What the tests of `plan` may use besides.
 const PLAN_TESTS_MAY_LINK: &[&str] = &["insta", "proptest"];

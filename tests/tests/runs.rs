@@ -64,7 +64,15 @@ fn total(counts: &Counts) -> u64 {
         not_in_scope,
         failed,
     } = counts;
-    created + updated + unchanged + deactivated + reactivated + conflict + held + not_in_scope + failed
+    created
+        + updated
+        + unchanged
+        + deactivated
+        + reactivated
+        + conflict
+        + held
+        + not_in_scope
+        + failed
 }
 
 #[tokio::test]
@@ -134,7 +142,6 @@ async fn a_quiet_run_costs_the_same_for_any_size() {
         costs.push(world.engine.store.operations() - before);
     }
     assert_eq!(costs[0], costs[1], "store operations");
-    println!("a quiet run makes {} store operations", costs[0]);
 }
 
 #[tokio::test]
@@ -142,7 +149,9 @@ async fn three_changes_are_three_writes() {
     // T4, H3, P9, D5, L1
     let (world, _) = imported().await;
     let (moves, leaves) = (ordinary(&world, 0).await, ordinary(&world, 1).await);
-    world.entra.update_user(&moves, json!({ "officeLocation": "Reykjavík", "jobTitle": "Head of Ice" }));
+    world
+        .entra
+        .update_user(&moves, json!({ "officeLocation": "Reykjavík", "jobTitle": "Head of Ice" }));
     world.entra.soft_delete(&leaves);
     let joins = world.entra.add_user(json!({ "displayName": "Zoë Nguyễn", "surname": "Nguyễn",
         "userPrincipalName": "zoe@contoso.example", "mail": "zoe@contoso.example",
@@ -152,12 +161,16 @@ async fn three_changes_are_three_writes() {
     let counts = Counts { created: 1, updated: 1, deactivated: 1, ..Counts::default() };
     assert_eq!(run.counts, counts);
     let writes = world.halo.writes();
-    let users: Vec<_> = writes.iter().filter(|write| write.path.starts_with("/api/Users")).collect();
+    let users: Vec<_> =
+        writes.iter().filter(|write| write.path.starts_with("/api/Users")).collect();
     assert_eq!(users.len(), 3);
-    let moved = halo_user(&world, &moves);
+    let at_ice = halo_user(&world, &moves);
     let site = world.halo.sites().into_iter().find(|site| site["name"] == "Reykjavík").unwrap();
-    assert_eq!((int(&moved["site_id"]), &moved["title"]), (int(&site["id"]), &json!("Head of Ice")));
-    let sent = users.iter().find(|write| write.id == int(&moved["id"])).unwrap();
+    assert_eq!(
+        (int(&at_ice["site_id"]), &at_ice["title"]),
+        (int(&site["id"]), &json!("Head of Ice"))
+    );
+    let sent = users.iter().find(|write| write.id == int(&at_ice["id"])).unwrap();
     let fields: Vec<&String> = sent.body.as_object().unwrap().keys().collect();
     assert_eq!(fields, ["id", "site_id", "title"], "H3: only what changed");
     assert_eq!(halo_user(&world, &leaves)["inactive"], true);
@@ -221,7 +234,10 @@ async fn who_is_not_in_a_complete_full_read_is_missing_and_only_then() {
     world.pass(SignedDuration::from_hours(168));
     let capped = world.sync().await;
     assert_eq!(capped.counts.deactivated, 0);
-    assert!(capped.warnings.iter().any(|text| text.contains("Nobody is deactivated")), "{capped:#?}");
+    assert!(
+        capped.warnings.iter().any(|text| text.contains("Nobody is deactivated")),
+        "{capped:#?}"
+    );
     assert_eq!(halo_user(&world, &gone)["inactive"], false);
     world.entra.faults(|faults| faults.silent_cap = None);
     world.pass(SignedDuration::from_hours(168));
@@ -246,11 +262,17 @@ async fn expired_links_lead_to_one_full_read() {
     }
     // A second in a row stops the run, and nobody is deactivated.
     let (world, _) = imported().await;
-    world.entra.faults(|faults| faults.endless_gone = true);
-    world.entra.expire_delta_links();
+    let gone = Fault::Status { code: 410, body: Body::Empty };
+    world.entra.fail_next("/v1.0/users/delta", 2, gone);
     let run = world.sync().await;
     assert_eq!((run.state, run.counts.deactivated), (RunState::Failed, 0));
-    assert!(run.error.unwrap().contains("at least daily"), "the text says what to do");
+    assert!(run.error.unwrap().contains("refused it (HTTP 410)"));
+    // A link that never works costs one full read in each run, and no more.
+    world.entra.faults(|faults| faults.endless_gone = true);
+    for _ in 0..2 {
+        let run = world.sync().await;
+        assert_eq!((run.state, total(&run.counts)), (RunState::Completed, 0), "{run:#?}");
+    }
 }
 
 #[tokio::test]
@@ -300,7 +322,8 @@ async fn passing_faults_of_graph_pass() {
 #[tokio::test]
 async fn passing_faults_of_halo_pass() {
     // H2, H5, M6, T2
-    let throttle = |after: Option<&str>| HaloFault::Throttle { retry_after: after.map(str::to_owned) };
+    let throttle =
+        |after: Option<&str>| HaloFault::Throttle { retry_after: after.map(str::to_owned) };
     let faults = [
         throttle(Some("7")),
         throttle(Some("1.5")),
@@ -345,7 +368,13 @@ async fn one_sick_person_is_parked_and_the_rest_go_on() {
         world.pass(SignedDuration::from_mins(6));
         let again = world.sync().await;
         assert_eq!(again.counts, Counts { updated: 1, ..Counts::default() }, "{shape:?}");
-        assert!(world.people().await.values().all(|p| p.value.parked.as_ref().is_none_or(|p| p.until.is_none())));
+        assert!(
+            world.people().await.values().all(|p| p
+                .value
+                .parked
+                .as_ref()
+                .is_none_or(|p| p.until.is_none()))
+        );
     }
 }
 
@@ -380,7 +409,10 @@ async fn a_deleted_or_renamed_group_takes_nothing_from_anybody() {
     let deleted = world.sync().await;
     assert_eq!((deleted.counts.deactivated, deleted.counts.held), (0, 0), "{deleted:#?}");
     assert_eq!(deleted.counts.updated, 0, "nobody moves because of it");
-    assert!(deleted.warnings.iter().any(|text| text.contains("was deleted in Entra")), "{deleted:#?}");
+    assert!(
+        deleted.warnings.iter().any(|text| text.contains("was deleted in Entra")),
+        "{deleted:#?}"
+    );
 }
 
 #[tokio::test]
@@ -408,9 +440,17 @@ async fn nested_members_follow_their_groups() {
     // P3, P9
     let (world, _) = imported().await;
     let person = ordinary(&world, 0).await;
-    let sales = int(&world.engine.store.document(&world.id).await.unwrap().map(|saved| {
-        serde_json::to_value(&saved.value.document).unwrap()["mappings"][0]["target"]["site_id"].clone()
-    }).unwrap());
+    let sales = int(&world
+        .engine
+        .store
+        .document(&world.id)
+        .await
+        .unwrap()
+        .map(|saved| {
+            serde_json::to_value(&saved.value.document).unwrap()["mappings"][0]["target"]["site_id"]
+                .clone()
+        })
+        .unwrap());
     let all = world.entra.groups_named("All Sales").remove(0);
     let inner = world.entra.add_group(json!({ "displayName": "Sales Nordics" }));
     world.entra.add_member(&inner, &person);
@@ -429,9 +469,8 @@ async fn nested_members_follow_their_groups() {
 #[tokio::test]
 async fn a_connection_without_delta_reads_everybody_each_time() {
     // D1
-    let mut setup = Setup::default();
-    setup.edit = |document| document["sync"]["delta"] = json!(false);
-    let world = World::new(setup).await;
+    let edit = |document: &mut serde_json::Value| document["sync"]["delta"] = json!(false);
+    let world = World::new(Setup { edit, ..Setup::default() }).await;
     let first = world.sync().await;
     assert_eq!(total(&first.counts), 250);
     let (with_delta, _) = imported().await;

@@ -1,4 +1,4 @@
-//! The timer: which connections are due, and which runs stand still (section 1, step 1).
+//! The timer: which connections are due, and which runs stand still (I3, T1).
 
 use std::time::Duration;
 

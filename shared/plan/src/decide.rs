@@ -1,5 +1,5 @@
 //! What should happen to a person, and why: the one decision that schedule, manual import, preview
-//! and explanation share (spec section 1, step 3).
+//! and explanation share.
 //!
 //! [`decide`] either says what it must know first ([`Need`]) or decides. The caller looks up what is
 //! needed and asks again; it never chooses anything itself.

@@ -1,4 +1,4 @@
-//! What a run reads of Graph, in which order, and whether that can be relied on (section 8).
+//! What a run reads of Graph, in which order, and whether that can be relied on (D1–D7).
 
 use std::collections::BTreeSet;
 
@@ -226,8 +226,7 @@ impl Reading {
             return;
         }
         // The first stage may be under way: its request has already named its groups.
-        let stages: BTreeSet<usize> =
-            self.todo.iter().skip(1).filter_map(Stage::stream).collect();
+        let stages: BTreeSet<usize> = self.todo.iter().skip(1).filter_map(Stage::stream).collect();
         let open = self.groups.iter_mut().enumerate().find(|(index, stream)| {
             stream.cursor == Cursor::Start
                 && stream.listing == 0

@@ -1,4 +1,4 @@
-//! The calls that read users: rounds of changes, plain lists, managers, the count (section 8).
+//! The calls that read users: rounds of changes, plain lists, managers, the count.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Apply: writes a segment's dirty people to Halo, one at a time, within the budget (section 1, step 5).
+//! Apply: writes a segment's dirty people to Halo, one at a time, within the budget (T2, H2).
 
 use jiff::SignedDuration;
 use plan::decide::{Action, Decision, Known, Need, Rules, Verdict};

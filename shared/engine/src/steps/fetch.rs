@@ -1,4 +1,4 @@
-//! Fetch: reads Graph page by page into facts, and moves the cursor last (section 1, step 2).
+//! Fetch: reads Graph page by page into facts, and moves the cursor last (D1–D7).
 
 mod groups;
 mod people;

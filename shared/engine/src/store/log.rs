@@ -1,4 +1,4 @@
-//! The inbound log in the store (section 11): one entry for each decided person and run, found by
+//! The inbound log in the store (B1–B5): one entry for each decided person and run, found by
 //! time or by person, run, decision, outcome or mapping at the same cost however many there are.
 
 use jiff::Timestamp;

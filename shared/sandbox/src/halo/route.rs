@@ -26,6 +26,7 @@ pub(super) fn router(halo: Halo) -> Router {
 async fn serve(State(halo): State<Halo>, request: Request) -> Response {
     let latency = halo.model().knobs.latency;
     if !latency.is_zero() {
+        #[allow(clippy::disallowed_methods, reason = "a slow Halo is slow in real time")]
         tokio::time::sleep(latency).await;
     }
     let (parts, body) = request.into_parts();

@@ -97,6 +97,7 @@ async fn custom_fields() {
 #[tokio::test]
 async fn user_agent() {
     let caller = Caller::small().await;
+    #[allow(clippy::disallowed_methods, reason = "a client without the policy of the product")]
     let bare = reqwest::Client::builder().no_proxy().build().unwrap();
     let token = format!("{}/auth/token", caller.served.url);
     for (knob, status) in [(UserAgent::Optional, 200), (UserAgent::Required, 403)] {

@@ -55,6 +55,7 @@ impl Caller {
     /// Serves `halo` without signing in.
     pub(crate) async fn unsigned(halo: Halo) -> Self {
         let served = halo.serve(None, None).await.unwrap();
+        #[allow(clippy::disallowed_methods, reason = "a plain client, not the product's")]
         let http =
             reqwest::Client::builder().user_agent("halo-entra tests").no_proxy().build().unwrap();
         Self { halo, served, http, token: String::new() }

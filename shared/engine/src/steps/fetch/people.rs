@@ -74,19 +74,25 @@ impl Reader<'_> {
 
     /// Whether the full round is plausible; if not, nobody is missing because of it (D6, L5).
     pub(super) async fn count(&mut self) -> Result<(), Trouble> {
-        let counted = self.graph()?.users_count().await?;
+        let counted = self.graph()?.users_count().await;
         let reading = &mut self.state.value.reading;
-        reading.todo.remove(0);
-        reading.last_full = Some(self.engine.clock.now());
-        reading.complete = reading::is_plausible(reading.read, counted);
-        if !reading.complete {
-            reading.todo.retain(|stage| !matches!(stage, Stage::Missing { .. }));
-            let incomplete = Failure {
+        let doubt = match counted {
+            Ok(counted) if reading::is_plausible(reading.read, counted) => None,
+            Ok(counted) => Some(Failure {
                 service: Service::Graph,
                 operation: "read everybody".to_owned(),
                 kind: Kind::Incomplete { read: reading.read, counted },
-            };
-            self.run.value.run.warnings.push(incomplete.sentence());
+            }),
+            // Some kinds of tenant cannot count; then nothing confirms the read.
+            Err(failure) if failure.is_about_the_record() => Some(failure),
+            Err(failure) => return Err(failure.into()),
+        };
+        reading.todo.remove(0);
+        reading.last_full = Some(self.engine.clock.now());
+        reading.complete = doubt.is_none();
+        if let Some(doubt) = doubt {
+            reading.todo.retain(|stage| !matches!(stage, Stage::Missing { .. }));
+            self.run.value.run.warnings.push(doubt.sentence());
         }
         Ok(())
     }

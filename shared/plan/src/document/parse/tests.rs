@@ -126,7 +126,7 @@ fn the_example_is_read_as_it_says() {
 
 #[test]
 fn what_is_left_out_gets_its_default() {
-    // F7, L4, P4, P7 and the settings of section 2.
+    // F7, L4, P4, P7.
     let minimal = json!({
         "id": "a", "name": "A", "tenant_id": GUID, "auth": { "client_id": GUID },
         "mappings": [{ "id": "all", "target": { "type": "site", "site_id": 1 } }],
