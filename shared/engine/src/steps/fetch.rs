@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
         self.resolve_groups().await?;
         while let Some(stage) = self.state.value.reading.todo.first().cloned() {
             if self.engine.is_near(deadline) {
-                self.release(&[self.put_state()?]).await?;
+                self.store(vec![self.fence.release()?]).await?;
                 let again = Message::Fetch { connection: self.connection.clone() };
                 self.engine.later(again, SignedDuration::ZERO).await?;
                 return Ok(());

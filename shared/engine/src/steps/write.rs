@@ -181,7 +181,7 @@ fn settle(
     now.parked = parked(worker, done, was);
     match &done.sent {
         Sent::Created(_) | Sent::Written(_) => {
-            now.link = link(done).or(now.link);
+            now.link = link(done, now.link.as_ref()).or(now.link);
             now.creating = None;
         }
         // Refused means not made.
@@ -220,8 +220,8 @@ fn settle(
     Ok(Settled { id: done.id, person, writes, was_claiming, links })
 }
 
-/// The link after a write that Halo accepted.
-fn link(done: &Done) -> Option<Link> {
+/// The link after a write that Halo accepted; how it came to be stays as it was.
+fn link(done: &Done, before: Option<&Link>) -> Option<Link> {
     let mapping = done.decision.mapping.clone();
     match (&done.decision.action, &done.sent) {
         (Action::Create { fields }, Sent::Created(created)) => Some(Link {
@@ -233,7 +233,7 @@ fn link(done: &Done) -> Option<Link> {
         }),
         (Action::Write(write), Sent::Written(_)) => Some(Link {
             user: write.user,
-            how: write.links.clone().unwrap_or(LinkedBy::Administrator),
+            how: write.links.clone().or_else(|| Some(before?.how.clone()))?,
             activity: write.activity,
             image: write.image(),
             mapping,
