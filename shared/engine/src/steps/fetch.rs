@@ -158,9 +158,8 @@ impl<'a> Reader<'a> {
         let state = &mut self.state.value;
         let read = state.queued.map_or(Read::AsConfigured, |queued| queued.read);
         let now = self.engine.clock.now();
-        if state.queued.take().is_none() {
-            state.next_due = schedule::next_due(self.connection, &self.document, now);
-        }
+        state.queued = None;
+        state.next_due = schedule::next_due(self.connection, &self.document, now);
         let groups =
             wanted_groups(&self.document, &self.engine.store.groups(self.connection).await?.0);
         let wanted = Wanted {
