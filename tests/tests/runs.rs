@@ -497,3 +497,23 @@ async fn the_budget_is_kept_and_the_run_ends_all_the_same() {
     let refused = world.halo_served.log.all().iter().filter(|seen| seen.status == 429).count();
     assert_eq!(refused, 0, "Halo never had to refuse");
 }
+
+#[tokio::test]
+async fn a_record_at_which_halo_always_fails_stops_nobody_else() {
+    // T5
+    let (world, _) = imported().await;
+    let (first, second) = (ordinary(&world, 0).await, ordinary(&world, 1).await);
+    for person in [&first, &second] {
+        world.entra.update_user(person, json!({ "jobTitle": "Captain" }));
+    }
+    let broken = HaloFault::Status { code: 500, body: "Internal error".to_owned() };
+    world.halo.fail_next("/api/Users", "POST", 3, broken);
+    let run = world.sync().await;
+    assert_eq!(run.state, RunState::Completed, "{run:#?}");
+    assert_eq!(run.counts.failed + run.counts.updated, 2, "{run:#?}");
+    world.pass(SignedDuration::from_mins(6));
+    world.sync().await;
+    for person in [&first, &second] {
+        assert_eq!(halo_user(&world, person)["title"], "Captain");
+    }
+}

@@ -114,9 +114,12 @@ impl Process {
         let (engine, mut stop) = (self.front.clone(), self.stop.subscribe());
         self.tasks.spawn(async move {
             wake_all(&engine).await;
-            while goes_on(&engine, &mut stop, TICK).await {
+            loop {
                 // It said in the log what failed; the next tick finds the same.
                 let _ = scheduler::tick(&engine).await;
+                if !goes_on(&engine, &mut stop, TICK).await {
+                    return;
+                }
             }
         });
         let (table, engine, mut stop) =

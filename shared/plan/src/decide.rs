@@ -349,7 +349,7 @@ fn placed_and_unlinked(
             Reason::SeveralFound { candidates },
         )),
         Match::None if rules.document.create => {
-            create(rules, case, draft.because(Reason::NobodyFound), placed)
+            create(rules, case, draft, placed)
         }
         Match::None => Verdict::Decided(draft.end(Action::NotInScope, Reason::CreateOff)),
         Match::One { hit, how } => adopt(rules, case, draft, placed, &hit, how),
@@ -369,8 +369,7 @@ fn create(rules: &Rules<'_>, case: &Case<'_>, draft: Draft, placed: &Placed<'_>)
             draft.invalid(vec![Reason::ValueMissing { field: "name".into() }]),
         );
     }
-    let count = fields.len();
-    Verdict::Decided(draft.end(Action::Create { fields }, Reason::FieldsDiffer { count }))
+    Verdict::Decided(draft.end(Action::Create { fields }, Reason::NobodyFound))
 }
 
 /// Takes an existing Halo record as the person's (M2).

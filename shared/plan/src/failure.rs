@@ -114,6 +114,9 @@ pub enum Next {
 /// Tries of one step before a passing failure ends the run; with the delays below about 40 minutes.
 pub const TRIES: u32 = 12;
 
+/// Tries in a row at one record before the failure counts as that record's.
+pub const TRIES_AT_ONE_RECORD: u32 = 3;
+
 impl Failure {
     /// What happens to a run after this failure in its `attempt`-th try in a row, counted from 1.
     pub fn next(&self, attempt: u32) -> Next {
@@ -140,6 +143,13 @@ impl Failure {
     /// Whether this is about the one record that was written and not about the service (T5).
     pub fn is_about_the_record(&self) -> bool {
         matches!(&self.kind, Kind::Refused { .. })
+    }
+
+    /// Whether the service's failure at one record, in its `tries`-th try in a row, is that record's:
+    /// a service has been seen to answer 500 for one record only, which must not stop the others (T5).
+    pub fn sticks_to_a_record(&self, tries: u32) -> bool {
+        let passing = matches!(&self.kind, Kind::Unavailable { .. } | Kind::Malformed { .. });
+        passing && tries >= TRIES_AT_ONE_RECORD
     }
 
     /// What happened and what to do, for an administrator. Never holds a link, token or secret.
@@ -173,6 +183,9 @@ impl Failure {
                     "{service} refused the credentials ({error}). Check the client id and secret, then authorise again."
                 ),
             },
+            Kind::Forbidden { code } if *service == Service::Halo => format!(
+                "Halo does not allow it ({code}). Give the agent of Halo's API application, and the application's scopes, the rights to read and edit customers and users."
+            ),
             Kind::Forbidden { code } => format!(
                 "{service} says that a permission is missing ({code}). Grant the listed permissions with admin consent, then authorise again."
             ),

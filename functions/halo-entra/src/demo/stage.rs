@@ -91,7 +91,10 @@ fn tenant(people: u32) -> Graph {
     let more = usize::try_from(people.saturating_sub(SAMPLE)).unwrap_or_default();
     let others = sample::large(more, SEED);
     for id in others.user_ids() {
-        others.user(&id).map(|person| tenant.add_user(person));
+        let Some(Value::Object(mut person)) = others.user(&id) else { continue };
+        // Both tenants draw the same ids.
+        person.remove("id");
+        tenant.add_user(Value::Object(person));
     }
     tenant
 }

@@ -20,7 +20,7 @@ use crate::halo::Halo;
 use crate::halo::index::Freshness;
 use crate::halo::sites::{Resolved, WhenMissing};
 use crate::meter::Meter;
-use crate::store::runs::{HeldSegment, Phase, RunRecord};
+use crate::store::runs::{HeldSegment, Phase, RunRecord, Stuck};
 
 /// People loaded together; a kill repeats at most so many reads.
 const BATCH: usize = 25;
@@ -99,12 +99,15 @@ impl Worker<'_> {
                     release(self.engine, &mut self.held).await?;
                     return Ok(Worked::SomeLeft);
                 }
+                let before = self.held.record.stuck;
                 if let Err(trouble) = self.person(&rules, &mut batch, &mut recorder, id).await {
                     // What was decided before the failure is kept.
                     recorder.flush(self).await?;
                     return Err(trouble);
                 }
-                self.held.record.attempts = 0;
+                if self.held.record.stuck.is_none() || self.held.record.stuck == before {
+                    self.held.record.attempts = 0;
+                }
             }
             recorder.flush(self).await?;
             self.held.record.requests += self.meter.take();
@@ -148,11 +151,12 @@ impl Worker<'_> {
                         continue;
                     }
                     self.intend(batch, id).await?;
-                    Sent::created(self.halo.create_user(fields).await)?
+                    let answer = Sent::created(self.halo.create_user(fields).await);
+                    self.unless_stuck(id, answer)?
                 }
                 Action::Write(write) => {
                     let answer = self.halo.update_user(write.user, &write.changes, None).await;
-                    let sent = Sent::updated(answer)?;
+                    let sent = self.unless_stuck(id, Sent::updated(answer))?;
                     if matches!(sent, Sent::Gone) {
                         forget(batch, id, write.user);
                         continue;
@@ -163,6 +167,26 @@ impl Worker<'_> {
             let done = Done { id, decision, sent, started };
             return recorder.add(self, batch, done).await;
         }
+    }
+
+    /// A record at which Halo fails every time is that person's trouble and not Halo's (T5).
+    fn unless_stuck(
+        &mut self,
+        person: ObjectId,
+        answer: Result<Sent, Trouble>,
+    ) -> Result<Sent, Trouble> {
+        let stuck = &mut self.held.record.stuck;
+        let Err(Trouble::Outside(failure)) = &answer else {
+            *stuck = None;
+            return answer;
+        };
+        let before = stuck.filter(|stuck| stuck.person == person).map_or(0, |stuck| stuck.tries);
+        let tries = before + 1;
+        *stuck = Some(Stuck { person, tries });
+        if failure.sticks_to_a_record(tries) {
+            return Ok(Sent::Stuck(failure.sentence()));
+        }
+        answer
     }
 
     /// Asks `plan` until nothing more must be known.

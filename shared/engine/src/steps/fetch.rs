@@ -158,9 +158,8 @@ impl<'a> Reader<'a> {
         let state = &mut self.state.value;
         let read = state.queued.map_or(Read::AsConfigured, |queued| queued.read);
         let now = self.engine.clock.now();
-        if state.queued.take().is_none() {
-            state.next_due = schedule::next_due(self.connection, &self.document, now);
-        }
+        state.queued = None;
+        state.next_due = schedule::next_due(self.connection, &self.document, now);
         let groups =
             wanted_groups(&self.document, &self.engine.store.groups(self.connection).await?.0);
         let wanted = Wanted {
@@ -196,7 +195,7 @@ impl<'a> Reader<'a> {
         self.resolve_groups().await?;
         while let Some(stage) = self.state.value.reading.todo.first().cloned() {
             if self.engine.is_near(deadline) {
-                self.release(&[self.put_state()?]).await?;
+                self.store(vec![self.fence.release()?]).await?;
                 let again = Message::Fetch { connection: self.connection.clone() };
                 self.engine.later(again, SignedDuration::ZERO).await?;
                 return Ok(());

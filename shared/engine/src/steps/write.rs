@@ -33,6 +33,8 @@ pub(super) enum Sent {
     Gone,
     /// Halo refused this record; the text says why.
     Refused(String),
+    /// Halo fails at this record every time; whether it did anything is not known.
+    Stuck(String),
 }
 
 impl Sent {
@@ -181,12 +183,12 @@ fn settle(
     now.parked = parked(worker, done, was);
     match &done.sent {
         Sent::Created(_) | Sent::Written(_) => {
-            now.link = link(done).or(now.link);
+            now.link = link(done, now.link.as_ref()).or(now.link);
             now.creating = None;
         }
         // Refused means not made.
         Sent::Refused(_) => now.creating = None,
-        Sent::Nothing | Sent::Gone => {}
+        Sent::Nothing | Sent::Gone | Sent::Stuck(_) => {}
     }
     let held = matches!(done.decision.action, Action::Held);
     if was.facts == *decided_on && !held {
@@ -220,8 +222,8 @@ fn settle(
     Ok(Settled { id: done.id, person, writes, was_claiming, links })
 }
 
-/// The link after a write that Halo accepted.
-fn link(done: &Done) -> Option<Link> {
+/// The link after a write that Halo accepted; how it came to be stays as it was.
+fn link(done: &Done, before: Option<&Link>) -> Option<Link> {
     let mapping = done.decision.mapping.clone();
     match (&done.decision.action, &done.sent) {
         (Action::Create { fields }, Sent::Created(created)) => Some(Link {
@@ -233,7 +235,7 @@ fn link(done: &Done) -> Option<Link> {
         }),
         (Action::Write(write), Sent::Written(_)) => Some(Link {
             user: write.user,
-            how: write.links.clone().unwrap_or(LinkedBy::Administrator),
+            how: write.links.clone().or_else(|| Some(before?.how.clone()))?,
             activity: write.activity,
             image: write.image(),
             mapping,
@@ -251,7 +253,7 @@ fn parked(worker: &Worker<'_>, done: &Done, was: &Person) -> Option<Parked> {
     };
     let attempts = was.parked.as_ref().map_or(0, |parked| parked.attempts) + 1;
     match (&done.decision.action, &done.sent) {
-        (_, Sent::Refused(sentence)) => {
+        (_, Sent::Refused(sentence) | Sent::Stuck(sentence)) => {
             let until = worker.engine.clock.now().saturating_add(parked_for(attempts)).ok();
             Some(Parked { attempts, sentence: sentence.clone(), until })
         }
@@ -267,7 +269,7 @@ fn count(worker: &mut Worker<'_>, done: &Done, before: Option<&Link>, after: Opt
     let record = &mut worker.held.record;
     record.requests += worker.meter.take();
     let Counts { failed, .. } = &mut record.counts;
-    if let Sent::Refused(_) = done.sent {
+    if let Sent::Refused(_) | Sent::Stuck(_) = done.sent {
         *failed += 1;
         return;
     }
@@ -293,7 +295,9 @@ fn count(worker: &mut Worker<'_>, done: &Done, before: Option<&Link>, after: Opt
 fn entry(worker: &Worker<'_>, done: &Done, was: &Person, now: &Person) -> Entry {
     let time = worker.engine.clock.now();
     let (outcome, error) = match (&done.sent, &done.decision.action) {
-        (Sent::Refused(sentence), _) => (OutcomeKind::Failed, Some(sentence.clone())),
+        (Sent::Refused(sentence) | Sent::Stuck(sentence), _) => {
+            (OutcomeKind::Failed, Some(sentence.clone()))
+        }
         (_, Action::Invalid) => {
             (OutcomeKind::Failed, now.parked.as_ref().map(|parked| parked.sentence.clone()))
         }
@@ -304,7 +308,7 @@ fn entry(worker: &Worker<'_>, done: &Done, was: &Person, now: &Person) -> Entry 
     let warning = match &done.sent {
         Sent::Created(created) => created.warning.clone(),
         Sent::Written(warning) => warning.clone(),
-        Sent::Nothing | Sent::Gone | Sent::Refused(_) => None,
+        Sent::Nothing | Sent::Gone | Sent::Refused(_) | Sent::Stuck(_) => None,
     };
     let attempts = now.parked.as_ref().map_or(1, |parked| parked.attempts);
     let took = time.duration_since(done.started).as_millis().max(0);

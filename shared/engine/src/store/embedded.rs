@@ -1,7 +1,7 @@
 //! The table in one file on this machine: redb, one process at a time.
 //!
 //! Reads are done at once, on the thread that asks: they take microseconds. Writes go to one thread
-//! that commits whatever waits together, because each commit waits for the disk ([`writer`]).
+//! that commits whatever waits together, because each commit waits for the disk (`writer`).
 
 mod layout;
 mod writer;

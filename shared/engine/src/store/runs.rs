@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use plan::guard;
-use plan::ids::{ConnectionId, RunId, Segment};
+use plan::ids::{ConnectionId, ObjectId, RunId, Segment};
 use plan::tally::{Counts, Requests, Run};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -58,6 +58,18 @@ pub struct SegmentRecord {
     pub left: u64,
     /// Failures of the service in a row.
     pub attempts: u32,
+    /// At whose record the service fails again and again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<Stuck>,
+}
+
+/// A record at which Halo fails every time, as if Halo were down (T5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stuck {
+    /// Whose record.
+    pub person: ObjectId,
+    /// Failures in a row at it.
+    pub tries: u32,
 }
 
 /// How far a segment is.
@@ -206,6 +218,7 @@ impl SegmentRecord {
             linked: 0,
             left: 0,
             attempts: 0,
+            stuck: None,
         }
     }
 }

@@ -1,0 +1,282 @@
+//! The program as people and scripts start it: its texts, its exit statuses, and whole days with it.
+
+#![allow(clippy::unwrap_used, reason = "a step that fails is the failure of the test")]
+
+mod started;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use started::{Serving, program};
+
+fn run(args: &[&str]) -> Output {
+    program().args(args).output().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn json_of(output: &Output) -> Value {
+    assert!(!output.stdout.is_empty(), "{}", err(output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn status(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
+#[test]
+fn help_names_every_command_and_every_status() {
+    let help = run(&["--help"]);
+    assert_eq!(status(&help), 0);
+    let help = out(&help);
+    for word in ["demo", "serve", "apply", "check", "import", "runs", "inbound", "explain"] {
+        assert!(help.contains(&format!("\n  {word} ")), "{word}: {help}");
+        assert_eq!(status(&run(&[word, "--help"])), 0, "{word}");
+    }
+    for word in ["Exit status", "\n  0 ", "\n  1 ", "\n  2 ", "\n  3 ", "\n  4 ", "\n  130 "] {
+        assert!(help.contains(word), "{word}: {help}");
+    }
+    assert!(out(&run(&["serve", "--help"])).contains("HALO_CLIENT_SECRET"));
+}
+
+#[test]
+fn a_wrong_command_line_is_2() {
+    for args in [&["--colour"][..], &["dance"], &["serve"], &["demo", "--people", "3"], &[]] {
+        assert_eq!(status(&run(args)), 2, "{args:?}");
+    }
+}
+
+#[test]
+fn without_a_token_or_an_answer_it_says_what_to_do() {
+    let output = run(&["runs"]);
+    assert_eq!(status(&output), 1);
+    assert!(err(&output).contains("HALO_ENTRA_TOKEN"), "{}", err(&output));
+
+    // Port 9 discards what it gets, where anybody listens there at all.
+    let output = program()
+        .args(["runs", "--url", "http://127.0.0.1:9"])
+        .env("HALO_ENTRA_TOKEN", "x")
+        .output()
+        .unwrap();
+    assert_eq!(status(&output), 4, "{}", err(&output));
+    assert!(err(&output).contains("halo-entra serve"), "{}", err(&output));
+}
+
+fn document() -> Value {
+    json!({
+        "id": "contoso", "name": "Contoso", "tenant_id": "11111111-2222-3333-4444-555555555555",
+        "auth": { "method": "application", "credential": "secret",
+            "client_id": "66666666-7777-8888-9999-000000000000" },
+        "mappings": [{ "id": "all", "sequence": 10, "target": { "type": "site", "site_id": 12 } }]
+    })
+}
+
+fn write(dir: &Path, name: &str, json: &Value) {
+    std::fs::write(dir.join(name), json.to_string()).unwrap();
+}
+
+fn check(dir: &Path, args: &[&str]) -> Output {
+    program().current_dir(dir).arg("check").args(args).output().unwrap()
+}
+
+#[test]
+fn a_good_document_passes_and_every_mistake_of_a_bad_one_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "good.json", &document());
+    let good = check(dir.path(), &["good.json"]);
+    assert_eq!((status(&good), out(&good).as_str()), (0, "good.json: good\n"));
+
+    let mut bad = document();
+    bad["color"] = "red".into();
+    bad["tenant_id"] = "contoso.com".into();
+    bad["field_mappings"] = json!({ "users": [
+        { "from": "displayName", "to": "name" }, { "from": "mail", "to": "name" },
+        { "from": "shoeSize", "to": "other1" } ] });
+    write(dir.path(), "both.json", &json!({ "connections": [document(), bad] }));
+    let both = check(dir.path(), &["both.json"]);
+    assert_eq!(status(&both), 3);
+    insta::assert_snapshot!(out(&both), @r#"
+    both.json [0]: good
+    both.json [1]: refused
+     Where                            What
+    ────────────────────────────────────────────────────────────────────────────────
+     $.tenant_id                      Expected a tenant id (a GUID such as
+                                      11111111-2222-3333-4444-555555555555), found
+                                      "contoso.com".
+     $.field_mappings.users[1].to     name is already the target of
+                                      $.field_mappings.users[0]; keep one of the
+                                      two.
+     $.field_mappings.users[2].from   Unknown property "shoeSize"; expected a
+                                      property of Microsoft Graph's user by its
+                                      exact name, such as displayName.
+     $.color                          Unknown key "color"; known here: auth, cloud,
+                                      create, enabled, field_mappings, guard, id,
+                                      licences, mappings, matching, name, roles,
+                                      sync, tenant_id.
+    "#);
+
+    let both = check(dir.path(), &["both.json", "--json"]);
+    assert_eq!(status(&both), 3);
+    let both = json_of(&both);
+    assert_eq!(both[0]["ok"], true);
+    assert_eq!(both[1]["mistakes"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn what_is_no_document_at_all_is_said_plainly() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("broken.json"), "{ \"id\": ").unwrap();
+    std::fs::write(dir.path().join("empty.json"), "[]").unwrap();
+    for (file, expected) in [
+        ("broken.json", "broken.json is not JSON"),
+        ("empty.json", "there is no connection"),
+        ("missing.json", "cannot read missing.json"),
+    ] {
+        let output = check(dir.path(), &[file]);
+        assert_eq!(status(&output), 1, "{file}");
+        assert!(err(&output).contains(expected), "{}", err(&output));
+    }
+}
+
+#[test]
+fn the_demo_accounts_for_everybody() {
+    let output = run(&["demo", "--once", "--json", "--people", "300"]);
+    let told = json_of(&output);
+    assert_eq!((status(&output), &told["off"]), (0, &json!([])));
+    assert_eq!(told["people"], 300);
+    let sum = |run: usize| -> u64 {
+        let counts = told["runs"][run]["run"]["counts"].as_object().unwrap();
+        counts.values().map(|count| count.as_u64().unwrap()).sum()
+    };
+    assert_eq!([sum(0), sum(1), sum(2)], [300, 3, 0]);
+    let names: Vec<&str> = told["runs"][1]["people"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|person| person["what"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["created", "updated", "deactivated"]);
+    assert_eq!(told["runs"][2]["run"]["requests"]["halo"], 0);
+}
+
+#[test]
+fn the_report_of_the_demo_fits_a_terminal() {
+    let output = run(&["demo", "--once"]);
+    let text = out(&output);
+    assert_eq!(status(&output), 0, "{text}");
+    assert!(text.contains("✓ All 250 people are accounted for"), "{text}");
+    assert!(text.lines().count() <= 90, "{} lines", text.lines().count());
+    let wide = text.lines().find(|line| line.chars().count() > 80);
+    assert_eq!(wide, None);
+    assert!(!text.contains('\x1b'), "colours belong to terminals");
+}
+
+fn serve(dir: &Path) -> Command {
+    let mut command = program();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(dir).envs([
+        ("HALO_API_URL", "http://127.0.0.1:9/api"),
+        ("HALO_AUTH_URL", "http://127.0.0.1:9/auth"),
+        ("HALO_CLIENT_ID", "client"),
+        ("HALO_CLIENT_SECRET", "secret"),
+    ]);
+    command
+}
+
+#[cfg(unix)]
+#[test]
+fn a_directory_is_served_once_at_a_time_and_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let mut first = Serving::start(serve(&data));
+    let url = first.after("serves on ");
+    first.after("  try ");
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data.join("admin-token")), 0o600);
+    assert_eq!(mode(&data.join("store.redb")), 0o600);
+    assert_eq!(mode(&data.join("secrets")), 0o700);
+
+    let second = serve(&data).output().unwrap();
+    assert_eq!(status(&second), 1);
+    assert!(err(&second).contains("in use by another process"), "{}", err(&second));
+
+    let data = data.display().to_string();
+    let runs = run(&["runs", "--url", &url, "--data", &data]);
+    assert_eq!((status(&runs), out(&runs).as_str()), (0, "There are no runs yet.\n"));
+    assert_eq!(first.end(), Some(0));
+}
+
+#[test]
+fn a_missing_setting_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = serve(dir.path()).env_remove("HALO_CLIENT_ID").output().unwrap();
+    assert_eq!(status(&output), 1);
+    assert!(err(&output).contains("HALO_CLIENT_ID is not set"), "{}", err(&output));
+}
+
+/// The commands one after the other against the demo, which goes on serving.
+#[cfg(unix)]
+#[test]
+fn a_day_with_the_commands() {
+    let mut command = program();
+    command.args(["demo", "--listen", "127.0.0.1:0"]);
+    let mut demo = Serving::start(command);
+    let url = demo.after("halo-entra's API");
+    let token = demo.after("HALO_ENTRA_TOKEN=$(cat ");
+    let token = std::fs::read_to_string(token.trim_end_matches(')')).unwrap();
+    let ask = |args: &[&str]| {
+        let mut command = program();
+        command.args(args).args(["--url", &url]).env("HALO_ENTRA_TOKEN", token.trim());
+        command.output().unwrap()
+    };
+
+    let runs = ask(&["runs", "--json"]);
+    let runs = json_of(&runs);
+    // Three of the report, and perhaps one of the schedule, which begins behind it.
+    let runs = runs["runs"].as_array().unwrap();
+    assert!((3..=4).contains(&runs.len()), "{runs:?}");
+    let first = runs.last().unwrap()["run"].as_str().unwrap();
+    assert!(out(&ask(&["runs", first])).contains("created"), "{first}");
+
+    let conflicts = ask(&["inbound", "--decision", "conflict"]);
+    assert!(out(&conflicts).contains("1049, 1050"), "{}", out(&conflicts));
+    assert_eq!(status(&ask(&["inbound", "--decision", "dance"])), 3);
+
+    let explained = ask(&["explain", "contoso", "zoe.obrien@contoso.example"]);
+    assert!(out(&explained).contains("✓   offices"), "{}", out(&explained));
+    let nobody = ask(&["explain", "contoso", "nobody@contoso.example"]);
+    assert_eq!(status(&nobody), 3);
+
+    let import = ask(&["import", "contoso", "--read", "full", "--wait"]);
+    assert_eq!(status(&import), 0, "{}", err(&import));
+    assert!(out(&import).contains("completed"), "{}", out(&import));
+
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("connections.json");
+    let apply = |document: &Value| {
+        std::fs::write(&file, document.to_string()).unwrap();
+        ask(&["apply", &file.display().to_string()])
+    };
+    let mut fabrikam = document();
+    fabrikam["id"] = "fabrikam".into();
+    fabrikam["name"] = "Fabrikam".into();
+    for word in ["created", "updated"] {
+        let applied = apply(&fabrikam);
+        assert!(out(&applied).contains(word), "{}{}", out(&applied), err(&applied));
+    }
+    fabrikam["mappings"][0]["target"]["site_id"] = 4711.into();
+    let refused = apply(&fabrikam);
+    assert_eq!(status(&refused), 3);
+    assert!(err(&refused).contains("$.mappings[0].target.site_id"), "{}", err(&refused));
+    assert_eq!(status(&ask(&["import", "fabrikam"])), 3, "it is not authorised");
+
+    assert_eq!(demo.end(), Some(0));
+}

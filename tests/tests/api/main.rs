@@ -1,0 +1,15 @@
+//! The HTTPS API over real HTTP, with both simulators behind it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed step is the failure of the test"
+)]
+
+mod access;
+mod authorisation;
+mod documents;
+mod imports;
+mod log;
+mod support;
