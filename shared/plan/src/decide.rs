@@ -348,9 +348,7 @@ fn placed_and_unlinked(
             Action::Conflict { candidates: candidates.clone() },
             Reason::SeveralFound { candidates },
         )),
-        Match::None if rules.document.create => {
-            create(rules, case, draft, placed)
-        }
+        Match::None if rules.document.create => create(rules, case, draft, placed),
         Match::None => Verdict::Decided(draft.end(Action::NotInScope, Reason::CreateOff)),
         Match::One { hit, how } => adopt(rules, case, draft, placed, &hit, how),
     }

@@ -1,5 +1,7 @@
 //! Apply: writes a segment's dirty people to Halo, one at a time, within the budget (T2, H2).
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 use plan::decide::{Action, Decision, Known, Need, Rules, Verdict};
 use plan::failure::{Failure, Kind, Next, Service};
@@ -16,11 +18,12 @@ use super::write::{Done, Recorder, Sent};
 use super::{StepError, Trouble, finish};
 use crate::Engine;
 use crate::clock::Deadline;
-use crate::halo::Halo;
 use crate::halo::index::Freshness;
 use crate::halo::sites::{Resolved, WhenMissing};
+use crate::halo::{Error, Halo};
 use crate::meter::Meter;
 use crate::store::runs::{HeldSegment, Phase, RunRecord, Stuck};
+use crate::store::{Commit, StoreError, keys, put};
 
 /// People loaded together; a kill repeats at most so many reads.
 const BATCH: usize = 25;
@@ -33,6 +36,8 @@ pub(super) struct Worker<'a> {
     pub(super) directory: &'a Directory,
     pub(super) run: &'a RunRecord,
     pub(super) held: HeldSegment,
+    /// People whose record was asked for in this step, whatever the answer.
+    posted: BTreeSet<ObjectId>,
 }
 
 /// Writes a segment; whoever finishes the last one closes the run.
@@ -54,8 +59,15 @@ pub(super) async fn apply(
     let Some(held) = held else { return Ok(()) };
     let meter = std::sync::Arc::new(Meter::default());
     let halo = engine.halo.with_meter(meter.clone());
-    let mut worker =
-        Worker { engine, halo, meter, directory: &directory, run: &record.value, held };
+    let mut worker = Worker {
+        engine,
+        halo,
+        meter,
+        directory: &directory,
+        run: &record.value,
+        held,
+        posted: BTreeSet::new(),
+    };
     let again = Message::Apply { connection: connection.clone(), run, segment };
     match worker.work(deadline).await {
         Ok(Worked::All) => finish::close(engine, connection, run).await,
@@ -96,6 +108,7 @@ impl Worker<'_> {
             for id in ids {
                 if self.engine.is_near(deadline) {
                     recorder.flush(self).await?;
+                    self.withdraw(&mut batch).await?;
                     release(self.engine, &mut self.held).await?;
                     return Ok(Worked::SomeLeft);
                 }
@@ -103,6 +116,7 @@ impl Worker<'_> {
                 if let Err(trouble) = self.person(&rules, &mut batch, &mut recorder, id).await {
                     // What was decided before the failure is kept.
                     recorder.flush(self).await?;
+                    self.withdraw(&mut batch).await?;
                     return Err(trouble);
                 }
                 if self.held.record.stuck.is_none() || self.held.record.stuck == before {
@@ -150,8 +164,13 @@ impl Worker<'_> {
                     {
                         continue;
                     }
-                    self.intend(batch, id).await?;
-                    let answer = Sent::created(self.halo.create_user(fields).await);
+                    self.intend(rules, batch, id).await?;
+                    let answer = self.halo.create_user(fields).await;
+                    let may_have_acted = answer.as_ref().is_err_and(Error::may_have_acted);
+                    let answer = Sent::created(answer);
+                    if answer.is_ok() || may_have_acted {
+                        self.posted.insert(id);
+                    }
                     self.unless_stuck(id, answer)?
                 }
                 Action::Write(write) => {
@@ -225,24 +244,73 @@ impl Worker<'_> {
         }
     }
 
-    /// Remembers that a record is about to be made, before it is (M6).
-    async fn intend(&mut self, batch: &mut Batch, id: ObjectId) -> Result<(), Trouble> {
-        let Some(person) = batch.people.get_mut(&id) else { return Err(Trouble::Lost) };
-        if person.value.creating.is_some() && person.value.creating == self.held.epoch() {
+    /// Remembers that records are about to be made, before the first of them is (M6): this person's,
+    /// and in the same transaction those of the others in the batch who will be made as well.
+    async fn intend(
+        &mut self,
+        rules: &Rules<'_>,
+        batch: &mut Batch,
+        id: ObjectId,
+    ) -> Result<(), Trouble> {
+        let epoch = self.held.epoch();
+        let meant = |batch: &Batch, other: ObjectId| {
+            batch.people.get(&other).is_some_and(|person| person.value.creating == epoch)
+        };
+        if meant(batch, id) {
             return Ok(());
         }
-        person.value.creating = self.held.epoch();
-        let key = crate::store::keys::person(&self.held.connection, id);
-        let writes =
-            [self.held.save()?, crate::store::put(key, &person.value, person.unchanged())?];
+        let guard = guard::Verdict::ReadIncomplete;
+        let made = |other: &ObjectId| {
+            let person = batch.people.get(other).filter(|person| person.value.creating.is_none());
+            let verdict =
+                person.and_then(|_| batch.ask(rules, &self.directory.groups, guard, *other));
+            matches!(
+                verdict,
+                Some(Verdict::Decided(Decision { action: Action::Create { .. }, .. }))
+            )
+        };
+        let mut together: Vec<ObjectId> = batch.people.keys().copied().filter(made).collect();
+        together.retain(|other| *other != id);
+        together.push(id);
+        let mut writes = vec![self.held.save()?];
+        for one in &together {
+            let Some(person) = batch.people.get_mut(one) else { return Err(Trouble::Lost) };
+            person.value.creating = epoch;
+            let key = keys::person(&self.held.connection, *one);
+            writes.push(put(key, &person.value, person.unchanged())?);
+            person.version += 1;
+        }
         match self.engine.store.commit(&writes).await? {
-            crate::store::Commit::Done => {
+            Commit::Done => {
                 self.held.saved();
-                person.version += 1;
                 Ok(())
             }
-            crate::store::Commit::Conflict(_) => Err(Trouble::Lost),
+            Commit::Conflict(0) => Err(Trouble::Lost),
+            // Somebody wrote one of them meanwhile: the hint comes back and finds what there is.
+            Commit::Conflict(_) => Err(Trouble::Ours(StepError::Store(StoreError {
+                operation: "note who is about to be made",
+                detail: "somebody else wrote one of the people at the same time".to_owned(),
+            }))),
         }
+    }
+
+    /// Takes back what [`Worker::intend`] noted of people whose turn did not come, so that the next
+    /// step need not look for them in Halo.
+    async fn withdraw(&mut self, batch: &mut Batch) -> Result<(), Trouble> {
+        let epoch = self.held.epoch();
+        let mut writes = vec![self.held.check()];
+        for (id, person) in &mut batch.people {
+            if person.value.creating == epoch && epoch.is_some() && !self.posted.contains(id) {
+                person.value.creating = None;
+                let key = keys::person(&self.held.connection, *id);
+                writes.push(put(key, &person.value, person.unchanged())?);
+            }
+        }
+        if writes.len() > 1 {
+            // Left standing they cost a look in Halo each, and nothing else.
+            let _: Commit = self.engine.store.commit(&writes).await?;
+        }
+        Ok(())
     }
 
     /// An earlier worker meant to make this person's record and did not record it: looks in Halo.
@@ -259,11 +327,7 @@ impl Worker<'_> {
         let known = batch.known.entry(id).or_default();
         let new = hits.values().flatten().next().is_some() && known.hits.as_ref() != Some(&hits);
         if new {
-            *known = Known {
-                hits: Some(hits),
-                claims: Some(std::collections::BTreeSet::new()),
-                ..Known::default()
-            };
+            *known = Known { hits: Some(hits), claims: Some(BTreeSet::new()), ..Known::default() };
         }
         Ok(new)
     }

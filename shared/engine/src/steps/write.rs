@@ -72,7 +72,9 @@ pub(super) struct Done {
     pub(super) started: Timestamp,
 }
 
-/// People whose outcome is to be stored, kept back while nothing was sent for them.
+/// People whose outcome is to be stored: a few together, because each transaction waits for the disk
+/// or the network. Killed in between, what Halo knows already is written again (an update), or found
+/// by the object id (a create).
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     waiting: Vec<(Done, Versioned<Person>)>,
@@ -82,7 +84,7 @@ pub(super) struct Recorder {
 const WRITES_EACH: usize = 12;
 
 impl Recorder {
-    /// Takes an outcome; stores at once what Halo already knows.
+    /// Takes an outcome; stores what waits once a transaction is full.
     pub(super) async fn add(
         &mut self,
         worker: &mut Worker<'_>,
@@ -90,9 +92,8 @@ impl Recorder {
         done: Done,
     ) -> Result<(), Trouble> {
         let Some(person) = batch.people.get(&done.id).cloned() else { return Ok(()) };
-        let urgent = !matches!(done.sent, Sent::Nothing);
         self.waiting.push((done, person));
-        if urgent || (self.waiting.len() + 1) * WRITES_EACH >= COMMIT_LIMIT {
+        if (self.waiting.len() + 1) * WRITES_EACH >= COMMIT_LIMIT {
             return self.flush(worker).await;
         }
         Ok(())
