@@ -34,8 +34,8 @@ check: rust tools ## formatting, lints, documentation, licences, unused dependen
 	$(deny) --locked check bans licenses sources
 	$(machete)
 
-bench: rust ## measure requests, operations, memory and people per second
-	cargo bench --locked -p tests --benches
+bench: rust ## import 25,000 people, optimised, and print time, requests and store operations
+	cargo run --locked --profile bench -p halo-entra -- demo --once --people 25000
 
 localstack: ## serve DynamoDB, SQS and Secrets Manager on PORT (4566) until Ctrl-C
 	infra/scripts/localstack.sh run $(PORT)

@@ -24,6 +24,8 @@ struct Explanation {
 #[derive(Debug, Deserialize)]
 struct Parked {
     sentence: String,
+    /// `None` = waits for somebody; then the sentence is the reasons', which stand above already.
+    until: Option<String>,
 }
 
 /// Explains a person.
@@ -116,7 +118,7 @@ impl Explanation {
         for note in &self.notes {
             screen.paragraph(Tone::Faint, note)?;
         }
-        if let Some(parked) = &self.parked {
+        if let Some(parked) = self.parked.as_ref().filter(|parked| parked.until.is_some()) {
             screen.paragraph(Tone::Warn, &parked.sentence)?;
         }
         Ok(())
