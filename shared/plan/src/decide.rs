@@ -578,3 +578,6 @@ pub fn difference(before: &Facts, after: &Facts) -> Vec<String> {
     also("presence", before.presence != after.presence);
     names.into_iter().map(str::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use plan::document::Document;
 use plan::ids::{ConnectionId, RunId};
 use plan::message::Message;
 use plan::reading::Read;
-use plan::tally::{Counts, Requests, Run, RunState, Trigger};
+use plan::tally::{RunState, Trigger};
 
 use super::{Refusal, TRIES, may_run};
 use crate::Engine;
@@ -54,26 +54,7 @@ impl Engine {
         let now = self.clock.now();
         let run = self.random.run_id(now);
         state.queued = Some(Queued { run, trigger, read });
-        let record = RunRecord {
-            run: Run {
-                run,
-                connection: document.id.clone(),
-                trigger,
-                state: RunState::Queued,
-                counts: Counts::default(),
-                requests: Requests::default(),
-                started: now,
-                finished: None,
-                error: None,
-                warnings: Vec::new(),
-            },
-            segments: Vec::new(),
-            verdict: None,
-            read_complete: false,
-            waits_for_index: false,
-            attempts: 0,
-            touched: now,
-        };
+        let record = RunRecord::new(run, &document.id, trigger, RunState::Queued, now);
         Ok(vec![
             put(keys::run(&document.id, run), &record, Expect::Absent)?,
             put(keys::run_pointer(run), &document.id, Expect::Anything)?,

@@ -15,7 +15,7 @@ use plan::ids::{ConnectionId, ObjectId, RunId};
 use plan::message::Message;
 use plan::reading::{Read, Stage, Wanted};
 use plan::schedule::{self, Situation, Start};
-use plan::tally::{Counts, Requests, Run, RunState, Trigger};
+use plan::tally::{Requests, RunState, Trigger};
 
 use self::groups::wanted_groups;
 use super::{StepError, Trouble};
@@ -480,24 +480,5 @@ fn new_run(engine: &Engine, connection: &ConnectionId, state: &State, start: Sta
         (Start::Queued(run) | Start::GoOn(run), _) => (run, Trigger::Manual),
         (Start::Scheduled | Start::Nothing, _) => (engine.random.run_id(now), Trigger::Schedule),
     };
-    RunRecord {
-        run: Run {
-            run,
-            connection: connection.clone(),
-            trigger,
-            state: RunState::Reading,
-            counts: Counts::default(),
-            requests: Requests::default(),
-            started: now,
-            finished: None,
-            error: None,
-            warnings: Vec::new(),
-        },
-        segments: Vec::new(),
-        verdict: None,
-        read_complete: false,
-        waits_for_index: false,
-        attempts: 0,
-        touched: now,
-    }
+    RunRecord::new(run, connection, trigger, RunState::Reading, now)
 }

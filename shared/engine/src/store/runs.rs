@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use plan::guard;
 use plan::ids::{ConnectionId, ObjectId, RunId, Segment};
-use plan::tally::{Counts, Requests, Run};
+use plan::tally::{Counts, Requests, Run, RunState, Trigger};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -32,6 +32,38 @@ pub struct RunRecord {
     pub attempts: u32,
     /// When a step last did something for the run; the timer sends hints again to one that stands still.
     pub touched: Timestamp,
+}
+
+impl RunRecord {
+    /// A run that begins, or begins to wait, at `now`.
+    pub fn new(
+        run: RunId,
+        connection: &ConnectionId,
+        trigger: Trigger,
+        state: RunState,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            run: Run {
+                run,
+                connection: connection.clone(),
+                trigger,
+                state,
+                counts: Counts::default(),
+                requests: Requests::default(),
+                started: now,
+                finished: None,
+                error: None,
+                warnings: Vec::new(),
+            },
+            segments: Vec::new(),
+            verdict: None,
+            read_complete: false,
+            waits_for_index: false,
+            attempts: 0,
+            touched: now,
+        }
+    }
 }
 
 /// A segment's part of a run: its lease, its place and its counts in one record, so that the write
