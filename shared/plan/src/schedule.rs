@@ -102,3 +102,111 @@ pub fn tick(situation: &Situation<'_>, running: Option<(RunState, Timestamp)>) -
         (Start::Nothing, _) => Tick::Quiet,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed parse is the failure of the test")]
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::document::{CustomClouds, parse};
+
+    const ID: &str = "11111111-2222-3333-4444-555555555555";
+
+    fn document(enabled: bool) -> Document {
+        let json = json!({ "id": "contoso", "name": "C", "enabled": enabled, "tenant_id": ID,
+            "auth": { "client_id": ID }, "mappings": [], "sync": { "every_minutes": 60 } });
+        parse(&json, CustomClouds::Refused).unwrap().document
+    }
+
+    fn at(minutes: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + minutes * 60).unwrap()
+    }
+
+    #[test]
+    fn a_hint_to_read_leads_to_one_run_at_most() {
+        // I3, C7
+        let (on, off) = (document(true), document(false));
+        let run: RunId = ID.parse().unwrap();
+        let situation = Situation {
+            document: &on,
+            authorised: true,
+            run: None,
+            queued: None,
+            next_due: at(0),
+            now: at(0),
+        };
+        let cases = [
+            ("due", situation, Start::Scheduled),
+            ("not due", Situation { next_due: at(1), ..situation }, Start::Nothing),
+            (
+                "asked for",
+                Situation { next_due: at(1), queued: Some(run), ..situation },
+                Start::Queued(run),
+            ),
+            (
+                "never two at once",
+                Situation { run: Some(run), queued: Some(run), ..situation },
+                Start::GoOn(run),
+            ),
+            (
+                "C7 not authorised",
+                Situation { authorised: false, run: Some(run), ..situation },
+                Start::Nothing,
+            ),
+            (
+                "switched off",
+                Situation { document: &off, queued: Some(run), ..situation },
+                Start::Nothing,
+            ),
+            (
+                "switched off in a run",
+                Situation { document: &off, run: Some(run), ..situation },
+                Start::GoOn(run),
+            ),
+        ];
+        for (name, situation, expected) in cases {
+            assert_eq!(start(&situation), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_timer_wakes_only_what_stands_still() {
+        // T1
+        let document = document(true);
+        let run = Some(ID.parse().unwrap());
+        let situation = Situation {
+            document: &document,
+            authorised: true,
+            run,
+            queued: None,
+            next_due: at(60),
+            now: at(10),
+        };
+        let applying = RunState::Applying;
+        let cases = [
+            ("just touched", Some((applying, at(8))), Tick::Quiet),
+            ("stands still", Some((applying, at(7))), Tick::Wake(applying)),
+            ("waits on purpose", Some((applying, at(15))), Tick::Quiet),
+            ("its end was not heard of", Some((RunState::Completed, at(9))), Tick::Fetch),
+            ("its record is gone", None, Tick::Fetch),
+        ];
+        for (name, running, expected) in cases {
+            assert_eq!(tick(&situation, running), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn connections_are_spread_over_a_tenth_of_their_interval() {
+        // I3
+        let document = document(true);
+        let mut dues: Vec<_> = (0..50)
+            .map(|n| next_due(&format!("tenant-{n}").parse().unwrap(), &document, at(0)))
+            .collect();
+        assert!(dues.iter().all(|due| (at(54)..=at(60)).contains(due)), "{dues:?}");
+        dues.sort();
+        dues.dedup();
+        assert!(dues.len() > 20, "{} different times", dues.len());
+    }
+}

@@ -71,7 +71,10 @@ pub(super) async fn apply(
     let again = Message::Apply { connection: connection.clone(), run, segment };
     match worker.work(deadline).await {
         Ok(Worked::All) => finish::close(engine, connection, run).await,
-        Ok(Worked::SomeLeft) => Ok(engine.later(again, SignedDuration::ZERO).await?),
+        Ok(Worked::SomeLeft) => {
+            finish::touch(engine, connection, run, SignedDuration::ZERO).await?;
+            Ok(engine.later(again, SignedDuration::ZERO).await?)
+        }
         Err(Trouble::Ours(error)) => Err(error),
         Err(Trouble::Lost) => Ok(()),
         Err(Trouble::Outside(failure)) => worker.failed(&failure, again).await,
@@ -343,7 +346,10 @@ impl Worker<'_> {
             Err(Trouble::Ours(error)) => return Err(error),
         }
         match next {
-            Next::Retry(delay) => Ok(self.engine.later(again, delay).await?),
+            Next::Retry(delay) => {
+                finish::touch(self.engine, &connection, run, delay).await?;
+                Ok(self.engine.later(again, delay).await?)
+            }
             Next::ReadAll | Next::EndRun | Next::Reauthorise => {
                 finish::fail(self.engine, &connection, run, failure).await
             }

@@ -9,7 +9,7 @@ use plan::message::Message;
 use plan::tally::RunState;
 
 use super::lookup::{Batch, Directory, other_claims};
-use super::{StepError, Trouble};
+use super::{StepError, Trouble, finish};
 use crate::Engine;
 use crate::clock::Deadline;
 use crate::halo::index::Freshness;
@@ -41,6 +41,7 @@ pub(super) async fn decide(
     match looked {
         Ok(Looked::All) => close(engine, connection, run).await,
         Ok(Looked::SomeLeft) => {
+            finish::touch(engine, connection, run, SignedDuration::ZERO).await?;
             let again = Message::Decide { connection: connection.clone(), run, segment };
             Ok(engine.later(again, SignedDuration::ZERO).await?)
         }
@@ -200,23 +201,29 @@ async fn ask_for_index(
 
 /// When all segments were looked at: the guard judges, and the writing begins.
 async fn close(engine: &Engine, connection: &ConnectionId, run: RunId) -> Result<(), StepError> {
-    let Some(record) = engine.store.run(connection, run).await? else { return Ok(()) };
-    let mut next = record.value.clone();
-    let parts = engine.store.segments(connection, run, &next.segments).await?;
-    let decided = parts.iter().flatten().filter(|part| part.value.phase >= Phase::Decided).count();
-    if next.run.state != RunState::Deciding || decided < parts.len() {
-        return Ok(());
+    loop {
+        let Some(record) = engine.store.run(connection, run).await? else { return Ok(()) };
+        let mut next = record.value.clone();
+        let parts = engine.store.segments(connection, run, &next.segments).await?;
+        let parts: Vec<_> = parts.into_iter().flatten().map(|part| part.value).collect();
+        let decided = parts.iter().filter(|part| part.phase >= Phase::Decided).count();
+        if next.run.state != RunState::Deciding || decided < next.segments.len() {
+            return Ok(());
+        }
+        let Some((saved, state)) = engine.store.connection(connection).await? else {
+            return Ok(());
+        };
+        let planned = Planned {
+            deactivations: parts.iter().map(|part| part.planned).sum(),
+            linked: state.value.linked,
+        };
+        next.verdict = Some(guard::judge(saved.value.document.guard, planned, next.read_complete));
+        next.run.state = RunState::Applying;
+        next.touched = engine.clock.now();
+        let write = put(keys::run(connection, run), &next, record.unchanged())?;
+        // On a conflict the run was touched or moved on meanwhile, which the next look tells.
+        if engine.store.commit(&[write]).await? == Commit::Done {
+            return Ok(engine.wake(&next).await?);
+        }
     }
-    let Some((saved, state)) = engine.store.connection(connection).await? else { return Ok(()) };
-    let planned = Planned {
-        deactivations: parts.iter().flatten().map(|part| part.value.planned).sum(),
-        linked: state.value.linked,
-    };
-    next.verdict = Some(guard::judge(saved.value.document.guard, planned, next.read_complete));
-    next.run.state = RunState::Applying;
-    next.touched = engine.clock.now();
-    let write = put(keys::run(connection, run), &next, record.unchanged())?;
-    // Whether this worker or another one won, the hints are the same.
-    let _: Commit = engine.store.commit(&[write]).await?;
-    Ok(engine.wake(&next).await?)
 }

@@ -18,7 +18,7 @@ use plan::schedule::{self, Situation, Start};
 use plan::tally::{Requests, RunState, Trigger};
 
 use self::groups::wanted_groups;
-use super::{StepError, Trouble};
+use super::{StepError, Trouble, finish};
 use crate::Engine;
 use crate::clock::Deadline;
 use crate::graph::Graph;
@@ -357,6 +357,8 @@ impl<'a> Reader<'a> {
             Next::Retry(delay) => {
                 let writes = [self.put_state()?, self.put_run()?];
                 if self.release(&writes).await? {
+                    let run = self.run.value.run.run;
+                    finish::touch(self.engine, self.connection, run, delay).await?;
                     let again = Message::Fetch { connection: self.connection.clone() };
                     self.engine.later(again, delay).await?;
                 }

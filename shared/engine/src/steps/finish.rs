@@ -65,10 +65,34 @@ async fn parts(engine: &Engine, run: &RunRecord) -> Result<Vec<SegmentRecord>, S
     Ok(found.into_iter().flatten().map(|part| part.value).collect())
 }
 
+/// Notes that the run is being worked on, or waits on purpose for so long, so that the timer does not
+/// take it for one that stands still and add hints to those that are on their way.
+pub(super) async fn touch(
+    engine: &Engine,
+    connection: &ConnectionId,
+    run: RunId,
+    waits: SignedDuration,
+) -> Result<(), StepError> {
+    let Some(mut record) = engine.store.run(connection, run).await? else { return Ok(()) };
+    let now = engine.clock.now();
+    let until = now.saturating_add(waits).unwrap_or(now);
+    if record.value.run.state.is_over() || until.duration_since(record.value.touched) < ENOUGH {
+        return Ok(());
+    }
+    record.value.touched = until;
+    let write = put(keys::run(connection, run), &record.value, record.unchanged())?;
+    // Lost to somebody who wrote the run at the same moment, it was touched all the same.
+    let _: Commit = engine.store.commit(&[write]).await?;
+    Ok(())
+}
+
+/// How exact the time of the last touch is kept.
+const ENOUGH: SignedDuration = SignedDuration::from_mins(1);
+
 /// Sums the segments and frees the connection, in one transaction.
 async fn end(
     engine: &Engine,
-    record: Versioned<RunRecord>,
+    mut record: Versioned<RunRecord>,
     mut next: RunRecord,
     parts: &[SegmentRecord],
 ) -> Result<(), StepError> {
@@ -102,10 +126,15 @@ async fn end(
                 let fetch = Message::Fetch { connection };
                 return Ok(engine.later(fetch, SignedDuration::ZERO).await?);
             }
-            // Somebody else closed the run.
-            Commit::Done | Commit::Conflict(0) => return Ok(()),
-            // An administrator changed the connection meanwhile.
-            Commit::Conflict(_) => {}
+            Commit::Done => return Ok(()),
+            // The run was touched, or the connection changed by an administrator, meanwhile.
+            Commit::Conflict(_) => {
+                let Some(now) = engine.store.run(&connection, run).await? else { return Ok(()) };
+                if now.value.run.state.is_over() {
+                    return Ok(());
+                }
+                record = now;
+            }
         }
     }
 }

@@ -57,7 +57,10 @@ pub(super) async fn index(
         Ok(Built::Ready(_)) => Ok(engine.wake(&record.value).await?),
         Ok(Built::Reading(_)) => Ok(engine.later(again, SignedDuration::ZERO).await?),
         Err(failure) => match failure.next(attempt) {
-            Next::Retry(delay) => Ok(engine.later(again, delay).await?),
+            Next::Retry(delay) => {
+                finish::touch(engine, connection, run, delay).await?;
+                Ok(engine.later(again, delay).await?)
+            }
             Next::ReadAll | Next::EndRun | Next::Reauthorise => {
                 finish::fail(engine, connection, run, &failure).await
             }
