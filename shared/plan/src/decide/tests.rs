@@ -1,6 +1,10 @@
 //! Cases of `decide`, each a line: the situation, and what is decided.
 
-#![allow(clippy::unwrap_used, reason = "a failed parse is the failure of the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    reason = "a failed parse is the failure of the test; a table of cases is as long as it is"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,9 +90,9 @@ fn right() -> Fields {
     ])
 }
 
-fn linked(activity: Activity, image: Fields) -> Option<Link> {
+fn linked(activity: Activity, image: Fields) -> Link {
     let mapping = Some("all".parse().unwrap());
-    Some(Link { user: UserId(7), how: LinkedBy::Created, activity, image, mapping })
+    Link { user: UserId(7), how: LinkedBy::Created, activity, image, mapping }
 }
 
 fn facts(given: &Given) -> Facts {
@@ -278,7 +282,7 @@ fn somebody_unlinked_is_looked_for_then_made_or_taken() {
 
 #[test]
 fn somebody_linked_is_kept_right() {
-    let link = |activity| move |given: &mut Given| given.link = linked(activity, right());
+    let link = |activity| move |given: &mut Given| given.link = Some(linked(activity, right()));
     let gone = |presence, activity| {
         with(|given| {
             link(activity)(given);
@@ -392,7 +396,7 @@ fn a_broken_group_takes_nothing_from_anybody() {
     for state in [GroupState::Gone, GroupState::Unread] {
         for then in ["leave", "deactivate"] {
             let mut given = with(|given| {
-                given.link = linked(Activity::Active, right());
+                given.link = Some(linked(Activity::Active, right()));
                 given.group = state;
                 given.rules["mappings"][0]["group"] = json!({ "id": GROUP });
                 given.rules["sync"] = json!({ "out_of_scope": then });
@@ -424,12 +428,12 @@ proptest! {
         image.insert(Target::field("name"), text(&old));
         image.insert(Target::field("site_id"), HaloValue::Int(site));
         let mut given = with(|given| {
-            given.link = linked(activity, image);
+            given.link = Some(linked(activity, image));
             given.person = json!({ "displayName": name, "jobTitle": title,
                 "department": department, "accountEnabled": enabled });
         });
         if let Verdict::Decided(Decision { action: Action::Write(write), .. }) = verdict(&given) {
-            given.link = linked(write.activity, write.image());
+            given.link = Some(linked(write.activity, write.image()));
         }
         prop_assert_eq!(told(&verdict(&given)), "unchanged");
     }
