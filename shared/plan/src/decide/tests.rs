@@ -306,7 +306,7 @@ fn somebody_linked_is_kept_right() {
         (
             "F5 a value that went away clears",
             and(active(), |g| {
-                g.link.as_mut().unwrap().image.extend(fields(&[("department", text("R&D"))]))
+                g.link.as_mut().unwrap().image.extend(fields(&[("department", text("R&D"))]));
             }),
             "update 7: department",
         ),
@@ -332,7 +332,7 @@ fn somebody_linked_is_kept_right() {
         (
             "D5 off",
             and(gone(Presence::Missing, Activity::Active), |g| {
-                g.rules["sync"] = json!({ "deactivate_missing": false })
+                g.rules["sync"] = json!({ "deactivate_missing": false });
             }),
             "unchanged",
         ),
@@ -344,7 +344,7 @@ fn somebody_linked_is_kept_right() {
         (
             "L5 read not complete",
             and(gone(Presence::Missing, Activity::Active), |g| {
-                g.guard = guard::Verdict::ReadIncomplete
+                g.guard = guard::Verdict::ReadIncomplete;
             }),
             "held",
         ),
