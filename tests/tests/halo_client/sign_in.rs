@@ -146,7 +146,7 @@ async fn the_connection_test_says_who_we_are_and_what_we_may() {
         .collect();
     let names: Vec<_> = failed.iter().map(|(entity, _)| *entity).collect();
     assert_eq!(names, ["Users", "Site", "Client"]);
-    assert!(failed[0].1.contains("a permission is missing"), "{failed:?}");
+    assert!(failed[0].1.contains("Halo does not allow it"), "{failed:?}");
     let wrong = world.client_with(|it| it.client_secret = SecretString::from("wrong")).test().await;
     assert!(wrong.problem.unwrap().contains("invalid_client") && wrong.entities.is_empty());
 }
