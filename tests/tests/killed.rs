@@ -85,7 +85,7 @@ async fn end(world: &World) -> End {
     let people = world.people().await;
     let links = people.values().filter_map(|person| {
         let link = person.value.link.as_ref()?;
-        Some((person.value.facts.display_name().to_owned(), user(link.user.0)))
+        Some((person.value.facts.display_name().to_owned(), user(link.user.id)))
     });
     let mut log: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for entry in world.log().await {

@@ -15,7 +15,7 @@ use crate::facts::{Facts, Presence};
 use crate::fields::{self, Record, View, Wish};
 use crate::groups::Groups;
 use crate::guard;
-use crate::ids::{ClientId, MappingId, ObjectId, SiteId, UserId};
+use crate::ids::{ClientId, MappingId, ObjectId, RecordId, SiteId};
 use crate::link::{Activity, FieldChange, Fields, HaloValue, Link, LinkedBy, Target};
 use crate::matching::{self, Hit, Hits, Match, MatchKey};
 use crate::placement::{self, Placed, SiteChoice, Trail};
@@ -82,9 +82,9 @@ pub enum Need {
     /// Halo users under these keys.
     Matches(BTreeSet<MatchKey>),
     /// Who else hits this Halo user.
-    Claims(UserId),
+    Claims(RecordId),
     /// These fields of this Halo user.
-    Record(UserId, BTreeSet<Target>),
+    Record(RecordId, BTreeSet<Target>),
     /// The site of this name under this client, made when missing (P6).
     Site(ClientId, String),
 }
@@ -123,7 +123,7 @@ pub enum Action {
     /// Nothing, until an administrator chooses (M3).
     Conflict {
         /// Halo users to choose from.
-        candidates: Vec<UserId>,
+        candidates: Vec<RecordId>,
     },
     /// Nothing, until an administrator releases it (L4), or a complete read confirms it (L5).
     Held,
@@ -144,7 +144,7 @@ pub struct Write {
     /// What to call it.
     pub verb: Verb,
     /// Which record.
-    pub user: UserId,
+    pub user: RecordId,
     /// How the link came to be, where this write makes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub links: Option<LinkedBy>,

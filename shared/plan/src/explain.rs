@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::groups::WhyUnknown;
-use crate::ids::{MappingId, ObjectId, SiteId, UserId};
+use crate::ids::{MappingId, ObjectId, RecordId, SiteId};
 use crate::link::LinkedBy;
 
 /// One mapping that was tried for a person, and how far it got (B1).
@@ -95,12 +95,12 @@ pub enum Reason {
     /// Already linked to this Halo user (M1).
     Linked {
         /// The Halo user.
-        user: UserId,
+        user: RecordId,
     },
     /// Found in Halo (M2).
     Found {
         /// The Halo user.
-        user: UserId,
+        user: RecordId,
         /// By what.
         how: LinkedBy,
     },
@@ -109,12 +109,12 @@ pub enum Reason {
     /// Several Halo users fit (M3).
     SeveralFound {
         /// They.
-        candidates: Vec<UserId>,
+        candidates: Vec<RecordId>,
     },
     /// Others claim the same Halo user (M3).
     ClaimedByOthers {
         /// The Halo user.
-        user: UserId,
+        user: RecordId,
         /// The other people.
         others: Vec<ObjectId>,
     },
@@ -188,15 +188,15 @@ impl Reason {
             Reason::CreateOff => {
                 "Nobody in Halo fits, and this connection creates nobody (create is off).".into()
             }
-            Reason::Linked { user } => format!("Linked to Halo user {user}."),
-            Reason::Found { user, how } => format!("Halo user {user} fits: {}.", found_by(how)),
+            Reason::Linked { user } => format!("Linked to Halo {user}."),
+            Reason::Found { user, how } => format!("Halo {user} fits: {}.", found_by(how)),
             Reason::NobodyFound => "Nobody in Halo fits.".into(),
             Reason::SeveralFound { candidates } => format!(
                 "Several Halo users fit ({}); an administrator has to choose.",
                 list(candidates)
             ),
             Reason::ClaimedByOthers { user, others } => format!(
-                "Halo user {user} also fits {}; an administrator has to choose.",
+                "Halo {user} also fits {}; an administrator has to choose.",
                 list(others)
             ),
             Reason::SiteIsMade { name } => format!("The site \"{name}\" does not exist yet and is made."),

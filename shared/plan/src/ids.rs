@@ -200,14 +200,64 @@ macro_rules! halo_id {
     };
 }
 
-halo_id!(
-    /// A Halo user (contact): `Users.id`.
-    UserId
-);
-halo_id!(
-    /// A Halo agent: `Uname.id`.
-    AgentId
-);
+/// The two kinds of Halo records that stand for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordKind {
+    /// A user, also called contact or end user (`/Users`).
+    User,
+    /// An agent, also called technician (`/Agent`).
+    Agent,
+}
+
+impl RecordKind {
+    /// Both, in the order in which they are looked at.
+    pub const ALL: [RecordKind; 2] = [RecordKind::User, RecordKind::Agent];
+
+    /// The word for it, as in documents and keys.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RecordKind::User => "user",
+            RecordKind::Agent => "agent",
+        }
+    }
+}
+
+impl fmt::Display for RecordKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A Halo record that stands for a person: users (`Users.id`) and agents (`Uname.id`) are numbered
+/// apart, so a number alone names nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RecordId {
+    /// Which kind.
+    pub kind: RecordKind,
+    /// Its number among those.
+    pub id: i64,
+}
+
+impl RecordId {
+    /// A user.
+    pub const fn user(id: i64) -> Self {
+        Self { kind: RecordKind::User, id }
+    }
+
+    /// An agent.
+    pub const fn agent(id: i64) -> Self {
+        Self { kind: RecordKind::Agent, id }
+    }
+}
+
+impl fmt::Display for RecordId {
+    /// As the end of "Halo …": `user 5`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.id)
+    }
+}
+
 halo_id!(
     /// A Halo site: `Site.id`.
     SiteId

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CustomFieldId, UserId};
+use crate::ids::{CustomFieldId, RecordId};
 
 /// A field of a Halo user that an import writes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -151,7 +151,7 @@ pub enum Activity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     /// The Halo user.
-    pub user: UserId,
+    pub user: RecordId,
     /// How the link came to be.
     pub how: LinkedBy,
     /// Active or not, and who did it.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::MatchRow;
 use crate::facts::{Facts, Value};
-use crate::ids::{ObjectId, UserId};
+use crate::ids::{ObjectId, RecordId};
 use crate::link::LinkedBy;
 
 /// What is looked up in the index of Halo's users: a field and a value made comparable (M5).
@@ -34,7 +34,7 @@ impl MatchKey {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Hit {
     /// Which record.
-    pub user: UserId,
+    pub user: RecordId,
     /// The object id that it carries, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object_id: Option<String>,
@@ -59,7 +59,7 @@ pub enum Match {
     /// Nobody.
     None,
     /// More than one record.
-    Several(Vec<UserId>),
+    Several(Vec<RecordId>),
 }
 
 /// All keys to ask for, in no particular order: one request to the index serves a whole batch.
@@ -101,7 +101,7 @@ fn collect(
     keys: impl Iterator<Item = MatchKey>,
     hits: &Hits,
     wanted: impl Fn(&Hit) -> bool,
-) -> BTreeMap<UserId, Hit> {
+) -> BTreeMap<RecordId, Hit> {
     keys.filter_map(|key| hits.get(&key))
         .flatten()
         .filter(|hit| wanted(hit))
@@ -109,7 +109,7 @@ fn collect(
         .collect()
 }
 
-fn verdict(found: BTreeMap<UserId, Hit>, how: LinkedBy) -> Match {
+fn verdict(found: BTreeMap<RecordId, Hit>, how: LinkedBy) -> Match {
     let mut found: Vec<Hit> = found.into_values().collect();
     match (found.pop(), found.is_empty()) {
         (None, _) => Match::None,
@@ -153,7 +153,7 @@ mod tests {
         let mut hits = Hits::new();
         for (id, field, value, oid) in users {
             let object_id = (!oid.is_empty()).then(|| (*oid).to_owned());
-            let hit = Hit { user: UserId(*id), object_id, inactive: false };
+            let hit = Hit { user: RecordId::user(*id), object_id, inactive: false };
             hits.entry(MatchKey::new(field, value).unwrap()).or_default().push(hit);
         }
         hits
@@ -203,12 +203,12 @@ mod tests {
             (
                 "M3 several",
                 &[(6, "login", "ada@x.example", ""), (7, "login", "ada@x.example", "")],
-                "several [UserId(6), UserId(7)]",
+                "several [RecordId::user(6), RecordId::user(7)]",
             ),
             (
                 "M3 several with the same object id",
                 &[(8, "azureoid", ME, ME), (9, "azureoid", ME, ME)],
-                "several [UserId(8), UserId(9)]",
+                "several [RecordId::user(8), RecordId::user(9)]",
             ),
         ];
         for (name, users, expected) in cases {

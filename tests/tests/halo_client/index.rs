@@ -6,7 +6,7 @@ use std::sync::Arc;
 use engine::halo::Halo;
 use engine::halo::index::{Built, Freshness, Live};
 use jiff::SignedDuration;
-use plan::ids::UserId;
+use plan::ids::RecordId;
 use plan::matching::Hit;
 use sandbox::halo::{Fault, RecordCount, UserRows};
 use sandbox::server::{Hook, Moment};
@@ -258,7 +258,8 @@ async fn older_versions_are_read_one_by_one_once() {
     // We link one and make another; neither is read again, nor is anybody else.
     let made = world.add(json!({ "name": "New", "login": "new", "azureoid": BOB }));
     for (user, oid) in [(ids[3], ADA), (made, BOB)] {
-        let hit = Hit { user: UserId(user), object_id: Some(oid.to_owned()), inactive: false };
+        let hit =
+            Hit { user: RecordId::user(user), object_id: Some(oid.to_owned()), inactive: false };
         halo.index().remember(&hit, &keys(&[("azureoid", oid)])).await.unwrap();
     }
     world.advance(25 * 3600);
@@ -309,7 +310,7 @@ async fn our_own_writes_are_known_at_once_and_outlive_a_build() {
     // One was read already, the other comes later; Halo itself does not know of the links here, which
     // is what a page read too early looks like.
     for number in [5, 300] {
-        let user = UserId(ids[number]);
+        let user = RecordId::user(ids[number]);
         let hit = Hit { user, object_id: Some(ADA.to_owned()), inactive: false };
         index.remember(&hit, &asked_for(number)).await.unwrap();
         index.remember(&hit, &asked_for(number)).await.unwrap();
@@ -322,7 +323,7 @@ async fn our_own_writes_are_known_at_once_and_outlive_a_build() {
     );
     assert_eq!(shown(&index.lookup(&live, &asked).await.unwrap()), expected);
 
-    let made = Hit { user: UserId(9000), object_id: Some(BOB.to_owned()), inactive: false };
+    let made = Hit { user: RecordId::user(9000), object_id: Some(BOB.to_owned()), inactive: false };
     index.remember(&made, &keys(&[("azureoid", BOB), ("title", "not indexed")])).await.unwrap();
     let hits =
         index.lookup(&live, &keys(&[("azureoid", BOB), ("title", "not indexed")])).await.unwrap();

@@ -3,7 +3,7 @@
 use engine::halo::{ConnectedAs, Halo, Picker};
 use engine::secrets::SecretString;
 use plan::failure::Kind;
-use plan::ids::{AgentId, ClientId, SiteId};
+use plan::ids::{ClientId, RecordId, SiteId};
 use sandbox::halo::{API_AGENT_ID, AgentList, Fault, WrongTenant};
 use serde_json::json;
 
@@ -132,7 +132,10 @@ async fn the_connection_test_says_who_we_are_and_what_we_may() {
         world.halo.turn(|knobs| knobs.agent_list = list);
         let report = world.client().test().await;
         assert!(report.passed(), "{report:?}");
-        let me = ConnectedAs { id: Some(AgentId(API_AGENT_ID)), name: "Entra import".to_owned() };
+        let me = ConnectedAs {
+            id: Some(RecordId::agent(API_AGENT_ID)),
+            name: "Entra import".to_owned(),
+        };
         assert_eq!(report.connected_as, Some(me));
         assert!(report.scopes.iter().any(|scope| scope == "edit:customers"));
     }

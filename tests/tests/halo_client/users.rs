@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use engine::halo::{Created, Special, Updated};
 use plan::failure::Kind;
-use plan::ids::{CustomFieldId, UserId};
+use plan::ids::{CustomFieldId, RecordId};
 use plan::link::{FieldChange, Fields, HaloValue, Target};
 use sandbox::halo::{CustomFields, Fault, RefusalShape, UpdateStatus, UserAgent};
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ async fn a_page_has_everybody_but_general_users() {
     let second = halo.users_page(2).await.unwrap();
     assert_eq!((first.rows.len(), second.rows.len(), second.total), (50, 12, Some(62)));
     assert!(halo.users_page(3).await.unwrap().rows.is_empty());
-    let of = |id| first.rows.iter().find(|row| row.id == UserId(id)).unwrap();
+    let of = |id| first.rows.iter().find(|row| row.id == RecordId::user(id)).unwrap();
     assert!(of(gone).record.flag("inactive"));
     assert_eq!(of(robot).special(), Some(Special::ServiceAccount));
     assert_eq!(of(gone).special(), None);
@@ -65,7 +65,7 @@ async fn a_record_is_read_with_what_was_asked_for() {
         .chain([Target::Custom(CustomFieldId(123))])
         .collect();
     let halo = world.client();
-    let user = halo.user(UserId(id), &asked).await.unwrap().unwrap();
+    let user = halo.user(RecordId::user(id), &asked).await.unwrap().unwrap();
     let expected = Fields::from([
         (Target::field("title"), text("Engineer")),
         (Target::field("department"), text("")),
@@ -78,7 +78,7 @@ async fn a_record_is_read_with_what_was_asked_for() {
     ]);
     assert_eq!(user.fields, expected);
     assert_eq!(user.special, None);
-    assert_eq!(halo.user(UserId(9999), &asked).await.unwrap(), None);
+    assert_eq!(halo.user(RecordId::user(9999), &asked).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn a_create_sends_one_record_and_reads_its_id() {
     assert_eq!(warning, None);
     let writes = world.halo.writes();
     assert_eq!(writes.len(), 1);
-    assert!(writes[0].created && writes[0].id == id.0);
+    assert!(writes[0].created && writes[0].id == id.id);
     assert_eq!(
         writes[0].body,
         json!({
@@ -119,7 +119,7 @@ async fn answers_to_a_create_are_read_in_every_shape() {
         world.halo.fail_next("/api/users", "POST", 1, fault);
         match (halo.create_user(&new_user()).await, expected) {
             (Ok(created), Some((id, warning))) => {
-                assert_eq!(created.id, UserId(id), "{body}");
+                assert_eq!(created.id, RecordId::user(id), "{body}");
                 assert_eq!(created.warning.as_deref(), warning, "{body}");
             }
             (Err(error), None) => assert!(error.may_have_acted(), "{body}: {error}"),
@@ -138,7 +138,7 @@ async fn a_create_with_an_id_and_an_update_without_are_never_sent() {
     assert!(matches!(kind(halo.create_user(&fields).await.unwrap_err()), Kind::Refused { .. }));
     let changes = [change(Target::field("title"), text("x"))];
     for id in [0, -1] {
-        let error = halo.update_user(UserId(id), &changes, None).await.unwrap_err();
+        let error = halo.update_user(RecordId::user(id), &changes, None).await.unwrap_err();
         assert!(matches!(kind(error), Kind::Refused { .. }), "{id}");
     }
     assert_eq!(world.served.log.count(), 0);
@@ -158,7 +158,7 @@ async fn an_update_sends_the_changes_and_the_id_only() {
             change(Target::field("site_id"), HaloValue::Int(19)),
             change(Target::field("roles"), HaloValue::Ids(BTreeSet::from([4]))),
         ];
-        let updated = world.client().update_user(UserId(id), &changes, None).await.unwrap();
+        let updated = world.client().update_user(RecordId::user(id), &changes, None).await.unwrap();
         assert_eq!(updated, Updated::Done { warning: None });
         assert_eq!(
             world.halo.writes()[0].body,
@@ -176,7 +176,7 @@ async fn an_update_sends_the_changes_and_the_id_only() {
 async fn nothing_changed_sends_nothing() {
     // T4.
     let world = World::new().await;
-    let updated = world.client().update_user(UserId(5), &[], None).await.unwrap();
+    let updated = world.client().update_user(RecordId::user(5), &[], None).await.unwrap();
     assert_eq!((updated, world.served.log.count()), (Updated::Done { warning: None }, 0));
 }
 
@@ -185,9 +185,9 @@ async fn a_user_who_is_gone_is_no_failure() {
     let world = World::new().await;
     let halo = world.client();
     let title = [change(Target::field("title"), text("x"))];
-    assert_eq!(halo.update_user(UserId(9999), &title, None).await.unwrap(), Updated::Gone);
+    assert_eq!(halo.update_user(RecordId::user(9999), &title, None).await.unwrap(), Updated::Gone);
     let custom = [change(Target::Custom(CustomFieldId(1)), text("x"))];
-    assert_eq!(halo.update_user(UserId(9999), &custom, None).await.unwrap(), Updated::Gone);
+    assert_eq!(halo.update_user(RecordId::user(9999), &custom, None).await.unwrap(), Updated::Gone);
 }
 
 #[tokio::test]
@@ -206,7 +206,7 @@ async fn custom_fields_of_others_survive() {
             world.halo.add_custom_field(&json!({ "id": id, "name": format!("CF{id}") }));
         }
         let stored = json!([{ "id": 1, "value": "keep" }, { "id": 2, "value": "old" }]);
-        let id = UserId(world.add(json!({ "name": "Ada", "customfields": stored })));
+        let id = RecordId::user(world.add(json!({ "name": "Ada", "customfields": stored })));
         let halo = world.client();
         let user = halo.user(id, &BTreeSet::new()).await.unwrap().unwrap();
         let custom = given.then_some(user.custom.as_slice());
@@ -215,7 +215,7 @@ async fn custom_fields_of_others_survive() {
             change(Target::Custom(CustomFieldId(3)), text("3")),
         ];
         halo.update_user(id, &changes, custom).await.unwrap();
-        let fields = world.halo.user(id.0).unwrap()["customfields"].clone();
+        let fields = world.halo.user(id.id).unwrap()["customfields"].clone();
         let values: Vec<(Value, Value)> = fields
             .as_array()
             .unwrap()

@@ -1,6 +1,6 @@
 //! The connection test: who we are in Halo, and what we may do there (H1).
 
-use plan::ids::AgentId;
+use plan::ids::RecordId;
 use serde::Serialize;
 
 use super::{Call, Error, Halo, wire};
@@ -40,7 +40,7 @@ impl TestReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConnectedAs {
     /// Its id.
-    pub id: Option<AgentId>,
+    pub id: Option<RecordId>,
     /// Its name.
     pub name: String,
 }
@@ -75,7 +75,7 @@ impl Halo {
             entities.push(EntityReport { entity, problem });
         }
         let claimed = ConnectedAs {
-            id: token.claims.int("id").map(AgentId),
+            id: token.claims.int("id").map(RecordId::agent),
             name: token.claims.text("name").into_owned(),
         };
         let known = claimed.id.is_some() && !claimed.name.is_empty();
@@ -86,7 +86,7 @@ impl Halo {
     async fn me(&self) -> Result<Option<ConnectedAs>, Error> {
         let body = self.json(&Call::get("read our own agent", &["Agent", "me"])).await?;
         let record = wire::record(body).unwrap_or_default();
-        let id = record.int("id").map(AgentId);
+        let id = record.int("id").map(RecordId::agent);
         Ok(id.map(|id| ConnectedAs { id: Some(id), name: record.text("name").into_owned() }))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plan::failure::{Failure, Kind};
-use plan::ids::UserId;
+use plan::ids::RecordId;
 use plan::matching::{Hits, MatchKey};
 use serde_json::json;
 
@@ -21,7 +21,7 @@ const DETAILED: usize = 50;
 const EXACT: usize = 20;
 const OPERATION: &str = "look for a user in Halo";
 
-type Rows = BTreeMap<UserId, UserRow>;
+type Rows = BTreeMap<RecordId, UserRow>;
 
 impl Halo {
     /// The users that the keys of a person hit, as [`plan::matching::find`] reads them: the same as the
@@ -90,7 +90,7 @@ impl Halo {
     async fn detailed(&self, mut rows: Rows) -> Result<Rows, Error> {
         rows.retain(|_, row| row.special().is_none());
         let bare = || rows.values().filter(|row| !row.record.has("azureoid")).map(|row| row.id);
-        let bare: Vec<UserId> = bare().collect();
+        let bare: Vec<RecordId> = bare().collect();
         within(bare.len(), DETAILED)?;
         for id in bare {
             match self.user(id, &BTreeSet::new()).await? {

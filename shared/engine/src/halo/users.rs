@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use plan::failure::Kind;
-use plan::ids::UserId;
+use plan::ids::RecordId;
 use plan::link::{FieldChange, Fields, Target};
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ pub enum Special {
 #[derive(Clone, Debug, PartialEq)]
 pub struct UserRow {
     /// Which user.
-    pub id: UserId,
+    pub id: RecordId,
     /// What the row shows; which properties that are depends on Halo's version.
     pub record: Record,
 }
@@ -31,7 +31,7 @@ pub struct UserRow {
 impl UserRow {
     pub(super) fn new(record: Record) -> Option<Self> {
         let id = record.int("id").filter(|id| *id > 0)?;
-        Some(Self { id: UserId(id), record })
+        Some(Self { id: RecordId::user(id), record })
     }
 
     /// Whether it stands for nobody.
@@ -63,7 +63,7 @@ pub struct UsersPage {
 #[derive(Clone, Debug, PartialEq)]
 pub struct UserRecord {
     /// Which user.
-    pub id: UserId,
+    pub id: RecordId,
     /// The asked fields, and always `inactive`, `site_id` and `azureoid`.
     pub fields: Fields,
     /// Custom fields as they came: what [`Halo::update_user`] merges into.
@@ -77,7 +77,7 @@ pub struct UserRecord {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Created {
     /// Its id.
-    pub id: UserId,
+    pub id: RecordId,
     /// What Halo remarked while saving; to be logged.
     pub warning: Option<String>,
 }
@@ -112,14 +112,14 @@ impl Halo {
     /// One user with details, and of them the fields in `targets`; `None` when there is none.
     pub async fn user(
         &self,
-        id: UserId,
+        id: RecordId,
         targets: &BTreeSet<Target>,
     ) -> Result<Option<UserRecord>, Error> {
         const OPERATION: &str = "read a Halo user";
         let call = Call::get(OPERATION, &["Users", &id.to_string()]).with("includedetails", true);
         let Some(body) = self.json_if_found(&call).await? else { return Ok(None) };
         let record = wire::record(body).map_err(|kind| failed(OPERATION, kind))?;
-        if record.int("id") != Some(id.0) {
+        if record.int("id") != Some(id.id) {
             return Err(failed(OPERATION, wire::malformed("an answer about another user")));
         }
         let always = ["inactive", "site_id", "azureoid"].map(Target::field);
@@ -137,7 +137,7 @@ impl Halo {
             return Err(refused_here(OPERATION, "a new record cannot carry an id"));
         }
         let saved = self.save(OPERATION, "Users", Value::Object(payload)).await?;
-        Ok(Created { id: UserId(saved.id), warning: saved.warning })
+        Ok(Created { id: RecordId::user(saved.id), warning: saved.warning })
     }
 
     /// Writes the changed fields of a user and nothing else (H3). Safe to repeat. `custom` is what the
@@ -145,12 +145,12 @@ impl Halo {
     /// read first, because fields left out would be emptied (F4).
     pub async fn update_user(
         &self,
-        id: UserId,
+        id: RecordId,
         changes: &[FieldChange],
         custom: Option<&[Value]>,
     ) -> Result<Updated, Error> {
         const OPERATION: &str = "update a Halo user";
-        if id.0 <= 0 {
+        if id.id <= 0 {
             return Err(refused_here(OPERATION, "an update needs the id of a record"));
         }
         if changes.is_empty() {
@@ -168,9 +168,9 @@ impl Halo {
         let fields = changes.iter().map(|change| (&change.field, &change.after));
         let mut payload = wire::payload(fields, &stored);
         payload.retain(|name, _| !name.eq_ignore_ascii_case("id"));
-        payload.insert("id".to_owned(), json!(id.0));
+        payload.insert("id".to_owned(), json!(id.id));
         match self.save(OPERATION, "Users", Value::Object(payload)).await {
-            Ok(saved) if saved.id == id.0 => Ok(Updated::Done { warning: saved.warning }),
+            Ok(saved) if saved.id == id.id => Ok(Updated::Done { warning: saved.warning }),
             Ok(_) => Err(failed(OPERATION, wire::malformed("an answer about another user"))),
             Err(Error::Halo(failure)) if is_not_found(&failure.kind) => Ok(Updated::Gone),
             Err(error) => Err(error),

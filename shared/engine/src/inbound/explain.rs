@@ -96,7 +96,7 @@ impl Engine {
                     known.claims = Some(other_claims(self, connection, user, id).await?);
                 }
                 Need::Record(user, _) => {
-                    notes.push(format!("Halo user {user} was not read for this; fields are compared with what is stored, and all of them are listed where nothing is."));
+                    notes.push(format!("Halo {user} was not read for this; fields are compared with what is stored, and all of them are listed where nothing is."));
                     let image = person.link.map(|link| link.image);
                     known.record = Some(image.unwrap_or_else(|| {
                         found_record(known, id, &person.facts, &directory.document)

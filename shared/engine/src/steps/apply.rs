@@ -358,7 +358,7 @@ impl Worker<'_> {
 }
 
 /// A Halo record that is not there any more is no hit and no link.
-fn forget(batch: &mut Batch, id: ObjectId, user: plan::ids::UserId) {
+fn forget(batch: &mut Batch, id: ObjectId, user: plan::ids::RecordId) {
     if let Some(person) = batch.people.get_mut(&id)
         && person.value.link.as_ref().is_some_and(|link| link.user == user)
     {

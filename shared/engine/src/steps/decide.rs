@@ -4,7 +4,7 @@
 use jiff::SignedDuration;
 use plan::decide::{Action, Need, Rules, Verb, Verdict};
 use plan::guard::{self, Planned};
-use plan::ids::{ConnectionId, ObjectId, RunId, Segment, UserId};
+use plan::ids::{ConnectionId, ObjectId, RecordId, RunId, Segment};
 use plan::message::Message;
 use plan::tally::RunState;
 
@@ -116,7 +116,7 @@ fn deactivates(action: &Action) -> bool {
 struct Claimed<'a> {
     id: ObjectId,
     person: &'a Versioned<Person>,
-    claim: Option<UserId>,
+    claim: Option<RecordId>,
 }
 
 impl Claimed<'_> {

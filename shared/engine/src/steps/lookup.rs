@@ -8,7 +8,7 @@ use plan::facts::{Facts, Presence};
 use plan::fields::{ManagerView, View};
 use plan::groups::Groups;
 use plan::guard;
-use plan::ids::{ConnectionId, ObjectId, UserId};
+use plan::ids::{ConnectionId, ObjectId, RecordId};
 use plan::matching::{Hits, MatchKey};
 
 use super::StepError;
@@ -146,12 +146,12 @@ fn own_pair<K: Clone, V: Clone>((key, value): (&K, &V)) -> (K, V) {
 pub(crate) async fn other_claims(
     engine: &Engine,
     connection: &ConnectionId,
-    user: UserId,
+    user: RecordId,
     me: ObjectId,
 ) -> Result<BTreeSet<ObjectId>, StepError> {
     let range = Range { prefix: keys::claims_on(user), ..Range::of(keys::claims(connection), 100) };
     let page = engine.store.query(&range).await?;
     let people =
-        page.records.iter().filter_map(|record| record.key.sk.split_once('#')?.1.parse().ok());
+        page.records.iter().filter_map(|record| record.key.sk.rsplit_once('#')?.1.parse().ok());
     Ok(people.filter(|id| *id != me).collect())
 }

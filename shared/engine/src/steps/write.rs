@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use plan::decide::{Action, Decision, Verb};
 use plan::facts::Facts;
 use plan::failure::{Failure, parked_for};
-use plan::ids::{ObjectId, UserId};
+use plan::ids::{ObjectId, RecordId};
 use plan::link::{Activity, FieldChange, Link, LinkedBy, Target};
 use plan::matching::{Hit, MatchKey};
 use plan::tally::Counts;
@@ -128,7 +128,7 @@ struct Settled {
     id: ObjectId,
     person: Versioned<Person>,
     writes: Vec<Write>,
-    was_claiming: Option<UserId>,
+    was_claiming: Option<RecordId>,
     /// Whether this outcome made the link.
     links: bool,
 }

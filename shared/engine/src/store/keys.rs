@@ -25,7 +25,7 @@
 //! | `halo#index#…`, `halo#sites#…` | | the index; the book of sites |
 
 use jiff::Timestamp;
-use plan::ids::{ConnectionId, ObjectId, RunId, Segment, UserId};
+use plan::ids::{ConnectionId, ObjectId, RecordId, RunId, Segment};
 
 use super::Key;
 
@@ -183,12 +183,12 @@ pub fn claims(connection: &ConnectionId) -> String {
 }
 
 /// The prefix of the claims on a Halo user.
-pub fn claims_on(user: UserId) -> String {
-    format!("{:020}#", user.0)
+pub fn claims_on(user: RecordId) -> String {
+    format!("{}#{:020}#", user.kind, user.id)
 }
 
 /// A person's claim on a Halo user.
-pub fn claim(connection: &ConnectionId, user: UserId, id: ObjectId) -> Key {
+pub fn claim(connection: &ConnectionId, user: RecordId, id: ObjectId) -> Key {
     Key::new(claims(connection), format!("{}{id}", claims_on(user)))
 }
 

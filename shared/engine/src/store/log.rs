@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use plan::decide::Decision;
-use plan::ids::{AgentId, ConnectionId, MappingId, ObjectId, RunId, UserId};
+use plan::ids::{ConnectionId, MappingId, ObjectId, RecordId, RunId};
 use plan::link::{FieldChange, LinkedBy};
 use plan::tally::Trigger;
 use serde::{Deserialize, Serialize};
@@ -68,10 +68,10 @@ pub struct PersonNames {
 pub struct HaloIds {
     /// The user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<UserId>,
+    pub user: Option<RecordId>,
     /// The agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agent: Option<AgentId>,
+    pub agent: Option<RecordId>,
 }
 
 /// What came of a decision.

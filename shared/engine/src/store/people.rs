@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use plan::decide::difference;
 use plan::facts::{Absent, Facts, ManagerNews, Merged, News, PersonChange};
-use plan::ids::{ConnectionId, ObjectId, Segment, UserId};
+use plan::ids::{ConnectionId, ObjectId, RecordId, Segment};
 use plan::link::Link;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -38,7 +38,7 @@ pub struct Person {
     pub creating: Option<Uuid>,
     /// The Halo user that the person hits while unlinked (M3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub claim: Option<UserId>,
+    pub claim: Option<RecordId>,
 }
 
 /// What has to be looked at.

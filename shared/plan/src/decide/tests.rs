@@ -58,7 +58,7 @@ impl Default for Given {
 fn known(hits: &[(i64, &str)], record: Option<Fields>) -> Known {
     let key = MatchKey::new("emailaddress", "ada@x.example").unwrap();
     let hit = |(user, oid): &(i64, &str)| Hit {
-        user: UserId(*user),
+        user: RecordId::user(*user),
         object_id: (!oid.is_empty()).then(|| (*oid).to_owned()),
         inactive: false,
     };
@@ -92,7 +92,7 @@ fn right() -> Fields {
 
 fn linked(activity: Activity, image: Fields) -> Link {
     let mapping = Some("all".parse().unwrap());
-    Link { user: UserId(7), how: LinkedBy::Created, activity, image, mapping }
+    Link { user: RecordId::user(7), how: LinkedBy::Created, activity, image, mapping }
 }
 
 fn facts(given: &Given) -> Facts {
@@ -204,12 +204,12 @@ fn somebody_unlinked_is_looked_for_then_made_or_taken() {
                 given.known = known(&[(7, "")], None);
                 given.known.claims = Some(BTreeSet::from([OTHER.parse().unwrap()]));
             }),
-            "conflict [UserId(7)]",
+            "conflict [RecordId::user(7)]",
         ),
         (
             "M3 several",
             with(|g| g.known = known(&[(7, ""), (8, "")], None)),
-            "conflict [UserId(7), UserId(8)]",
+            "conflict [RecordId::user(7), RecordId::user(8)]",
         ),
         (
             "M2 another's record is nobody's",

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use plan::ids::UserId;
+use plan::ids::RecordId;
 use plan::matching::MatchKey;
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +69,7 @@ impl Pass {
     /// The pass after a page; `None` when that page is behind the last: it is empty, it is the one before
     /// again, or it has nobody new although the list is in order.
     fn after(&self, page: &UsersPage) -> Option<Self> {
-        let ids: Vec<i64> = page.rows.iter().map(|row| row.id.0).collect();
+        let ids: Vec<i64> = page.rows.iter().map(|row| row.id.id).collect();
         let last_page = hash(format!("{ids:?}").as_bytes());
         let highest = ids.iter().copied().max()?.max(self.highest);
         let in_order = self.in_order && ids.is_sorted();
@@ -263,9 +263,9 @@ impl Index {
         building: &Building,
         rows: &[UserRow],
         wanted: &BTreeSet<&str>,
-    ) -> Result<BTreeMap<UserId, Known>, Error> {
+    ) -> Result<BTreeMap<RecordId, Known>, Error> {
         let needing = rows.iter().filter(|row| !missing(row, wanted).is_empty());
-        let users: Vec<UserId> = needing.map(|row| row.id).collect();
+        let users: Vec<RecordId> = needing.map(|row| row.id).collect();
         let mut known = BTreeMap::new();
         let generations = building.previous.into_iter().chain([building.generation]);
         for generation in generations {
@@ -281,7 +281,7 @@ impl Index {
     }
 
     /// Keeps details in the generation being filled, except of users whom we linked meanwhile.
-    async fn keep(&self, building: &Building, all: &[(UserId, Details)]) -> Result<(), Error> {
+    async fn keep(&self, building: &Building, all: &[(RecordId, Details)]) -> Result<(), Error> {
         let places = all.iter().map(|(user, _)| details_key(building.generation, *user));
         let places: Vec<Key> = places.collect();
         let fresh = |index: usize, stored: Option<Details>| {
@@ -318,7 +318,7 @@ mod tests {
     /// Reads pages as they would come, until the pass is over; the count of pages and users.
     fn pass(pages: &[(&[i64], Option<u64>)]) -> (usize, u64, bool) {
         let row = |id: &i64| UserRow {
-            id: UserId(*id),
+            id: RecordId::user(*id),
             record: Record::new(json!({ "id": id })).unwrap(),
         };
         let mut pass = Pass::new(1);

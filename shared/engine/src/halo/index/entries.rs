@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::ids::UserId;
+use plan::ids::RecordId;
 use plan::matching::{Hit, MatchKey};
 use serde::{Deserialize, Serialize};
 
@@ -84,7 +84,7 @@ pub(in crate::halo) fn keys_of<'a>(
 }
 
 /// The user as matching sees it.
-pub(in crate::halo) fn hit_of(user: UserId, record: &Record) -> Hit {
+pub(in crate::halo) fn hit_of(user: RecordId, record: &Record) -> Hit {
     let object_id = record.text("azureoid").trim().to_owned();
     Hit {
         user,
@@ -99,7 +99,7 @@ pub(super) fn entry_key(generation: u64, key: &MatchKey) -> Key {
 }
 
 /// Where the details of a user are.
-pub(super) fn details_key(generation: u64, user: UserId) -> Key {
+pub(super) fn details_key(generation: u64, user: RecordId) -> Key {
     place(generation, format!("#{user}"))
 }
 
@@ -134,7 +134,7 @@ mod tests {
 
     fn entry(user: i64, object_id: &str, ours: bool) -> Entry {
         let object_id = (!object_id.is_empty()).then(|| object_id.to_owned());
-        Entry { hit: Hit { user: UserId(user), object_id, inactive: false }, ours }
+        Entry { hit: Hit { user: RecordId::user(user), object_id, inactive: false }, ours }
     }
 
     #[test]
