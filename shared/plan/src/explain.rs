@@ -1,9 +1,13 @@
 //! Reasons as data, and the sentences that people read.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::groups::WhyUnknown;
-use crate::ids::{MappingId, ObjectId, RecordId, SiteId};
+use crate::ids::{
+    CabId, CabRoleId, MappingId, ObjectId, RecordId, RecordKind, RunId, SiteId, UserRoleId,
+};
 use crate::link::LinkedBy;
 
 /// One mapping that was tried for a person, and how far it got (B1).
@@ -24,12 +28,12 @@ pub enum Outcome {
     /// The person is not a member of the mapping's group.
     NotInGroup {
         /// The group's name, or its id.
-        group: String,
+        group: Arc<str>,
     },
     /// The group's membership is not known.
     GroupUnknown {
         /// The group's name, or its id.
-        group: String,
+        group: Arc<str>,
         /// Why.
         why: WhyUnknown,
     },
@@ -42,16 +46,16 @@ pub enum Outcome {
         /// Place in the mapping's list, from 0.
         index: usize,
         /// What was looked at, as the document writes it.
-        field: String,
+        field: Arc<str>,
         /// Operator and operand, as the document writes them.
-        test: String,
+        test: Arc<str>,
         /// The value that was there; empty = none.
         saw: String,
     },
     /// The property that names the site is empty and the mapping has no default site (P6).
     NoSite {
         /// The property.
-        field: String,
+        field: Arc<str>,
     },
 }
 
@@ -66,12 +70,17 @@ pub enum Reason {
     },
     /// No mapping matches (P8).
     NoMappingMatches,
+    /// No user mapping matches, and the agents mapping names no site for the user record (P1).
+    AgentOnly {
+        /// The agents mapping.
+        mapping: MappingId,
+    },
     /// A mapping could not be judged, so nothing is taken away (P3).
     MappingBroken {
         /// Which.
         mapping: MappingId,
         /// Its group.
-        group: String,
+        group: Arc<str>,
         /// Why.
         why: WhyUnknown,
     },
@@ -83,7 +92,7 @@ pub enum Reason {
     PurgedInEntra,
     /// Not found by a complete full read (D5).
     MissingInEntra,
-    /// The account is disabled (L2).
+    /// The account is disabled (L2, R6).
     AccountDisabled,
     /// The connection does not deactivate for this cause; the setting that decides is named.
     LeftActive {
@@ -92,32 +101,36 @@ pub enum Reason {
     },
     /// The connection does not create people (M3).
     CreateOff,
-    /// Already linked to this Halo user (M1).
+    /// Already linked to this Halo record (M1).
     Linked {
-        /// The Halo user.
-        user: RecordId,
+        /// The Halo record.
+        record: RecordId,
     },
     /// Found in Halo (M2).
     Found {
-        /// The Halo user.
-        user: RecordId,
+        /// The Halo record.
+        record: RecordId,
         /// By what.
         how: LinkedBy,
     },
     /// Nobody like this is in Halo (M3).
     NobodyFound,
-    /// Several Halo users fit (M3).
+    /// Several Halo records fit (M3).
     SeveralFound {
         /// They.
         candidates: Vec<RecordId>,
     },
-    /// Others claim the same Halo user (M3).
+    /// Others claim the same Halo record (M3).
     ClaimedByOthers {
-        /// The Halo user.
-        user: RecordId,
+        /// The Halo record.
+        record: RecordId,
         /// The other people.
         others: Vec<ObjectId>,
     },
+    /// An administrator chose that a new record is made (M3).
+    CreateChosen,
+    /// An administrator cut the link (M7).
+    KeptUnlinked,
     /// The site that the person goes to will be made (P6).
     SiteIsMade {
         /// Its name.
@@ -142,6 +155,60 @@ pub enum Reason {
         /// Which field.
         field: String,
     },
+    /// The user record will name the agent once there is one (P1).
+    AgentComesFirst,
+    /// The manager is not an agent in Halo (yet), so a field that names that agent waits (F6).
+    ManagerNotAgent {
+        /// The field.
+        field: String,
+    },
+    /// The manager has not been read yet, so fields that show the manager wait (F6).
+    ManagerNotRead,
+    /// Roles that are given (R1, P7).
+    RolesGiven {
+        /// Their numbers.
+        roles: Vec<i64>,
+    },
+    /// Roles that we gave and take back (R4).
+    RolesTaken {
+        /// Their numbers.
+        roles: Vec<i64>,
+    },
+    /// A role follows from having no manager (R2).
+    NoManager {
+        /// Which.
+        role: UserRoleId,
+    },
+    /// A group that gives a role or a seat could not be judged: what it gave stays (P3, R4).
+    GroupUnknown {
+        /// The group.
+        group: Arc<str>,
+        /// Why.
+        why: WhyUnknown,
+    },
+    /// The agent holds a role that makes agents inactive (R5).
+    InactiveRole {
+        /// Which.
+        role: i64,
+    },
+    /// The agent does not hold such a role any more (R5).
+    InactiveRoleGone,
+    /// Joins a board, or sits there in another role from now on (R3).
+    JoinsBoard {
+        /// Which.
+        cab: CabId,
+        /// In which role.
+        role: Option<CabRoleId>,
+    },
+    /// Leaves a board that we put the person on (R3, R4).
+    LeavesBoard {
+        /// Which.
+        cab: CabId,
+    },
+    /// Our own API application logs in as this agent (R7).
+    OwnAgent,
+    /// The last active agent with an administrator role (R7).
+    LastAdministrator,
     /// Returned: enabled, restored or in scope again (L3).
     Returned,
     /// Inactive in Halo, but not by us, so it stays so (L3).
@@ -157,6 +224,16 @@ pub enum Reason {
     },
     /// The guard holds this deactivation (L4).
     HeldByGuard,
+    /// An administrator released this deactivation (L4).
+    Released {
+        /// The run that held it.
+        run: RunId,
+    },
+    /// An administrator rejected this deactivation (L4).
+    Rejected {
+        /// The run that held it.
+        run: RunId,
+    },
     /// The read was not complete, so nobody is deactivated (L5).
     ReadIncomplete,
     /// Already inactive in Halo.
@@ -164,15 +241,28 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The reason as one sentence.
-    pub fn sentence(&self) -> String {
+    /// The reason as one sentence about a record of this kind.
+    #[expect(clippy::too_many_lines, reason = "one arm for each reason, and nothing else")]
+    pub fn sentence(&self, kind: RecordKind) -> String {
         match self {
-            Reason::PlacedBy { mapping } => format!("Mapping \"{mapping}\" places this person."),
-            Reason::NoMappingMatches => "No mapping matches this person.".into(),
+            Reason::PlacedBy { mapping } => match kind {
+                RecordKind::User => format!("Mapping \"{mapping}\" places this person."),
+                RecordKind::Agent => format!("Mapping \"{mapping}\" makes this person an agent."),
+            },
+            Reason::NoMappingMatches => match kind {
+                RecordKind::User => "No mapping matches this person.".into(),
+                RecordKind::Agent => "No agents mapping matches this person.".into(),
+            },
+            Reason::AgentOnly { mapping } => format!(
+                "No user mapping matches, and mapping \"{mapping}\" names no user_site_id: only the agent is imported."
+            ),
             Reason::MappingBroken { mapping, group, why } => format!(
                 "Mapping \"{mapping}\" could not be judged: {}. Nothing is taken from anybody because of it.",
-                group_unknown(group, *why)
+                unknown(group, *why)
             ),
+            Reason::GroupUnknown { group, why } => {
+                format!("Roles and seats of a group stay as they are: {}.", unknown(group, *why))
+            }
             Reason::NotReadYet => {
                 "Known only as a group member or a manager; Entra has not delivered the account yet.".into()
             }
@@ -183,21 +273,53 @@ impl Reason {
             Reason::MissingInEntra => "Not among the people of a complete full read.".into(),
             Reason::AccountDisabled => "The Entra account is disabled.".into(),
             Reason::LeftActive { setting } => {
-                format!("The Halo record stays as it is: the setting {setting} says so.")
+                format!("The Halo {kind} stays as it is: the setting {setting} says so.")
+            }
+            Reason::Returned => format!("Returned, so the Halo {kind} is made active again."),
+            Reason::InactiveByOthers => {
+                format!("The Halo {kind} is inactive, but not by this product, so it stays inactive.")
+            }
+            Reason::ReactivateOff => {
+                format!("Returned, but the Halo {kind} stays inactive: the setting $.sync.reactivate says so.")
+            }
+            Reason::HeldByGuard => format!(
+                "Unusually many {kind}s would be deactivated within a day; an administrator has to release it."
+            ),
+            Reason::Released { run } => format!(
+                "An administrator released this deactivation, which run {run} held."
+            ),
+            Reason::Rejected { run } => format!(
+                "An administrator rejected this deactivation, which run {run} held; the Halo {kind} stays active."
+            ),
+            Reason::ReadIncomplete => {
+                "The directory was not read completely, so nobody is deactivated by this run.".into()
+            }
+            Reason::AlreadyInactive => format!("The Halo {kind} is inactive already."),
+            Reason::OwnAgent => "This product's own API application logs in as this agent, so it is never deactivated. Give the application another agent first.".into(),
+            Reason::LastAdministrator => "This is the last active agent with an administrator role, so it is never deactivated. Make somebody else an administrator first.".into(),
+            Reason::InactiveRole { role } => format!(
+                "Holds agent role {role}, which makes agents inactive ($.roles.inactive_agent_role_ids)."
+            ),
+            Reason::InactiveRoleGone => {
+                "Holds no role any more that makes agents inactive, so the Halo agent is made active again.".into()
             }
             Reason::CreateOff => {
-                "Nobody in Halo fits, and this connection creates nobody (create is off).".into()
+                format!("No Halo {kind} fits, and this connection creates nobody ($.create is off).")
             }
-            Reason::Linked { user } => format!("Linked to Halo {user}."),
-            Reason::Found { user, how } => format!("Halo {user} fits: {}.", found_by(how)),
-            Reason::NobodyFound => "Nobody in Halo fits.".into(),
+            Reason::Linked { record } => format!("Linked to Halo {record}."),
+            Reason::Found { record, how } => format!("Halo {record} fits: {}.", found_by(how)),
+            Reason::NobodyFound => format!("No Halo {kind} fits."),
             Reason::SeveralFound { candidates } => format!(
-                "Several Halo users fit ({}); an administrator has to choose.",
+                "Several Halo {kind}s fit ({}); an administrator has to choose.",
                 list(candidates)
             ),
-            Reason::ClaimedByOthers { user, others } => format!(
-                "Halo {user} also fits {}; an administrator has to choose.",
+            Reason::ClaimedByOthers { record, others } => format!(
+                "Halo {record} also fits {}; an administrator has to choose.",
                 list(others)
+            ),
+            Reason::CreateChosen => format!("An administrator chose that a new Halo {kind} is made."),
+            Reason::KeptUnlinked => format!(
+                "An administrator cut the link to a Halo {kind}; it stays so until a link is set."
             ),
             Reason::SiteIsMade { name } => format!("The site \"{name}\" does not exist yet and is made."),
             Reason::Moves { from } => format!("Moves from site {from}."),
@@ -207,23 +329,33 @@ impl Reason {
             Reason::ValueMissing { field } => {
                 format!("Halo needs a value for {field}, and the mapped source has none.")
             }
-            Reason::Returned => "Returned, so the Halo record is made active again.".into(),
-            Reason::InactiveByOthers => {
-                "Inactive in Halo, but not by this product, so it stays inactive.".into()
+            Reason::AgentComesFirst => {
+                "The agent is made first; then the user record names it.".into()
             }
-            Reason::ReactivateOff => {
-                "Returned, but the Halo record stays inactive: the setting sync.reactivate says so.".into()
+            Reason::ManagerNotAgent { field } => format!(
+                "{field} waits: the manager is not an agent in Halo. It follows by itself when that changes."
+            ),
+            Reason::ManagerNotRead => {
+                "Fields that show the manager wait until Entra has delivered the manager.".into()
             }
-            Reason::NothingToChange => "Halo already has all that it should have.".into(),
+            Reason::RolesGiven { roles } => format!("Gets {kind} {}.", numbered("role", roles)),
+            Reason::RolesTaken { roles } => format!(
+                "Loses {kind} {}, which this product gave.",
+                numbered("role", roles)
+            ),
+            Reason::NoManager { role } => format!("Has no manager in Entra, so user role {role} applies."),
+            Reason::JoinsBoard { cab, role: None } => {
+                format!("Joins CAB {cab}; boards are written at the end of the run.")
+            }
+            Reason::JoinsBoard { cab, role: Some(role) } => {
+                format!("Joins CAB {cab} in role {role}; boards are written at the end of the run.")
+            }
+            Reason::LeavesBoard { cab } => {
+                format!("Leaves CAB {cab}, where this product put the person; boards are written at the end of the run.")
+            }
+            Reason::NothingToChange => format!("The Halo {kind} already has all that it should have."),
             Reason::FieldsDiffer { count: 1 } => "One field differs.".into(),
             Reason::FieldsDiffer { count } => format!("{count} fields differ."),
-            Reason::HeldByGuard => {
-                "This run would deactivate unusually many people; an administrator has to release it.".into()
-            }
-            Reason::ReadIncomplete => {
-                "The directory was not read completely, so nobody is deactivated by this run.".into()
-            }
-            Reason::AlreadyInactive => "The Halo record is inactive already.".into(),
         }
     }
 }
@@ -234,7 +366,7 @@ impl Outcome {
         match self {
             Outcome::Matched => "matches".into(),
             Outcome::NotInGroup { group } => format!("not a member of \"{group}\""),
-            Outcome::GroupUnknown { group, why } => group_unknown(group, *why),
+            Outcome::GroupUnknown { group, why } => unknown(group, *why),
             Outcome::External => "external people are excluded".into(),
             Outcome::NotExternal => "only external people are taken".into(),
             Outcome::Condition { field, test, saw, .. } if saw.is_empty() => {
@@ -248,7 +380,7 @@ impl Outcome {
     }
 }
 
-fn group_unknown(group: &str, why: WhyUnknown) -> String {
+fn unknown(group: &str, why: WhyUnknown) -> String {
     match why {
         WhyUnknown::NotResolved => {
             format!("Entra has no group \"{group}\", or several; name it by its object id")
@@ -265,6 +397,11 @@ fn found_by(how: &LinkedBy) -> String {
         LinkedBy::Fields { entra, halo } => format!("its {halo} equals {entra}"),
         LinkedBy::Administrator => "an administrator chose it".into(),
     }
+}
+
+fn numbered(what: &str, numbers: &[i64]) -> String {
+    let plural = if numbers.len() == 1 { "" } else { "s" };
+    format!("{what}{plural} {}", list(numbers))
 }
 
 fn list<T: ToString>(items: &[T]) -> String {

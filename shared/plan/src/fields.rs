@@ -6,12 +6,13 @@ pub mod transforms;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::slice;
 
-use crate::document::{Empty, FieldRow, RowTarget, Source, WriteMode};
+use crate::document::{Empty, FieldRow, Source, WriteMode};
 use crate::explain::Reason;
 use crate::facts::{Facts, Value};
+use crate::ids::{ObjectId, RecordId, SiteId};
 use crate::link::{FieldChange, Fields, HaloValue, Target};
 
 /// Name under which the last sign-in stands among the properties (D8).
@@ -32,7 +33,12 @@ pub enum ManagerView<'a> {
     /// Entra says that there is none.
     None,
     /// The manager's own facts.
-    Known(&'a Facts),
+    Known {
+        /// They.
+        facts: &'a Facts,
+        /// The agent that the manager is.
+        agent: Option<RecordId>,
+    },
     /// There is one, but the facts are not here yet: rows that name the manager are neither written
     /// nor cleared until they arrive.
     NotReadYet,
@@ -93,7 +99,7 @@ pub fn read<'a>(source: &'a Source, view: &View<'a>) -> Values<'a> {
     match source {
         Source::Property(name) => property(view.facts, name, Kind::Any),
         Source::Manager(name) => match view.manager {
-            ManagerView::Known(manager) => property(manager, name, Kind::Any),
+            ManagerView::Known { facts, .. } => property(facts, name, Kind::Any),
             ManagerView::None | ManagerView::NotReadYet => one(None),
         },
         Source::PrimaryAddress => property(view.facts, "proxyAddresses", Kind::PrimaryAddress),
@@ -120,64 +126,205 @@ fn is_blank(text: &str) -> bool {
     text.trim_start().is_empty()
 }
 
+/// Something that is written of a record, made ready.
+#[derive(Debug)]
+pub struct Column<'a> {
+    /// Where it goes.
+    pub target: Target,
+    /// The length that Halo allows, in UTF-16 units as its database counts; `None` = not limited.
+    pub limit: Option<usize>,
+    /// Where it comes from.
+    pub feed: Feed<'a>,
+}
+
+/// Where a column's value comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Feed<'a> {
+    /// A field row.
+    Row(&'a FieldRow),
+    /// The agent that the person's manager is, as a row asks for it (F6).
+    ManagersAgent(&'a FieldRow),
+    /// The site of the mapping (P6).
+    Site,
+    /// The object id, always written (F7).
+    ObjectId,
+    /// The tenant, always written (F7).
+    Tenant,
+    /// The agent that the person is (P1).
+    Agent,
+    /// The last sign-in (D8).
+    LastSignIn,
+    /// The kind of licence (P7).
+    Licence,
+}
+
+impl Feed<'_> {
+    /// Whether the value is the manager's agent.
+    pub fn points_at_manager(&self) -> bool {
+        matches!(self, Feed::ManagersAgent(_))
+    }
+}
+
+impl Column<'_> {
+    /// A field that is written whatever the rows say.
+    pub fn own(name: &str, feed: Feed<'static>) -> Self {
+        Self { target: Target::field(name), limit: None, feed }
+    }
+}
+
+/// What the columns are filled from, besides the person's facts.
+#[derive(Clone, Copy, Debug)]
+pub struct Filling<'a> {
+    /// Who.
+    pub id: ObjectId,
+    /// The person's facts and the manager.
+    pub view: View<'a>,
+    /// The tenant.
+    pub tenant: &'a str,
+    /// The site, for users.
+    pub site: Option<SiteId>,
+    /// The agent that the person is, for users.
+    pub agent: Option<RecordId>,
+    /// Halo's number for the licence, for agents; `None` = as it is.
+    pub licence: Option<i64>,
+}
+
 /// What a target should hold, and when it is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wish {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wish<'a> {
+    /// Where.
+    pub target: &'a Target,
     /// The value; an empty text clears the target.
-    pub value: HaloValue,
+    pub value: Wanted<'a>,
     /// When (F5).
     pub write: WriteMode,
 }
 
-/// What the rows of a list want of a record.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
-    /// By target; a target that is to be left as it is does not stand here.
-    pub wishes: BTreeMap<Target, Wish>,
-    /// Values that do not fit their field, which are therefore no wishes (F8).
-    pub problems: Vec<Reason>,
+/// A wished value, borrowed where it can be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wanted<'a> {
+    /// Text.
+    Text(Cow<'a, str>),
+    /// A number.
+    Int(i64),
 }
 
-/// Evaluates the rows. `limit` gives the length that Halo allows a target, in UTF-16 units as its
-/// database counts; `None` = not limited. A custom field whose id is not pinned yet wants nothing.
-pub fn wanted(
-    rows: &[FieldRow],
-    view: &View<'_>,
-    limit: impl Fn(&Target) -> Option<usize>,
-) -> Wanted {
-    let mut wanted = Wanted::default();
-    for row in rows {
-        let Some(target) = target(&row.to) else { continue };
-        let Some(text) = text(row, view) else { continue };
-        if let Some((length, limit)) = too_long(&text, limit(&target)) {
-            let field = target.to_string();
-            wanted.problems.push(Reason::ValueTooLong { field, length, limit });
-        } else {
-            let wish = Wish { value: HaloValue::Text(text), write: row.write };
-            wanted.wishes.insert(target, wish);
+impl Wanted<'_> {
+    fn into_value(self) -> HaloValue {
+        match self {
+            Wanted::Text(text) => HaloValue::Text(text.into_owned()),
+            Wanted::Int(number) => HaloValue::Int(number),
         }
     }
-    wanted
+
+    /// Halo writes a reference to nobody as 0.
+    fn is_nothing(&self) -> bool {
+        match self {
+            Wanted::Text(text) => is_blank(text),
+            Wanted::Int(number) => *number == 0,
+        }
+    }
+
+    /// Sources give text, also for a target that Halo answers as a number or a switch.
+    fn is(&self, held: &HaloValue) -> bool {
+        match (self, held) {
+            (Wanted::Text(text), HaloValue::Text(held)) => text.trim() == held.trim(),
+            (Wanted::Int(number), HaloValue::Int(held)) => number == held,
+            (Wanted::Text(text), held) => text.trim() == held.to_string(),
+            (Wanted::Int(number), held) => held.to_string().trim() == number.to_string(),
+        }
+    }
 }
 
-fn target(to: &RowTarget) -> Option<Target> {
-    match to {
-        RowTarget::Field(name) => Some(Target::field(name)),
-        RowTarget::Custom { id, .. } => id.map(Target::Custom),
+/// What the columns want of a record, in order of the targets; a target that is to be left as it is
+/// does not stand here. `Err` = values that do not fit their field (F8).
+pub fn wishes<'a>(
+    columns: &'a [Column<'a>],
+    from: &Filling<'a>,
+    notes: &mut Vec<Reason>,
+) -> Result<Vec<Wish<'a>>, Vec<Reason>> {
+    let mut wishes = Vec::with_capacity(columns.len());
+    let mut problems = Vec::new();
+    for column in columns {
+        let Some((value, write)) = value(column, from, notes) else { continue };
+        let over = match &value {
+            Wanted::Text(text) => too_long(text, column.limit),
+            Wanted::Int(_) => None,
+        };
+        if let Some((length, limit)) = over {
+            let field = column.target.to_string();
+            problems.push(Reason::ValueTooLong { field, length, limit });
+        } else {
+            wishes.push(Wish { target: &column.target, value, write });
+        }
+    }
+    if problems.is_empty() { Ok(wishes) } else { Err(problems) }
+}
+
+fn value<'a>(
+    column: &'a Column<'a>,
+    from: &Filling<'a>,
+    notes: &mut Vec<Reason>,
+) -> Option<(Wanted<'a>, WriteMode)> {
+    let always = |value| Some((value, WriteMode::Always));
+    let number = |number: Option<i64>| number.and_then(|it| always(Wanted::Int(it)));
+    match column.feed {
+        Feed::Row(row) => Some((Wanted::Text(text(row, &from.view, notes)?), row.write)),
+        Feed::ManagersAgent(row) => {
+            let value = managers_agent(row, &from.view, &column.target, notes)?;
+            Some((Wanted::Int(value), row.write))
+        }
+        Feed::Site => number(from.site.map(|site| site.0)),
+        Feed::Agent => number(from.agent.map(|agent| agent.id)),
+        Feed::Licence => number(from.licence),
+        Feed::ObjectId => always(Wanted::Text(from.id.to_string().into())),
+        Feed::Tenant => always(Wanted::Text(from.tenant.into())),
+        Feed::LastSignIn => {
+            let date = from.view.facts.text(LAST_SIGN_IN).and_then(halo_date)?;
+            always(Wanted::Text(date.into()))
+        }
+    }
+}
+
+/// The manager's agent; 0 clears the field where the row says so and there is no manager (F5, F6).
+fn managers_agent(
+    row: &FieldRow,
+    view: &View<'_>,
+    target: &Target,
+    notes: &mut Vec<Reason>,
+) -> Option<i64> {
+    match view.manager {
+        ManagerView::Known { agent: Some(agent), .. } => Some(agent.id),
+        ManagerView::Known { agent: None, .. } | ManagerView::NotReadYet => {
+            notes.push(Reason::ManagerNotAgent { field: target.to_string() });
+            None
+        }
+        ManagerView::None => (row.empty == Empty::Clears).then_some(0),
     }
 }
 
 /// What a row wants written; `None` = leave the target as it is (F5, F6).
-fn text(row: &FieldRow, view: &View<'_>) -> Option<String> {
+fn text<'a>(row: &'a FieldRow, view: &View<'a>, notes: &mut Vec<Reason>) -> Option<Cow<'a, str>> {
     if matches!(view.manager, ManagerView::NotReadYet)
         && row.from.iter().any(|source| matches!(source, Source::Manager(_)))
     {
+        if !notes.contains(&Reason::ManagerNotRead) {
+            notes.push(Reason::ManagerNotRead);
+        }
         return None;
     }
-    let values = row.from.iter().flat_map(|source| field_values(source, view));
-    match (transforms::run(&row.transforms, values), row.empty) {
+    let written = match row.from.as_slice() {
+        [source] if row.transforms.is_empty() && *source != Source::AllAddresses => {
+            read(source, view).next().map(Cow::Borrowed)
+        }
+        sources => {
+            let values = sources.iter().flat_map(|source| field_values(source, view));
+            transforms::run(&row.transforms, values).map(Cow::Owned)
+        }
+    };
+    match (written, row.empty) {
         (Some(text), _) => Some(text),
-        (None, Empty::Clears) => Some(String::new()),
+        (None, Empty::Clears) => Some(Cow::Borrowed("")),
         (None, Empty::Leaves) => None,
     }
 }
@@ -208,48 +355,57 @@ pub enum Record<'a> {
 }
 
 /// What must be sent so that the record is as wished: only what differs (H3), in order of the
-/// targets. Text is the same if it differs only in white space at its ends, and nothing is the same
-/// as empty.
-pub fn changes(wishes: &BTreeMap<Target, Wish>, record: Record<'_>) -> Vec<FieldChange> {
-    wishes.iter().filter_map(|(target, wish)| change(target, wish, record)).collect()
+/// targets, in which the wishes stand. Text is the same if it differs only in white space at its ends,
+/// and nothing is the same as empty.
+pub fn changes(wishes: Vec<Wish<'_>>, record: Record<'_>) -> Vec<FieldChange> {
+    let mut held = match record {
+        Record::New => None,
+        Record::Known(fields) => Some(fields.iter().peekable()),
+    };
+    let mut changes = Vec::new();
+    for wish in wishes {
+        let before = held.as_mut().and_then(|held| {
+            while held.next_if(|(target, _)| *target < wish.target).is_some() {}
+            held.next_if(|(target, _)| *target == wish.target).map(|(_, value)| value)
+        });
+        changes.extend(change(wish, before, matches!(record, Record::New)));
+    }
+    changes
 }
 
-fn change(target: &Target, wish: &Wish, record: Record<'_>) -> Option<FieldChange> {
-    let before = match record {
-        Record::New => None,
-        Record::Known(fields) => fields.get(target),
-    };
+fn change(wish: Wish<'_>, before: Option<&HaloValue>, is_new: bool) -> Option<FieldChange> {
     let held = before.filter(|value| !holds_nothing(value));
-    let due = match (record, wish.write) {
-        (Record::New, _) | (Record::Known(_), WriteMode::Always) => true,
-        (Record::Known(_), WriteMode::OnCreate) => false,
-        (Record::Known(_), WriteMode::IfEmpty) => held.is_none(),
+    let due = match wish.write {
+        _ if is_new => true,
+        WriteMode::Always => true,
+        WriteMode::OnCreate => false,
+        WriteMode::IfEmpty => held.is_none(),
     };
     let differs = match held {
-        None => !holds_nothing(&wish.value),
-        Some(held) => !same(held, &wish.value),
+        // A new record gets numbers also where they are Halo's default, which nobody documents.
+        None => !wish.value.is_nothing() || (is_new && matches!(wish.value, Wanted::Int(_))),
+        Some(held) => !wish.value.is(held),
     };
     (due && differs).then(|| FieldChange {
-        field: target.clone(),
+        field: wish.target.clone(),
         before: before.cloned(),
-        after: wish.value.clone(),
+        after: wish.value.into_value(),
     })
+}
+
+/// A moment as Graph writes it (`2026-01-15T10:17:06Z`) as Halo writes it: without a zone, which means
+/// UTC. `None` for what is no moment, and for Halo's "never", any year up to 1900.
+pub fn halo_date(graph: &str) -> Option<String> {
+    let moment: jiff::Timestamp = graph.trim().parse().ok()?;
+    let date = jiff::tz::Offset::UTC.to_datetime(moment);
+    (date.year() > 1900).then(|| date.strftime("%Y-%m-%dT%H:%M:%S").to_string())
 }
 
 fn holds_nothing(value: &HaloValue) -> bool {
     match value {
         HaloValue::Text(text) => is_blank(text),
+        // Halo writes a reference to nobody as 0.
+        HaloValue::Int(0) => true,
         HaloValue::Bool(_) | HaloValue::Int(_) | HaloValue::Ids(_) => value.is_empty(),
-    }
-}
-
-fn same(a: &HaloValue, b: &HaloValue) -> bool {
-    match (a, b) {
-        (HaloValue::Text(a), HaloValue::Text(b)) => a.trim() == b.trim(),
-        // Sources give text, also for a target that Halo answers as a number or a switch.
-        (HaloValue::Text(text), other) | (other, HaloValue::Text(text)) => {
-            text.trim() == other.to_string()
-        }
-        _ => a == b,
     }
 }

@@ -1,6 +1,7 @@
 //! The groups that the rules name, with those inside them, and who counts as a member (P3).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,17 +39,6 @@ pub enum GroupState {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Groups(pub BTreeMap<ObjectId, Group>);
 
-/// Whether a person is a member of the group that a rule names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Membership {
-    /// Yes.
-    Member,
-    /// No.
-    NotMember,
-    /// Nobody can say: the rule is broken, and nobody may lose anything by it.
-    Unknown(WhyUnknown),
-}
-
 /// Why a group's membership is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -61,44 +51,70 @@ pub enum WhyUnknown {
     Gone,
 }
 
+/// The group that a rule names, made ready: who counts as a member of it.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// What people know it by: the document's name, else Entra's, else the id.
+    pub label: Arc<str>,
+    members_of: Result<BTreeSet<ObjectId>, WhyUnknown>,
+}
+
+impl Named {
+    /// Whether somebody whose direct groups are `direct` counts as a member; an error = nobody can
+    /// say: the rule is broken, and nobody may lose anything by it.
+    pub fn has(&self, direct: &BTreeSet<ObjectId>) -> Result<bool, WhyUnknown> {
+        let groups = self.members_of.as_ref().map_err(|why| *why)?;
+        Ok(direct.iter().any(|group| groups.contains(group)))
+    }
+}
+
 impl Groups {
-    /// Whether somebody whose direct groups are `direct` is a member of `wanted`.
-    pub fn membership(&self, direct: &BTreeSet<ObjectId>, wanted: &GroupRef) -> Membership {
-        let Some(id) = wanted.id else {
-            return Membership::Unknown(WhyUnknown::NotResolved);
-        };
-        match self.0.get(&id).map(|group| group.state) {
-            None | Some(GroupState::Unread) => Membership::Unknown(WhyUnknown::NotRead),
-            Some(GroupState::Gone) => Membership::Unknown(WhyUnknown::Gone),
-            Some(GroupState::Read) if self.reaches(direct, id, wanted.nesting) => {
-                Membership::Member
-            }
-            Some(GroupState::Read) => Membership::NotMember,
+    /// Makes a rule's group ready.
+    pub fn named(&self, wanted: &GroupRef) -> Named {
+        Named { label: self.label(wanted), members_of: self.members_of(wanted) }
+    }
+
+    fn label(&self, wanted: &GroupRef) -> Arc<str> {
+        let read = || Some(&self.0.get(&wanted.id?)?.name).filter(|name| !name.is_empty());
+        match (wanted.name.as_ref().or_else(read), wanted.id) {
+            (Some(name), _) => name.as_str().into(),
+            (None, Some(id)) => id.to_string().into(),
+            (None, None) => "".into(),
         }
     }
 
-    /// Walks from the person's groups towards their parents; a group is visited once, so groups
-    /// that contain each other do no harm.
-    fn reaches(&self, direct: &BTreeSet<ObjectId>, wanted: ObjectId, nesting: Nesting) -> bool {
-        if direct.contains(&wanted) {
-            return true;
+    /// The groups whose direct members count.
+    fn members_of(&self, wanted: &GroupRef) -> Result<BTreeSet<ObjectId>, WhyUnknown> {
+        let id = wanted.id.ok_or(WhyUnknown::NotResolved)?;
+        match self.0.get(&id).map(|group| group.state) {
+            None | Some(GroupState::Unread) => Err(WhyUnknown::NotRead),
+            Some(GroupState::Gone) => Err(WhyUnknown::Gone),
+            Some(GroupState::Read) => Ok(match wanted.nesting {
+                Nesting::Direct => BTreeSet::from([id]),
+                Nesting::Nested => self.inside(id),
+            }),
         }
-        if nesting == Nesting::Direct {
-            return false;
-        }
-        let mut seen: BTreeSet<ObjectId> = BTreeSet::new();
-        let mut todo: Vec<ObjectId> = direct.iter().copied().collect();
-        while let Some(id) = todo.pop() {
-            if id == wanted {
-                return true;
+    }
+
+    /// A group with all groups inside it; ends also where groups contain each other.
+    fn inside(&self, id: ObjectId) -> BTreeSet<ObjectId> {
+        let mut inside = BTreeSet::from([id]);
+        loop {
+            let more: Vec<ObjectId> = self
+                .0
+                .iter()
+                .filter(|(id, group)| {
+                    group.state != GroupState::Gone
+                        && !inside.contains(id)
+                        && !group.parents.is_disjoint(&inside)
+                })
+                .map(|(id, _)| *id)
+                .collect();
+            if more.is_empty() {
+                return inside;
             }
-            if seen.insert(id)
-                && let Some(group) = self.0.get(&id).filter(|group| group.state != GroupState::Gone)
-            {
-                todo.extend(&group.parents);
-            }
+            inside.extend(more);
         }
-        false
     }
 }
 
@@ -127,24 +143,21 @@ mod tests {
             (id(5), group(GroupState::Unread, &[])),
         ]));
         let cases = [
-            (3, 1, Nesting::Nested, Membership::Member),
-            (3, 1, Nesting::Direct, Membership::NotMember),
-            (1, 1, Nesting::Direct, Membership::Member),
-            (1, 3, Nesting::Nested, Membership::NotMember),
-            (4, 1, Nesting::Nested, Membership::NotMember),
-            (1, 4, Nesting::Direct, Membership::Unknown(WhyUnknown::Gone)),
-            (1, 5, Nesting::Direct, Membership::Unknown(WhyUnknown::NotRead)),
-            (1, 9, Nesting::Direct, Membership::Unknown(WhyUnknown::NotRead)),
+            (3, 1, Nesting::Nested, Ok(true)),
+            (3, 1, Nesting::Direct, Ok(false)),
+            (1, 1, Nesting::Direct, Ok(true)),
+            (1, 3, Nesting::Nested, Ok(false)),
+            (4, 1, Nesting::Nested, Ok(false)),
+            (1, 4, Nesting::Direct, Err(WhyUnknown::Gone)),
+            (1, 5, Nesting::Direct, Err(WhyUnknown::NotRead)),
+            (1, 9, Nesting::Direct, Err(WhyUnknown::NotRead)),
         ];
         for (direct, wanted, nesting, expected) in cases {
             let wanted_ref = GroupRef { name: None, id: Some(id(wanted)), nesting };
-            let got = groups.membership(&BTreeSet::from([id(direct)]), &wanted_ref);
+            let got = groups.named(&wanted_ref).has(&BTreeSet::from([id(direct)]));
             assert_eq!(got, expected, "{direct} in {wanted} {nesting:?}");
         }
         let unresolved = GroupRef { name: Some("x".into()), id: None, nesting: Nesting::Direct };
-        assert_eq!(
-            groups.membership(&BTreeSet::new(), &unresolved),
-            Membership::Unknown(WhyUnknown::NotResolved)
-        );
+        assert_eq!(groups.named(&unresolved).has(&BTreeSet::new()), Err(WhyUnknown::NotResolved));
     }
 }

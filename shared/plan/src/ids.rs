@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -130,7 +131,7 @@ macro_rules! text_id {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The text itself.
@@ -151,7 +152,7 @@ macro_rules! text_id {
             fn from_str(text: &str) -> Result<Self, NotAnId> {
                 let letters = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
                 if letters && (1..=40).contains(&text.len()) && !text.starts_with('-') {
-                    Ok(Self(text.to_owned()))
+                    Ok(Self(text.into()))
                 } else {
                     Err(NotAnId::new(text, $expected))
                 }
@@ -168,7 +169,7 @@ macro_rules! text_id {
 
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.0
+                id.0.as_ref().to_owned()
             }
         }
     };
@@ -226,6 +227,41 @@ impl RecordKind {
 impl fmt::Display for RecordKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+/// Something of each kind of record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PerKind<T> {
+    /// Of users.
+    pub user: T,
+    /// Of agents.
+    pub agent: T,
+}
+
+impl<T> PerKind<T> {
+    /// That of one kind.
+    pub const fn of(&self, kind: RecordKind) -> &T {
+        match kind {
+            RecordKind::User => &self.user,
+            RecordKind::Agent => &self.agent,
+        }
+    }
+
+    /// That of one kind, to be changed.
+    pub const fn of_mut(&mut self, kind: RecordKind) -> &mut T {
+        match kind {
+            RecordKind::User => &mut self.user,
+            RecordKind::Agent => &mut self.agent,
+        }
+    }
+
+    /// The same for both kinds.
+    pub fn both(value: T) -> Self
+    where
+        T: Clone,
+    {
+        Self { user: value.clone(), agent: value }
     }
 }
 

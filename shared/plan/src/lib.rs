@@ -3,6 +3,7 @@
 //! Nothing here waits, reads a clock, the environment or a network, logs, or draws a random number;
 //! the same input gives the same bytes. Whoever carries a decision out has nothing left to choose.
 
+pub mod boards;
 pub mod budget;
 pub mod catalogue;
 pub mod conditions;
@@ -21,5 +22,7 @@ pub mod matching;
 pub mod message;
 pub mod placement;
 pub mod reading;
+pub mod roles;
+pub mod rules;
 pub mod schedule;
 pub mod tally;

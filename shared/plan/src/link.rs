@@ -1,14 +1,16 @@
-//! Our record that a person is a Halo user, with what we last wrote there.
+//! The link: our record of who a person is in Halo, with what we last wrote there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use crate::ids::{CustomFieldId, RecordId};
+use crate::ids::{CabId, CabRoleId, CustomFieldId, MappingId, RecordId, RecordKind, RunId};
 
-/// A field of a Halo user that an import writes.
+/// A field of a Halo record that an import writes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Target {
@@ -67,9 +69,9 @@ impl From<Target> for String {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum HaloValue {
-    /// `inactive`.
+    /// `inactive`, `isdisabled`.
     Bool(bool),
-    /// `site_id`: written as an integer, although Halo answers floats.
+    /// `site_id`, `linked_agent_id`: written as an integer, although Halo answers floats.
     Int(i64),
     /// Text; empty = no value.
     Text(String),
@@ -135,23 +137,78 @@ pub enum LinkedBy {
     Administrator,
 }
 
-/// Who made the Halo record what it is now, as far as activity goes (L3).
+/// Whether a record is active, and who made it so (L3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activity {
     /// Active.
     Active,
-    /// Inactive because we made it so: a return makes it active again.
+    /// Inactive because we made it so: a return makes it active again (L3).
     InactiveByUs,
+    /// Inactive because of a role that it holds (R5): losing the role makes it active again.
+    InactiveByRole,
     /// Inactive when we met it: left alone.
     InactiveByOthers,
 }
 
-/// Person X is Halo user Y.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+impl Activity {
+    /// Whether the record is active.
+    pub fn is_active(self) -> bool {
+        self == Activity::Active
+    }
+}
+
+/// Who a person is in Halo, and what else of ours is there for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
-    /// The Halo user.
-    pub user: RecordId,
+    /// The user record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<Linked>,
+    /// The agent record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Linked>,
+    /// Places on change advisory boards, as far as we have to do with them (R3).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub seats: BTreeMap<CabId, Seat>,
+    /// What an administrator chose for records that are not linked (M3, M7).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub choices: BTreeMap<RecordKind, Choice>,
+    /// What an administrator said of a held deactivation (L4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruling: Option<Ruling>,
+    /// What is about to be sent to Halo; cleared when its outcome is stored (M6, R4).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub intents: BTreeMap<RecordKind, Intent>,
+}
+
+impl Link {
+    /// The record of one kind.
+    pub const fn of(&self, kind: RecordKind) -> Option<&Linked> {
+        match kind {
+            RecordKind::User => self.user.as_ref(),
+            RecordKind::Agent => self.agent.as_ref(),
+        }
+    }
+
+    /// The place of the record of one kind.
+    pub const fn of_mut(&mut self, kind: RecordKind) -> &mut Option<Linked> {
+        match kind {
+            RecordKind::User => &mut self.user,
+            RecordKind::Agent => &mut self.agent,
+        }
+    }
+
+    /// Whether the person is anybody in Halo.
+    pub const fn is_linked(&self) -> bool {
+        self.user.is_some() || self.agent.is_some()
+    }
+}
+
+/// A person is this Halo record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Linked {
+    /// The record.
+    pub record: RecordId,
     /// How the link came to be.
     pub how: LinkedBy,
     /// Active or not, and who did it.
@@ -161,5 +218,93 @@ pub struct Link {
     pub image: Fields,
     /// The mapping that placed the person last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mapping: Option<crate::ids::MappingId>,
+    pub mapping: Option<MappingId>,
+    /// Roles that we gave; no others are ever taken away (R4).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub granted: BTreeSet<i64>,
+}
+
+/// A place on a change advisory board (R3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seat {
+    /// Who sits there.
+    pub record: RecordId,
+    /// In which role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<CabRoleId>,
+    /// Whose doing it is, and whether it is done.
+    pub state: SeatState,
+}
+
+/// Where a seat stands. Boards are written at the end of a run, one write for all who join or leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SeatState {
+    /// To be taken; whether somebody else gave it already is not known yet.
+    Joining,
+    /// Not there when we looked, so it is ours once it is written: known before the write, so that a
+    /// killed write is not taken for somebody else's.
+    JoiningOurs,
+    /// Given by us.
+    Ours,
+    /// Given by others: never taken away (R4).
+    Others,
+    /// Given by us, to be given back.
+    Leaving,
+}
+
+impl SeatState {
+    /// Whether the board has still to be written.
+    pub fn is_open(self) -> bool {
+        match self {
+            SeatState::Joining | SeatState::JoiningOurs | SeatState::Leaving => true,
+            SeatState::Ours | SeatState::Others => false,
+        }
+    }
+}
+
+/// What an administrator chose for a kind of record that is not linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    /// Make a new record, whoever fits.
+    Create,
+    /// Stay unlinked.
+    Unlinked,
+}
+
+/// What an administrator said of a person's held deactivation (L4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ruling {
+    /// Go ahead, or do not.
+    pub says: Says,
+    /// The run that held it.
+    pub run: RunId,
+    /// From then on it is as if nobody had said anything.
+    pub until: Timestamp,
+    /// Who said it.
+    pub by: String,
+}
+
+/// A ruling's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Says {
+    /// Deactivate.
+    Release,
+    /// Leave active.
+    Reject,
+}
+
+/// A write that was about to be sent: whoever finds it left by another worker knows that it may have
+/// happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Which worker, in which hold of its segment.
+    pub epoch: Uuid,
+    /// Whether a record was to be made.
+    pub creates: bool,
+    /// Roles that were to be given: found in Halo afterwards, they are ours (R4).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub grants: BTreeSet<i64>,
 }

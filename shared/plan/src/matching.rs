@@ -1,4 +1,4 @@
-//! Finding the Halo user that a person already is (M1–M5).
+//! Finding the Halo records that a person already is (M1–M5).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::MatchRow;
 use crate::facts::{Facts, Value};
-use crate::ids::{ObjectId, RecordId};
-use crate::link::LinkedBy;
+use crate::ids::{ObjectId, RecordId, RecordKind};
+use crate::link::{Fields, HaloValue, LinkedBy, Target};
 
 /// What is looked up in the index of Halo's users: a field and a value made comparable (M5).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,12 +30,14 @@ impl MatchKey {
     }
 }
 
-/// A Halo user as the index knows it. General Users and service accounts are not in the index (M4).
+/// A Halo record as the index knows it. General Users, service accounts and API-only agents are not in
+/// the index (M4).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Hit {
     /// Which record.
-    pub user: RecordId,
-    /// The object id that it carries, if any.
+    pub record: RecordId,
+    /// The object id of the person that it belongs to: a user carries it, of an agent only our own
+    /// links know it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object_id: Option<String>,
     /// Whether it is inactive in Halo; inactive records are matched too.
@@ -62,17 +64,54 @@ pub enum Match {
     Several(Vec<RecordId>),
 }
 
-/// All keys to ask for, in no particular order: one request to the index serves a whole batch.
-pub fn keys(id: ObjectId, facts: &Facts, rows: &[MatchRow]) -> BTreeSet<MatchKey> {
+/// All keys to ask for, in no particular order: one request to the index serves a whole batch. Users
+/// carry the object id, agents have no field for it.
+pub fn keys(
+    kind: RecordKind,
+    id: ObjectId,
+    facts: &Facts,
+    rows: &[MatchRow],
+) -> BTreeSet<MatchKey> {
     let by_rows = rows.iter().flat_map(|row| row_keys(row, facts));
-    MatchKey::new("azureoid", &id.to_string()).into_iter().chain(by_rows).collect()
+    let own = match kind {
+        RecordKind::User => MatchKey::new("azureoid", &id.to_string()),
+        RecordKind::Agent => None,
+    };
+    own.into_iter().chain(by_rows).collect()
+}
+
+/// Keys under which a record stands that was made with these fields: how an agent is looked for
+/// whose create was not answered (M6).
+pub fn keys_of_new(fields: &Fields) -> BTreeSet<MatchKey> {
+    let key = |name: &str| MatchKey::new(name, &fields.get(&Target::field(name))?.to_string());
+    key("email").or_else(|| key("name")).into_iter().collect()
+}
+
+/// Whether a record is as we would have made it: every text that we would have sent is in it. With
+/// [`keys_of_new`] this tells our own new agent from another of the same address (M6).
+pub fn is_as_made(fields: &Fields, record: &Fields) -> bool {
+    fields.iter().all(|(target, value)| match value {
+        HaloValue::Text(text) => {
+            let held = record.get(target).map(ToString::to_string).unwrap_or_default();
+            held.trim() == text.trim()
+        }
+        HaloValue::Bool(_) | HaloValue::Int(_) | HaloValue::Ids(_) => true,
+    })
 }
 
 /// Finds the record among `hits`: by object id, then row by row; the first row with any hit decides.
-pub fn find(id: ObjectId, facts: &Facts, rows: &[MatchRow], hits: &Hits) -> Match {
-    let oid = id.to_string();
-    let own = MatchKey::new("azureoid", &oid).into_iter();
-    let carrying = collect(own, hits, |_| true);
+pub fn find(
+    kind: RecordKind,
+    id: ObjectId,
+    facts: &Facts,
+    rows: &[MatchRow],
+    hits: &Hits,
+) -> Match {
+    let own = match kind {
+        RecordKind::User => MatchKey::new("azureoid", &id.to_string()),
+        RecordKind::Agent => None,
+    };
+    let carrying = collect(own.into_iter(), hits, |_| true);
     if !carrying.is_empty() {
         return verdict(carrying, LinkedBy::ObjectId);
     }
@@ -105,7 +144,7 @@ fn collect(
     keys.filter_map(|key| hits.get(&key))
         .flatten()
         .filter(|hit| wanted(hit))
-        .map(|hit| (hit.user, hit.clone()))
+        .map(|hit| (hit.record, hit.clone()))
         .collect()
 }
 
@@ -115,7 +154,7 @@ fn verdict(found: BTreeMap<RecordId, Hit>, how: LinkedBy) -> Match {
         (None, _) => Match::None,
         (Some(hit), true) => Match::One { hit, how },
         (Some(last), false) => {
-            Match::Several(found.into_iter().map(|hit| hit.user).chain([last.user]).collect())
+            Match::Several(found.into_iter().map(|hit| hit.record).chain([last.record]).collect())
         }
     }
 }
@@ -153,7 +192,7 @@ mod tests {
         let mut hits = Hits::new();
         for (id, field, value, oid) in users {
             let object_id = (!oid.is_empty()).then(|| (*oid).to_owned());
-            let hit = Hit { user: RecordId::user(*id), object_id, inactive: false };
+            let hit = Hit { record: RecordId::user(*id), object_id, inactive: false };
             hits.entry(MatchKey::new(field, value).unwrap()).or_default().push(hit);
         }
         hits
@@ -161,12 +200,15 @@ mod tests {
 
     fn found(users: &[User]) -> String {
         let person = facts(&[("userPrincipalName", "Ada@x.example"), ("mail", " ADA@x.example ")]);
-        match find(ME.parse().unwrap(), &person, &rows(), &index(users)) {
+        match find(RecordKind::User, ME.parse().unwrap(), &person, &rows(), &index(users)) {
             Match::None => "none".into(),
-            Match::Several(ids) => format!("several {ids:?}"),
-            Match::One { hit, how: LinkedBy::ObjectId } => format!("{} by id", hit.user),
+            Match::Several(ids) => {
+                let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+                format!("several {}", ids.join(", "))
+            }
+            Match::One { hit, how: LinkedBy::ObjectId } => format!("{} by id", hit.record.id),
             Match::One { hit, how: LinkedBy::Fields { halo, .. } } => {
-                format!("{} by {halo}", hit.user)
+                format!("{} by {halo}", hit.record.id)
             }
             Match::One { how, .. } => panic!("{how:?}"),
         }
@@ -203,12 +245,12 @@ mod tests {
             (
                 "M3 several",
                 &[(6, "login", "ada@x.example", ""), (7, "login", "ada@x.example", "")],
-                "several [RecordId::user(6), RecordId::user(7)]",
+                "several user 6, user 7",
             ),
             (
                 "M3 several with the same object id",
                 &[(8, "azureoid", ME, ME), (9, "azureoid", ME, ME)],
-                "several [RecordId::user(8), RecordId::user(9)]",
+                "several user 8, user 9",
             ),
         ];
         for (name, users, expected) in cases {
@@ -220,7 +262,7 @@ mod tests {
     fn empty_never_matches_empty() {
         // M5: a person without a mail, a record without a mail.
         assert_eq!(MatchKey::new("emailaddress", "  "), None);
-        let keys = keys(ME.parse().unwrap(), &facts(&[("mail", " ")]), &rows());
+        let keys = keys(RecordKind::User, ME.parse().unwrap(), &facts(&[("mail", " ")]), &rows());
         assert_eq!(keys.len(), 1, "only the object id is asked for");
     }
 }

@@ -1,27 +1,59 @@
-//! Placement: which mapping takes a person, and the site that the user record goes to (P1–P6).
+//! Placement: which mappings take a person, and the site that the user record goes to (P1–P6).
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
 use crate::conditions::{folded, holds};
-use crate::document::{ExternalUsers, GroupRef, Mapping, Placement, Quantifier};
+use crate::document::{ExternalUsers, Mapping, Placement, Quantifier};
 use crate::explain::{Outcome, Tried};
 use crate::facts::{Facts, Presence, Value};
 use crate::fields::View;
-use crate::groups::{Groups, Membership, WhyUnknown};
-use crate::ids::{ClientId, MappingId, ObjectId, SiteId};
+use crate::groups::{Groups, Named, WhyUnknown};
+use crate::ids::{ClientId, MappingId, ObjectId, PerKind, RecordKind, SiteId};
 
-/// The mapping that took the person, and where it puts the user record.
+/// A mapping made ready: its group resolved, its conditions put into words.
+#[derive(Debug)]
+pub struct Ready<'a> {
+    mapping: &'a Mapping,
+    group: Option<Named>,
+    said: Vec<(Arc<str>, Arc<str>)>,
+}
+
+impl<'a> Ready<'a> {
+    /// Makes a mapping ready.
+    pub fn new(mapping: &'a Mapping, groups: &Groups) -> Self {
+        let said = mapping.conditions.iter().map(|condition| {
+            let (field, test) = condition.describe();
+            (field.into(), test.into())
+        });
+        Self {
+            mapping,
+            group: mapping.group.as_ref().map(|group| groups.named(group)),
+            said: said.collect(),
+        }
+    }
+
+    /// Which record the mapping is about: the agent for `agents`, else the user (P1).
+    pub fn kind(&self) -> RecordKind {
+        match self.mapping.target {
+            Placement::Agents { .. } => RecordKind::Agent,
+            Placement::Site { .. } | Placement::Organisation { .. } => RecordKind::User,
+        }
+    }
+}
+
+/// The mapping that took the person for a kind of record, and where it puts the user record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Placed<'a> {
     /// The mapping.
     pub mapping: &'a Mapping,
-    /// The site.
-    pub site: SiteChoice,
+    /// The site; `None` for the agent record, which stands on none.
+    pub site: Option<SiteChoice>,
 }
 
 /// A site by its id, or by a name for which the id is still to be looked up (P6).
@@ -38,118 +70,129 @@ pub enum SiteChoice {
     },
 }
 
+/// A mapping whose group is not known, with that group.
+pub type Broken = (MappingId, Arc<str>, WhyUnknown);
+
+/// What came of trying the mappings for one kind of record.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found<'a> {
+    /// The mapping that matched.
+    pub placed: Option<Placed<'a>>,
+    /// Mappings before the match whose group is not known. Any of them might have taken the person,
+    /// so nothing may be taken from the person because of this trail (P3).
+    pub broken: Vec<Broken>,
+}
+
 /// What came of trying the mappings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trail<'a> {
-    /// Every mapping tried, in order; the last one matched if any did.
+    /// Every mapping tried, in order.
     pub tried: Vec<Tried>,
-    /// The mapping that matched.
-    pub placed: Option<Placed<'a>>,
-    /// Mappings before the match whose group is not known, with that group. Any of them might have
-    /// taken the person, so nothing may be taken from the person because of this trail (P3).
-    pub broken: Vec<(MappingId, String, WhyUnknown)>,
+    /// What it means for each kind of record.
+    pub found: PerKind<Found<'a>>,
 }
 
-/// Tries the user mappings (`site`, `organisation`) of `mappings`, which stand in the order of
-/// [`crate::document::Document::by_rank`], until one matches.
-pub fn place_user<'a>(mappings: &[&'a Mapping], view: &View<'_>, groups: &Groups) -> Trail<'a> {
-    let mut trail = Trail::default();
-    for mapping in mappings {
-        let Some(verdict) = try_user(mapping, view, groups) else { continue };
-        let outcome = match verdict {
+/// Tries mappings, which stand in the order of [`crate::document::Document::by_rank`], until one
+/// matches for each `wanted` kind of record (P1). An agent whom no user mapping takes is a user of the
+/// agents mapping's `user_site_id`.
+pub fn place<'a>(mappings: &[Ready<'a>], view: &View<'_>, wanted: PerKind<bool>) -> Trail<'a> {
+    let mut trail = Trail { tried: Vec::with_capacity(mappings.len()), ..Trail::default() };
+    let mut open = wanted;
+    for ready in mappings.iter().filter(|ready| *wanted.of(ready.kind())) {
+        let kind = ready.kind();
+        if !open.of(kind) {
+            continue;
+        }
+        let found = trail.found.of_mut(kind);
+        let outcome = match ready.attempt(view) {
             Ok(site) => {
-                trail.placed = Some(Placed { mapping, site });
+                found.placed = Some(Placed { mapping: ready.mapping, site });
+                *open.of_mut(kind) = false;
                 Outcome::Matched
             }
             Err(outcome) => outcome,
         };
         if let Outcome::GroupUnknown { group, why } = &outcome {
-            trail.broken.push((mapping.id.clone(), group.clone(), *why));
+            found.broken.push((ready.mapping.id.clone(), group.clone(), *why));
         }
-        trail.tried.push(Tried { mapping: mapping.id.clone(), outcome });
-        if trail.placed.is_some() {
+        trail.tried.push(Tried { mapping: ready.mapping.id.clone(), outcome });
+        if !open.user && !open.agent {
             break;
         }
+    }
+    if wanted.user && trail.found.user.placed.is_none() {
+        trail.found.user.placed = trail.found.agent.placed.as_ref().and_then(user_of_agent);
     }
     trail
 }
 
-/// Where a user mapping puts the person, or the first part that fails; `None` = no user mapping.
-fn try_user(
-    mapping: &Mapping,
-    view: &View<'_>,
-    groups: &Groups,
-) -> Option<Result<SiteChoice, Outcome>> {
-    match &mapping.target {
-        Placement::Agents { .. } => None,
-        Placement::Site { site_id } => {
-            Some(parts_hold(mapping, view, groups).map(|()| SiteChoice::Id(*site_id)))
+/// Where the user record of an agent goes whom no user mapping takes.
+fn user_of_agent<'a>(agent: &Placed<'a>) -> Option<Placed<'a>> {
+    match agent.mapping.target {
+        Placement::Agents { user_site_id } => {
+            let site = Some(SiteChoice::Id(user_site_id?));
+            Some(Placed { mapping: agent.mapping, site })
         }
-        Placement::Organisation { client_id, site_from, default_site_id } => Some(
-            parts_hold(mapping, view, groups)
-                .and_then(|()| named_site(*client_id, site_from, *default_site_id, view.facts)),
-        ),
+        Placement::Site { .. } | Placement::Organisation { .. } => None,
     }
 }
 
-/// Whether group, external rule and conditions hold, looked at in this order (P2).
-fn parts_hold(mapping: &Mapping, view: &View<'_>, groups: &Groups) -> Result<(), Outcome> {
-    if let Some(group) = &mapping.group {
-        in_group(group, view.facts, groups)?;
-    }
-    let external = view.facts.external();
-    match mapping.external_users {
-        ExternalUsers::Exclude if external => Err(Outcome::External),
-        ExternalUsers::Only if !external => Err(Outcome::NotExternal),
-        ExternalUsers::Exclude | ExternalUsers::Only | ExternalUsers::Include => {
-            conditions_hold(mapping, view)
+impl Ready<'_> {
+    /// Where the mapping puts the person, or the first part that fails: group, external rule,
+    /// conditions, site, looked at in this order (P2).
+    fn attempt(&self, view: &View<'_>) -> Result<Option<SiteChoice>, Outcome> {
+        if let Some(group) = &self.group {
+            in_group(group, view.facts)?;
         }
+        let external = view.facts.external();
+        match self.mapping.external_users {
+            ExternalUsers::Exclude if external => return Err(Outcome::External),
+            ExternalUsers::Only if !external => return Err(Outcome::NotExternal),
+            ExternalUsers::Exclude | ExternalUsers::Only | ExternalUsers::Include => {}
+        }
+        self.conditions_hold(view)?;
+        match &self.mapping.target {
+            Placement::Agents { .. } => Ok(None),
+            Placement::Site { site_id } => Ok(Some(SiteChoice::Id(*site_id))),
+            Placement::Organisation { client_id, site_from, default_site_id } => {
+                named_site(*client_id, site_from, *default_site_id, view.facts).map(Some)
+            }
+        }
+    }
+
+    fn conditions_hold(&self, view: &View<'_>) -> Result<(), Outcome> {
+        let mut failures = self
+            .mapping
+            .conditions
+            .iter()
+            .enumerate()
+            .map(|(index, condition)| holds(condition, view).err().map(|saw| (index, saw)));
+        let failure = match self.mapping.quantifier {
+            Quantifier::All => failures.find_map(|failure| failure),
+            // The first one that holds ends the fold without a failure.
+            Quantifier::Any => failures.try_fold(None, |_, failure| failure.map(Some)).flatten(),
+        };
+        let Some((index, saw)) = failure else { return Ok(()) };
+        let (field, test) = self.said[index].clone();
+        Err(Outcome::Condition { index, field, test, saw: saw.0 })
     }
 }
 
-fn in_group(wanted: &GroupRef, facts: &Facts, groups: &Groups) -> Result<(), Outcome> {
-    match groups.membership(counting(facts), wanted) {
-        Membership::Member => Ok(()),
-        Membership::NotMember => Err(Outcome::NotInGroup { group: label(wanted, groups) }),
-        Membership::Unknown(why) => {
-            Err(Outcome::GroupUnknown { group: label(wanted, groups), why })
-        }
+fn in_group(group: &Named, facts: &Facts) -> Result<(), Outcome> {
+    match group.has(counting(facts)) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Outcome::NotInGroup { group: group.label.clone() }),
+        Err(why) => Err(Outcome::GroupUnknown { group: group.label.clone(), why }),
     }
 }
 
 /// The memberships that count: those of a deleted person are only kept for a restore (L6).
-fn counting(facts: &Facts) -> &BTreeSet<ObjectId> {
+pub fn counting(facts: &Facts) -> &BTreeSet<ObjectId> {
     static NONE: BTreeSet<ObjectId> = BTreeSet::new();
     match facts.presence {
         Presence::SoftDeleted | Presence::Purged => &NONE,
         Presence::Unread | Presence::Present | Presence::Missing => &facts.groups,
     }
-}
-
-/// What people know the group by: the document's name, else Entra's, else the id.
-fn label(wanted: &GroupRef, groups: &Groups) -> String {
-    let read = || Some(&groups.0.get(&wanted.id?)?.name).filter(|name| !name.is_empty());
-    match (wanted.name.as_ref().or_else(read), wanted.id) {
-        (Some(name), _) => name.clone(),
-        (None, Some(id)) => id.to_string(),
-        (None, None) => String::new(),
-    }
-}
-
-fn conditions_hold(mapping: &Mapping, view: &View<'_>) -> Result<(), Outcome> {
-    let mut failures = mapping
-        .conditions
-        .iter()
-        .enumerate()
-        .map(|(index, condition)| holds(condition, view).err().map(|saw| (index, saw)));
-    let failure = match mapping.quantifier {
-        Quantifier::All => failures.find_map(|failure| failure),
-        // The first one that holds ends the fold without a failure.
-        Quantifier::Any => failures.try_fold(None, |_, failure| failure.map(Some)).flatten(),
-    };
-    let Some((index, saw)) = failure else { return Ok(()) };
-    let (field, test) = mapping.conditions[index].describe();
-    Err(Outcome::Condition { index, field, test, saw: saw.0 })
 }
 
 fn named_site(
@@ -162,7 +205,7 @@ fn named_site(
     match default {
         _ if !name.is_empty() => Ok(SiteChoice::Named { client, name }),
         Some(site) => Ok(SiteChoice::Id(site)),
-        None => Err(Outcome::NoSite { field: site_from.to_owned() }),
+        None => Err(Outcome::NoSite { field: site_from.into() }),
     }
 }
 

@@ -1,0 +1,494 @@
+//! What happens to one record of a person, user or agent: looked for, made, taken over, kept right,
+//! made inactive, made active again.
+
+use std::collections::BTreeSet;
+
+use super::activity::{
+    Leave, disabled_is_inactive, inactive_role, leave_to_deactivate, switch, switched,
+};
+use super::{Action, Case, Create, KnownRecord, Need, Part, Verb, Write};
+use crate::document::OutOfScope;
+use crate::explain::Reason;
+use crate::fields::{self, Filling, Record, Wish};
+use crate::ids::{MappingId, RecordId, RecordKind, SiteId};
+use crate::link::{Activity, Choice, Fields, HaloValue, Linked, LinkedBy, Target};
+use crate::matching::{self, Hit, Match};
+use crate::placement::{Found, Placed, SiteChoice};
+use crate::roles;
+use crate::rules::{RecordRules, Rules, licence_number};
+
+/// One record in the making: whom it is about, and the reasons so far.
+struct Draft<'a> {
+    rules: &'a Rules<'a>,
+    case: &'a Case<'a>,
+    kind: RecordKind,
+    /// The agent that the person is, for the user record.
+    agent: Option<RecordId>,
+    mapping: Option<MappingId>,
+    reasons: Vec<Reason>,
+}
+
+/// Decides about one kind of record of somebody whom Entra has.
+pub(super) fn part(
+    rules: &Rules<'_>,
+    case: &Case<'_>,
+    kind: RecordKind,
+    found: Found<'_>,
+    agent: Option<RecordId>,
+) -> Result<Part, Need> {
+    let Found { placed, broken } = found;
+    let linked = case.link.of(kind);
+    let stays = linked.is_some_and(|linked| {
+        let own = linked.mapping.as_ref();
+        broken.iter().any(|(mapping, ..)| placed.is_none() || Some(mapping) == own)
+    });
+    let reasons = broken.into_iter().map(|(mapping, group, why)| Reason::MappingBroken {
+        mapping,
+        group,
+        why,
+    });
+    let draft = Draft { rules, case, kind, agent, mapping: None, reasons: reasons.collect() };
+    match (linked, placed) {
+        (Some(linked), placed) if !case.view.facts.enabled() && draft.disabled_is_inactive() => {
+            let mut draft = draft;
+            draft.mapping = placed.map(|placed| placed.mapping.id.clone());
+            draft.reasons.push(Reason::AccountDisabled);
+            draft.deactivate(linked)
+        }
+        // The mapping that placed the person cannot be judged now: they stay where they are (P3).
+        (Some(linked), placed) if stays => {
+            let mut draft = draft;
+            draft.mapping = placed.map(|placed| placed.mapping.id.clone());
+            Ok(draft.end(Action::Unchanged, Reason::Linked { record: linked.record }))
+        }
+        (Some(linked), Some(placed)) => draft.placed_by(&placed).keep_right(&placed, linked),
+        (Some(linked), None) => draft.out_of_scope(linked),
+        (None, Some(placed)) => draft.placed_by(&placed).look_for(&placed),
+        (None, None) => Ok(draft.end(Action::NotInScope, Reason::NoMappingMatches)),
+    }
+}
+
+/// Decides about one kind of record of somebody whom Entra does not have (D5).
+pub(super) fn gone(
+    rules: &Rules<'_>,
+    case: &Case<'_>,
+    kind: RecordKind,
+    why: &Reason,
+) -> Result<Part, Need> {
+    let reasons = vec![why.clone()];
+    let draft = Draft { rules, case, kind, agent: None, mapping: None, reasons };
+    match case.link.of(kind) {
+        None => Ok(draft.done(Action::NotInScope)),
+        Some(linked) if *why == Reason::NotReadYet => {
+            Ok(draft.end(Action::Unchanged, Reason::Linked { record: linked.record }))
+        }
+        Some(linked) if rules.document.sync.deactivate_missing => draft.deactivate(linked),
+        Some(_) => Ok(draft.end(Action::Unchanged, left_active("$.sync.deactivate_missing"))),
+    }
+}
+
+fn left_active(setting: &str) -> Reason {
+    Reason::LeftActive { setting: setting.to_owned() }
+}
+
+impl<'a> Draft<'a> {
+    fn done(self, action: Action) -> Part {
+        Part { action, mapping: self.mapping, reasons: self.reasons }
+    }
+
+    fn end(mut self, action: Action, reason: Reason) -> Part {
+        self.reasons.push(reason);
+        self.done(action)
+    }
+
+    fn placed_by(mut self, placed: &Placed<'_>) -> Self {
+        self.mapping = Some(placed.mapping.id.clone());
+        self.reasons.push(Reason::PlacedBy { mapping: placed.mapping.id.clone() });
+        self
+    }
+
+    fn own(&self) -> &'a RecordRules<'a> {
+        self.rules.records.of(self.kind)
+    }
+
+    fn known(&self) -> &'a KnownRecord {
+        self.case.known.records.of(self.kind)
+    }
+
+    fn enabled(&self) -> bool {
+        self.case.view.facts.enabled()
+    }
+
+    fn disabled_is_inactive(&self) -> bool {
+        disabled_is_inactive(self.rules.document, self.kind)
+    }
+
+    /// A linked person whom no mapping matches (P8).
+    fn out_of_scope(mut self, linked: &Linked) -> Result<Part, Need> {
+        self.reasons.push(Reason::NoMappingMatches);
+        match self.rules.document.sync.out_of_scope {
+            OutOfScope::Leave => {
+                Ok(self.end(Action::Unchanged, left_active("$.sync.out_of_scope")))
+            }
+            OutOfScope::Deactivate => self.deactivate(linked),
+        }
+    }
+
+    fn deactivate(mut self, linked: &Linked) -> Result<Part, Need> {
+        self.reasons.push(Reason::Linked { record: linked.record });
+        if !linked.activity.is_active() {
+            return Ok(self.end(Action::Unchanged, Reason::AlreadyInactive));
+        }
+        match leave_to_deactivate(self.case, linked.record, &mut self.reasons)? {
+            Leave::Held => return Ok(self.done(Action::Held)),
+            Leave::Denied => return Ok(self.done(Action::Unchanged)),
+            Leave::Granted => {}
+        }
+        let write = Write {
+            verb: Verb::Deactivate,
+            record: linked.record,
+            links: None,
+            changes: vec![switched(self.kind, true)],
+            activity: Activity::InactiveByUs,
+            base: linked.image.clone(),
+            granted: linked.granted.clone(),
+            given: BTreeSet::new(),
+        };
+        Ok(self.end(Action::Write(write), Reason::FieldsDiffer { count: 1 }))
+    }
+
+    /// An unlinked person with a place: found in Halo, made there, or neither (M2, M3).
+    fn look_for(mut self, placed: &Placed<'_>) -> Result<Part, Need> {
+        let (id, facts, rows) = (self.case.id, self.case.view.facts, self.own().matching);
+        if let Some(record) = self.known().made {
+            let hit = Hit { record, object_id: None, inactive: false };
+            return self.adopt(placed, &hit, LinkedBy::Created);
+        }
+        match self.case.link.choices.get(&self.kind) {
+            Some(Choice::Unlinked) => return Ok(self.end(Action::NotInScope, Reason::KeptUnlinked)),
+            Some(Choice::Create) => {
+                self.reasons.push(Reason::CreateChosen);
+                return self.create(placed);
+            }
+            None => {}
+        }
+        let Some(hits) = &self.known().hits else {
+            return Err(Need::Matches(self.kind, matching::keys(self.kind, id, facts, rows)));
+        };
+        match matching::find(self.kind, id, facts, rows, hits) {
+            Match::Several(candidates) => {
+                let reason = Reason::SeveralFound { candidates: candidates.clone() };
+                Ok(self.undecided(candidates, reason))
+            }
+            Match::One { hit, how } => self.adopt(placed, &hit, how),
+            Match::None if !self.enabled() && !self.rules.document.sync.create_disabled => {
+                Ok(self.end(Action::NotInScope, Reason::AccountDisabled))
+            }
+            Match::None if self.rules.document.create => {
+                self.reasons.push(Reason::NobodyFound);
+                self.create(placed)
+            }
+            Match::None => Ok(self.end(Action::NotInScope, Reason::CreateOff)),
+        }
+    }
+
+    /// Several records fit, or several people one record. An administrator is asked to choose, but
+    /// not for a disabled account, which would not be imported anyway (L2).
+    fn undecided(mut self, candidates: Vec<RecordId>, reason: Reason) -> Part {
+        self.reasons.push(reason);
+        if self.enabled() {
+            self.done(Action::Conflict { candidates })
+        } else {
+            self.end(Action::NotInScope, Reason::AccountDisabled)
+        }
+    }
+
+    fn create(mut self, placed: &Placed<'_>) -> Result<Part, Need> {
+        let wishes = match self.wishes(placed, true)? {
+            Ok(wishes) => wishes,
+            Err(problems) => return Ok(self.invalid(problems)),
+        };
+        let roles = self.roles_wished(placed);
+        let roles = roles::of_new(&roles);
+        self.reasons.extend(roles.reasons());
+        let changes = fields::changes(wishes, Record::New).into_iter().chain(roles.change.clone());
+        let mut fields: Fields = changes.map(|change| (change.field, change.after)).collect();
+        if fields.get(&Target::field("name")).is_none_or(HaloValue::is_empty) {
+            return Ok(self.invalid(vec![Reason::ValueMissing { field: "name".into() }]));
+        }
+        let activity = if !self.enabled() && self.disabled_is_inactive() {
+            self.reasons.push(Reason::AccountDisabled);
+            Activity::InactiveByUs
+        } else if let Some(role) = inactive_role(self.rules, self.kind, roles.after.as_ref()) {
+            self.reasons.push(Reason::InactiveRole { role });
+            Activity::InactiveByRole
+        } else {
+            Activity::Active
+        };
+        if !activity.is_active() {
+            fields.insert(switch(self.kind), HaloValue::Bool(true));
+        }
+        let count = fields.len();
+        let create = Create { fields, activity, granted: roles.granted };
+        Ok(self.end(Action::Create(create), Reason::FieldsDiffer { count }))
+    }
+
+    fn invalid(mut self, problems: Vec<Reason>) -> Part {
+        self.reasons.extend(problems);
+        self.done(Action::Invalid)
+    }
+
+    /// Takes an existing record as the person's (M2).
+    fn adopt(mut self, placed: &Placed<'_>, hit: &Hit, how: LinkedBy) -> Result<Part, Need> {
+        let found = hit.record;
+        if how != LinkedBy::Created {
+            let claims = self.known().claims.as_ref().ok_or(Need::Claims(found))?;
+            if !claims.is_empty() {
+                let others = claims.iter().copied().collect();
+                let reason = Reason::ClaimedByOthers { record: found, others };
+                return Ok(self.undecided(vec![found], reason));
+            }
+        }
+        let wishes = match self.wishes(placed, false)? {
+            Ok(wishes) => wishes,
+            Err(problems) => return Ok(self.invalid(problems)),
+        };
+        let Some(record) = &self.known().record else {
+            return Err(Need::Record(found, self.targets()));
+        };
+        let inactive = record.get(&switch(self.kind)) == Some(&HaloValue::Bool(true));
+        self.reasons.push(Reason::Found { record: found, how: how.clone() });
+        let intent = self.case.link.intents.get(&self.kind);
+        let ours = intent.is_some_and(|intent| intent.creates);
+        let activity = match (inactive, ours) {
+            (false, _) => Activity::Active,
+            (true, true) => Activity::InactiveByUs,
+            (true, false) => Activity::InactiveByOthers,
+        };
+        let before = Linked {
+            record: found,
+            how,
+            activity,
+            image: record.clone(),
+            mapping: None,
+            granted: BTreeSet::new(),
+        };
+        self.write(placed, &before, wishes, record.clone(), Links::Now)
+    }
+
+    /// A linked person with a place: kept right, moved, made active again, or made inactive.
+    fn keep_right(mut self, placed: &Placed<'_>, linked: &Linked) -> Result<Part, Need> {
+        self.reasons.push(Reason::Linked { record: linked.record });
+        if !self.enabled() {
+            self.reasons.push(Reason::AccountDisabled);
+        }
+        let wishes = match self.wishes(placed, false)? {
+            Ok(wishes) => wishes,
+            Err(problems) => return Ok(self.invalid(problems)),
+        };
+        let base = self.base(placed, linked, &wishes)?;
+        self.write(placed, linked, wishes, base, Links::Already)
+    }
+
+    /// What we know of a linked record. It is asked for first where a row that writes only into an
+    /// empty field meets one that we never read (F5), and before roles change, because others may have
+    /// given some meanwhile (R4).
+    fn base(
+        &self,
+        placed: &Placed<'_>,
+        linked: &Linked,
+        wishes: &[Wish<'_>],
+    ) -> Result<Fields, Need> {
+        let unread = wishes.iter().any(|wish| {
+            wish.write == crate::document::WriteMode::IfEmpty
+                && !linked.image.contains_key(wish.target)
+        });
+        let wished = roles::wished(self.rules, self.kind, &self.case.view, placed);
+        let held = held_roles(&linked.image);
+        let unsettled = self.own().has_roles && !roles::is_settled(&wished, held, linked);
+        if !unread && !unsettled {
+            return Ok(linked.image.clone());
+        }
+        let Some(record) = &self.known().record else {
+            return Err(Need::Record(linked.record, self.targets()));
+        };
+        let mut base = linked.image.clone();
+        for (target, value) in record {
+            base.entry(target.clone()).or_insert_with(|| value.clone());
+        }
+        let roles = roles::roles_target();
+        if let Some(value) = record.get(&roles) {
+            base.insert(roles, value.clone());
+        }
+        Ok(base)
+    }
+
+    /// The write that makes the record right, or nothing.
+    fn write(
+        mut self,
+        placed: &Placed<'_>,
+        linked: &Linked,
+        wishes: Vec<Wish<'_>>,
+        base: Fields,
+        links: Links,
+    ) -> Result<Part, Need> {
+        let mut changes = fields::changes(wishes, Record::Known(&base));
+        let roles = self.roles(placed, linked, &base);
+        changes.extend(roles.change.clone());
+        let (verb, activity) = match self.activity(linked, roles.after.as_ref())? {
+            Ok(Some(active)) => {
+                changes.push(switched(self.kind, !active.is_active()));
+                let verb = if active.is_active() { Verb::Reactivate } else { Verb::Deactivate };
+                (verb, active)
+            }
+            Ok(None) => (Verb::Update, linked.activity),
+            Err(Waits) => return Ok(self.done(Action::Held)),
+        };
+        let same = changes.is_empty() && roles.granted == linked.granted;
+        if same && links == Links::Already {
+            return Ok(self.end(Action::Unchanged, Reason::NothingToChange));
+        }
+        let site = Target::field("site_id");
+        let moved = changes.iter().find(|change| change.field == site);
+        if let Some(HaloValue::Int(from)) = moved.and_then(|change| change.before.as_ref()) {
+            self.reasons.push(Reason::Moves { from: SiteId(*from) });
+        }
+        self.reasons.extend(roles.reasons());
+        changes.sort_by(|a, b| a.field.cmp(&b.field));
+        let count = changes.len();
+        let write = Write {
+            verb,
+            record: linked.record,
+            links: (links == Links::Now).then(|| linked.how.clone()),
+            changes,
+            activity,
+            base,
+            granted: roles.granted,
+            given: roles.given,
+        };
+        let reason =
+            if count == 0 { Reason::NothingToChange } else { Reason::FieldsDiffer { count } };
+        Ok(self.end(Action::Write(write), reason))
+    }
+
+    /// Whether the record becomes active or inactive; `None` = it stays as it is.
+    fn activity(
+        &mut self,
+        linked: &Linked,
+        held: Option<&BTreeSet<i64>>,
+    ) -> Result<Result<Option<Activity>, Waits>, Need> {
+        let role = inactive_role(self.rules, self.kind, held);
+        let disabled = !self.enabled() && self.disabled_is_inactive();
+        let reactivate = self.rules.document.sync.reactivate;
+        match (linked.activity, role) {
+            (Activity::Active, _) if disabled || role.is_some() => {
+                if disabled {
+                    self.reasons.push(Reason::AccountDisabled);
+                }
+                self.reasons.extend(role.map(|role| Reason::InactiveRole { role }));
+                let leave = leave_to_deactivate(self.case, linked.record, &mut self.reasons)?;
+                let by = if disabled { Activity::InactiveByUs } else { Activity::InactiveByRole };
+                return Ok(match leave {
+                    Leave::Granted => Ok(Some(by)),
+                    Leave::Held => Err(Waits),
+                    Leave::Denied => Ok(None),
+                });
+            }
+            (Activity::Active, _) => {}
+            (Activity::InactiveByUs | Activity::InactiveByRole, Some(role)) => {
+                self.reasons.push(Reason::InactiveRole { role });
+            }
+            (Activity::InactiveByRole, None) if self.enabled() => {
+                self.reasons.push(Reason::InactiveRoleGone);
+                return Ok(Ok(Some(Activity::Active)));
+            }
+            (Activity::InactiveByUs, None) if self.enabled() && reactivate => {
+                self.reasons.push(Reason::Returned);
+                return Ok(Ok(Some(Activity::Active)));
+            }
+            (Activity::InactiveByUs, None) if self.enabled() => {
+                self.reasons.push(Reason::ReactivateOff);
+            }
+            (Activity::InactiveByUs | Activity::InactiveByRole, None) => {}
+            (Activity::InactiveByOthers, _) => self.reasons.push(Reason::InactiveByOthers),
+        }
+        Ok(Ok(None))
+    }
+
+    fn roles_wished(&mut self, placed: &Placed<'_>) -> roles::Wished {
+        let wished = roles::wished(self.rules, self.kind, &self.case.view, placed);
+        self.reasons.extend(wished.reasons.iter().cloned());
+        wished
+    }
+
+    /// What becomes of the roles of an existing record.
+    fn roles(&mut self, placed: &Placed<'_>, linked: &Linked, base: &Fields) -> roles::Outcome {
+        let as_is = |after: Option<&BTreeSet<i64>>| roles::Outcome {
+            after: after.cloned(),
+            granted: linked.granted.clone(),
+            ..roles::Outcome::default()
+        };
+        if !self.own().has_roles && linked.granted.is_empty() {
+            return as_is(None);
+        }
+        let wished = self.roles_wished(placed);
+        let held = held_roles(base);
+        if roles::is_settled(&wished, held, linked) {
+            return as_is(held);
+        }
+        let none = BTreeSet::new();
+        let intent = self.case.link.intents.get(&self.kind);
+        roles::outcome(&wished, held.unwrap_or(&none), &linked.granted, intent)
+    }
+
+    /// All that the record should have: mapped fields, the site, and the ids that are always written
+    /// (F7).
+    fn wishes(
+        &mut self,
+        placed: &Placed<'_>,
+        is_new: bool,
+    ) -> Result<Result<Vec<Wish<'a>>, Vec<Reason>>, Need> {
+        let site = match &placed.site {
+            None => None,
+            Some(SiteChoice::Id(site)) => Some(*site),
+            Some(SiteChoice::Named { client, name }) => {
+                let need = || Need::Site(*client, name.clone());
+                Some(self.case.known.site.ok_or_else(need)?)
+            }
+        };
+        let licence = licence_number(placed.mapping.licence_type).or(is_new.then_some(0));
+        let filling = Filling {
+            id: self.case.id,
+            view: self.case.view,
+            tenant: &self.rules.tenant,
+            site,
+            agent: self.agent,
+            licence,
+        };
+        Ok(fields::wishes(&self.own().columns, &filling, &mut self.reasons))
+    }
+
+    /// All fields that are compared.
+    fn targets(&self) -> BTreeSet<Target> {
+        let own = self.own();
+        let roles = own.has_roles.then(roles::roles_target);
+        own.columns.iter().map(|column| column.target.clone()).chain(roles).collect()
+    }
+}
+
+/// A deactivation that waits (L4, L5).
+struct Waits;
+
+/// Whether a write makes the link.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Links {
+    Now,
+    Already,
+}
+
+fn held_roles(fields: &Fields) -> Option<&BTreeSet<i64>> {
+    match fields.get(&roles::roles_target())? {
+        HaloValue::Ids(roles) => Some(roles),
+        HaloValue::Bool(_) | HaloValue::Int(_) | HaloValue::Text(_) => None,
+    }
+}
