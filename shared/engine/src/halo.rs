@@ -5,26 +5,31 @@
 //! | `budget` | how many requests may be made, shared through the store (H2) |
 //! | `token` | signing in |
 //! | `wire`, `error_text` | reading whatever Halo answers (H5) |
-//! | `users`, `search` | list, read, find, create and update users |
+//! | `records`, `values`, `search` | list, read, find, create and update users and agents |
+//! | `agent_roles` | roles of agents as the API wants them (R1) |
+//! | `owners` | whose agents the agents are (M2) |
 //! | `lists` | sites, clients, roles and custom fields as Halo has them |
 //! | `sites` | the site of a name, made exactly once (P6) |
-//! | `index` | all users by what they are matched by (H4) |
+//! | `index` | all users or agents by what they are matched by (H4) |
 //! | `check` | the connection test (H1) |
 //! | `rivals` | records that several workers change at once |
 //!
 //! A request is made once: whoever called decides by [`plan::failure::Failure::next`] when the step is
 //! tried again. The exception is a refused token, which is renewed and the request repeated, once.
 
+mod agent_roles;
 mod budget;
 mod check;
 mod error_text;
 pub mod index;
 mod lists;
+mod owners;
+mod records;
 mod rivals;
 mod search;
 pub mod sites;
 mod token;
-mod users;
+mod values;
 mod wire;
 
 use std::fmt;
@@ -41,7 +46,7 @@ use url::Url;
 pub use budget::{Priority, RequestLimit};
 pub use check::{ConnectedAs, EntityReport, TestReport};
 pub use lists::{CustomField, Named, Picker, Site};
-pub use users::{Created, Special, Updated, UserRecord, UserRow, UsersPage};
+pub use records::{Created, HaloRecord, RecordsPage, Row, Special, Updated};
 pub use wire::Record;
 
 use crate::clock::Clock;
@@ -73,7 +78,7 @@ pub struct Settings {
     pub limit: RequestLimit,
     /// Headers sent with every request, as some hosting arrangements want.
     pub extra_headers: HeaderMap,
-    /// How old the index of users may get before it is built anew (H4).
+    /// How old the index of users, and that of agents, may get before it is built anew (H4).
     pub index_max_age: SignedDuration,
 }
 
@@ -149,6 +154,7 @@ struct Shared {
     store: Store,
     tokens: Tokens,
     budget: Budget,
+    agent_roles: agent_roles::Known,
 }
 
 /// A request to the API, before it has a token.
@@ -185,7 +191,8 @@ impl Halo {
     /// A client on `http`, whose budget and index are in `store`.
     pub fn new(settings: Settings, http: reqwest::Client, store: Store) -> Self {
         let budget = Budget::new(settings.limit);
-        let shared = Shared { settings, http, store, tokens: Tokens::default(), budget };
+        let (tokens, agent_roles) = (Tokens::default(), agent_roles::Known::default());
+        let shared = Shared { settings, http, store, tokens, budget, agent_roles };
         Self { shared: Arc::new(shared), meter: Arc::default(), priority: Priority::default() }
     }
 

@@ -3,6 +3,7 @@
 use engine::halo::{Halo, Priority, RequestLimit};
 use plan::budget::Limits;
 use plan::failure::Kind;
+use plan::ids::RecordKind;
 use sandbox::halo::{Fault, LimitBody, RateLimit, RetryAfter};
 
 use super::{World, kind};
@@ -17,7 +18,7 @@ fn limited(world: &World) -> Halo {
 async fn spend(halo: &Halo) -> (usize, u32) {
     let mut made = 0;
     loop {
-        match halo.users_page(1).await {
+        match halo.page(RecordKind::User, 1).await {
             Ok(_) => made += 1,
             Err(error) => {
                 let kind = kind(error);
@@ -71,7 +72,7 @@ async fn waiting_as_told_is_enough() {
     let halo = limited(&world);
     let (_, wait) = spend(&halo).await;
     world.advance(i64::from(wait));
-    halo.users_page(1).await.unwrap();
+    halo.page(RecordKind::User, 1).await.unwrap();
 }
 
 #[tokio::test]
@@ -89,24 +90,30 @@ async fn a_429_stops_everybody() {
     for (retry_after, wait) in [(Some("45"), 46), (None, 61)] {
         let world = World::new().await;
         let (one, two) = (limited(&world), limited(&world));
-        one.users_page(1).await.unwrap();
+        one.page(RecordKind::User, 1).await.unwrap();
         let fault = Fault::Throttle { retry_after: retry_after.map(str::to_owned) };
         world.halo.fail_next("/api/users", "GET", 1, fault);
-        assert!(matches!(kind(one.users_page(1).await.unwrap_err()), Kind::Throttled { .. }));
+        assert!(matches!(
+            kind(one.page(RecordKind::User, 1).await.unwrap_err()),
+            Kind::Throttled { .. }
+        ));
         let asked = world.served.log.count();
         for halo in [&one, &two] {
-            assert_eq!(kind(halo.users_page(1).await.unwrap_err()), Kind::BudgetSpent { wait });
+            assert_eq!(
+                kind(halo.page(RecordKind::User, 1).await.unwrap_err()),
+                Kind::BudgetSpent { wait }
+            );
         }
         assert_eq!(world.served.log.count(), asked);
         world.advance(i64::from(wait));
-        two.users_page(1).await.unwrap();
+        two.page(RecordKind::User, 1).await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn without_a_limit_the_store_is_not_asked() {
     let world = World::new().await;
-    world.client().users_page(1).await.unwrap();
+    world.client().page(RecordKind::User, 1).await.unwrap();
     assert_eq!(world.store.operations(), 0);
 }
 
@@ -115,7 +122,7 @@ async fn the_budget_is_taken_in_batches() {
     let world = World::new().await;
     let halo = limited(&world);
     for _ in 0..4 {
-        halo.users_page(1).await.unwrap();
+        halo.page(RecordKind::User, 1).await.unwrap();
     }
     assert_eq!(world.store.operations(), 2, "one read and one write for five requests");
 }

@@ -1,6 +1,7 @@
 //! What each way of failing means, and that no secret gets out with it (H5).
 
 use plan::failure::Kind;
+use plan::ids::RecordKind;
 use sandbox::halo::{CLIENT_SECRET, Fault, LimitBody, Outage, RateLimit, RetryAfter};
 
 use super::{World, failure, kind};
@@ -47,20 +48,20 @@ async fn every_fault_has_its_kind() {
     let halo = world.client();
     for (fault, expected) in cases {
         world.halo.fail_next("/api/users", "GET", 1, fault.clone());
-        let failure = failure(halo.users_page(1).await.unwrap_err());
+        let failure = failure(halo.page(RecordKind::User, 1).await.unwrap_err());
         assert_eq!(failure.kind, expected, "{fault:?}");
         assert_eq!(failure.operation, "read Halo's users");
     }
-    halo.users_page(1).await.unwrap();
+    halo.page(RecordKind::User, 1).await.unwrap();
 }
 
 #[tokio::test]
 async fn an_outage_is_short_to_tell() {
     let world = World::new().await;
     let halo = world.client();
-    halo.users_page(1).await.unwrap();
+    halo.page(RecordKind::User, 1).await.unwrap();
     world.halo.turn(|knobs| knobs.outage = Outage::HtmlPage);
-    let told = halo.users_page(1).await.unwrap_err().to_string();
+    let told = halo.page(RecordKind::User, 1).await.unwrap_err().to_string();
     assert!(told.chars().count() < 800 && told.contains("HTTP 500"), "{told}");
 }
 
@@ -69,12 +70,12 @@ async fn no_secret_is_in_any_error() {
     // C4, H5: even if Halo, or something in front of it, sends it back.
     let world = World::new().await;
     let halo = world.client();
-    halo.users_page(1).await.unwrap();
+    halo.page(RecordKind::User, 1).await.unwrap();
     let echo =
         format!("client_secret={CLIENT_SECRET} Authorization: Bearer abc.def token eyJhbGci.e.e");
     for code in [400, 403, 500] {
         world.halo.fail_next("/api/users", "GET", 1, status(code, &echo));
-        let error = halo.users_page(1).await.unwrap_err();
+        let error = halo.page(RecordKind::User, 1).await.unwrap_err();
         let told = format!("{error} {error:?} {halo:?}");
         for secret in [CLIENT_SECRET, "abc.def", "eyJ"] {
             assert!(!told.contains(secret), "{told}");
@@ -91,11 +92,15 @@ async fn the_limit_of_halo_is_understood_as_it_comes() {
             let limit = RateLimit { requests: 2, seconds: 300, retry_after, body };
             world.halo.turn(|knobs| knobs.rate_limit = Some(limit));
             let halo = world.client();
-            halo.users_page(1).await.unwrap();
+            halo.page(RecordKind::User, 1).await.unwrap();
             let throttled = Kind::Throttled {
                 retry_after: (retry_after == RetryAfter::Seconds).then_some(300),
             };
-            assert_eq!(kind(halo.users_page(1).await.unwrap_err()), throttled, "{body:?}");
+            assert_eq!(
+                kind(halo.page(RecordKind::User, 1).await.unwrap_err()),
+                throttled,
+                "{body:?}"
+            );
         }
     }
 }

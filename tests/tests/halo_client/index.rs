@@ -6,7 +6,7 @@ use std::sync::Arc;
 use engine::halo::Halo;
 use engine::halo::index::{Built, Freshness, Live};
 use jiff::SignedDuration;
-use plan::ids::RecordId;
+use plan::ids::{RecordId, RecordKind};
 use plan::matching::Hit;
 use sandbox::halo::{Fault, RecordCount, UserRows};
 use sandbox::server::{Hook, Moment};
@@ -20,7 +20,7 @@ fn fields() -> BTreeSet<String> {
 
 /// Builds without ever running out of time.
 async fn build(world: &World, halo: &Halo) -> Live {
-    match halo.index().build_step(&fields(), world.deadline(3600)).await.unwrap() {
+    match halo.index(RecordKind::User).build_step(&fields(), world.deadline(3600)).await.unwrap() {
         Built::Ready(live) => live,
         Built::Reading(progress) => panic!("{progress:?}"),
     }
@@ -76,7 +76,7 @@ async fn everybody_is_found_whatever_halo_calls_a_page() {
                 ("login", "general user"),
                 ("login", "nobody"),
             ]);
-            let hits = halo.index().lookup(&live, &asked).await.unwrap();
+            let hits = halo.index(RecordKind::User).lookup(&live, &asked).await.unwrap();
             let expected = format!(
                 "azureoid={ADA}: {ada}*; emailaddress=p7@x.example: {} {gone}-; login=p229@x.example: {}",
                 ids[7], ids[229]
@@ -95,7 +95,7 @@ async fn a_fresh_index_is_not_built_again() {
     populate(&world, 5);
     let halo = world.client();
     let live = build(&world, &halo).await;
-    let (requests, index) = (world.served.log.count(), halo.index());
+    let (requests, index) = (world.served.log.count(), halo.index(RecordKind::User));
     assert_eq!(build(&world, &halo).await, live);
     assert_eq!(index.live(&fields(), Freshness::Fresh).await.unwrap(), Some(live.clone()));
     assert_eq!(world.served.log.count(), requests);
@@ -119,7 +119,7 @@ async fn a_build_goes_on_where_it_stopped() {
             world.halo.fail_next("/api/users", "GET", 1, Fault::TruncatedBody);
         }
         steps += 1;
-        match halo.index().build_step(&fields(), world.deadline(STEP)).await {
+        match halo.index(RecordKind::User).build_step(&fields(), world.deadline(STEP)).await {
             Ok(Built::Ready(live)) => break live,
             Ok(Built::Reading(progress)) => {
                 assert_eq!(progress.of, Some(450));
@@ -148,7 +148,7 @@ async fn two_builders_at_once_make_one_complete_index() {
     for live in [first, second] {
         for number in [0, 49, 50, 149, 229] {
             let asked = keys(&[("login", &format!("p{number}@x.example"))]);
-            let hits = one.index().lookup(&live, &asked).await.unwrap();
+            let hits = one.index(RecordKind::User).lookup(&live, &asked).await.unwrap();
             assert_eq!(shown(&hits), format!("login=p{number}@x.example: {}", ids[number]));
         }
     }
@@ -162,7 +162,9 @@ async fn a_killed_builder_loses_nothing() {
     for _ in 0..6 {
         let halo = world.client();
         let (deadline, asked) = (world.deadline(3600), world.served.log.count());
-        let task = tokio::spawn(async move { halo.index().build_step(&fields(), deadline).await });
+        let task = tokio::spawn(async move {
+            halo.index(RecordKind::User).build_step(&fields(), deadline).await
+        });
         while !task.is_finished() && world.served.log.count() < asked + 2 {
             tokio::task::yield_now().await;
         }
@@ -173,7 +175,7 @@ async fn a_killed_builder_loses_nothing() {
     let live = build(&world, &halo).await;
     for (number, id) in ids.iter().enumerate() {
         let asked = keys(&[("login", &format!("p{number}@x.example"))]);
-        let hits = halo.index().lookup(&live, &asked).await.unwrap();
+        let hits = halo.index(RecordKind::User).lookup(&live, &asked).await.unwrap();
         assert_eq!(shown(&hits), format!("login=p{number}@x.example: {id}"));
     }
 }
@@ -184,12 +186,13 @@ async fn nobody_is_missed_when_rows_move_between_pages() {
     let world = slow().await;
     let ids = populate(&world, 350);
     let halo = world.client();
-    let step = halo.index().build_step(&fields(), world.deadline(STEP)).await.unwrap();
+    let step =
+        halo.index(RecordKind::User).build_step(&fields(), world.deadline(STEP)).await.unwrap();
     assert!(matches!(step, Built::Reading(_)));
     let moved = keys(&[("login", "p200@x.example")]);
     remove(&world, ids[0]).await;
     let live = build(&world, &halo).await;
-    let hits = halo.index().lookup(&live, &moved).await.unwrap();
+    let hits = halo.index(RecordKind::User).lookup(&live, &moved).await.unwrap();
     assert_eq!(shown(&hits), format!("login=p200@x.example: {}", ids[200]));
 }
 
@@ -226,8 +229,11 @@ async fn repeated_rows_enter_once() {
     let halo = world.client();
     let live = build(&world, &halo).await;
     assert_eq!(live.users, 5);
-    let hits =
-        halo.index().lookup(&live, &keys(&[("login", "l3"), ("login", "l5")])).await.unwrap();
+    let hits = halo
+        .index(RecordKind::User)
+        .lookup(&live, &keys(&[("login", "l3"), ("login", "l5")]))
+        .await
+        .unwrap();
     assert_eq!(shown(&hits), "login=l3: 3; login=l5: 5");
 }
 
@@ -243,7 +249,12 @@ async fn older_versions_are_read_one_by_one_once() {
     let mut steps = 0;
     let live = loop {
         steps += 1;
-        match halo.index().build_step(&fields(), world.deadline(STEP)).await.unwrap() {
+        match halo
+            .index(RecordKind::User)
+            .build_step(&fields(), world.deadline(STEP))
+            .await
+            .unwrap()
+        {
             Built::Ready(live) => break live,
             Built::Reading(progress) => assert!(progress.details <= 12, "{progress:?}"),
         }
@@ -253,19 +264,20 @@ async fn older_versions_are_read_one_by_one_once() {
     assert_eq!(details(), 12);
     let asked = keys(&[("azureoid", ADA), ("login", "ada"), ("emailaddress", "b@x.example")]);
     let expected = format!("azureoid={ADA}: {ada}*; emailaddress=b@x.example: {bob}");
-    assert_eq!(shown(&halo.index().lookup(&live, &asked).await.unwrap()), expected);
+    assert_eq!(shown(&halo.index(RecordKind::User).lookup(&live, &asked).await.unwrap()), expected);
 
     // We link one and make another; neither is read again, nor is anybody else.
     let made = world.add(json!({ "name": "New", "login": "new", "azureoid": BOB }));
     for (user, oid) in [(ids[3], ADA), (made, BOB)] {
         let hit =
             Hit { user: RecordId::user(user), object_id: Some(oid.to_owned()), inactive: false };
-        halo.index().remember(&hit, &keys(&[("azureoid", oid)])).await.unwrap();
+        halo.index(RecordKind::User).remember(&hit, &keys(&[("azureoid", oid)])).await.unwrap();
     }
     world.advance(25 * 3600);
     let live = build(&world, &halo).await;
     assert_eq!(details(), 12);
-    let hits = halo.index().lookup(&live, &keys(&[("azureoid", BOB)])).await.unwrap();
+    let hits =
+        halo.index(RecordKind::User).lookup(&live, &keys(&[("azureoid", BOB)])).await.unwrap();
     assert_eq!(shown(&hits), format!("azureoid={BOB}: {made}*"));
 }
 
@@ -283,7 +295,7 @@ async fn details_stop_with_the_budget_and_go_on() {
     let halo = world.client_with(|settings| settings.limit = RequestLimit::Shared(limits));
     let mut waits = 0;
     let live = loop {
-        match halo.index().build_step(&fields(), world.deadline(3600)).await {
+        match halo.index(RecordKind::User).build_step(&fields(), world.deadline(3600)).await {
             Ok(Built::Ready(live)) => break live,
             Ok(Built::Reading(progress)) => panic!("{progress:?}"),
             Err(error) => {
@@ -303,7 +315,7 @@ async fn our_own_writes_are_known_at_once_and_outlive_a_build() {
     let world = slow().await;
     let ids = populate(&world, 350);
     let halo = world.client();
-    let index = halo.index();
+    let index = halo.index(RecordKind::User);
     let asked = keys(&[("azureoid", ADA), ("login", "p5@x.example"), ("login", "p300@x.example")]);
     let step = index.build_step(&fields(), world.deadline(STEP)).await.unwrap();
     assert!(matches!(step, Built::Reading(_)));

@@ -9,10 +9,10 @@
 mod budget;
 mod failures;
 mod index;
+mod records;
 mod search;
 mod sign_in;
 mod sites;
-mod users;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -132,7 +132,7 @@ fn shown(hits: &Hits) -> String {
     let users = |key: &MatchKey| {
         let of = |hit: &plan::matching::Hit| {
             let carries = if hit.object_id.is_some() { "*" } else { "" };
-            format!("{}{carries}{}", hit.user, if hit.inactive { "-" } else { "" })
+            format!("{}{carries}{}", hit.user.id, if hit.inactive { "-" } else { "" })
         };
         hits[key].iter().map(of).collect::<Vec<_>>().join(" ")
     };

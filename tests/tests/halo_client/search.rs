@@ -1,6 +1,7 @@
 //! Looking somebody up in Halo itself, above all after a create whose answer was lost (M6).
 
 use plan::failure::Kind;
+use plan::ids::RecordKind;
 use plan::link::{Fields, HaloValue, Target};
 use sandbox::halo::{AzureSearch, Fault, Halo, UserRows};
 use serde_json::json;
@@ -42,10 +43,10 @@ async fn a_create_whose_answer_was_lost_is_found() {
                 (Target::field("azureoid"), text(ADA)),
             ]);
             let halo = world.client();
-            let error = halo.create_user(&fields).await.unwrap_err();
+            let error = halo.create(RecordKind::User, &fields).await.unwrap_err();
             assert!(error.may_have_acted(), "{fault:?}: {error}");
             let wanted = keys(&[("azureoid", ADA), ("emailaddress", "ada@x.example")]);
-            let hits = halo.find_users(&wanted).await.unwrap();
+            let hits = halo.find(RecordKind::User, &wanted).await.unwrap();
             let writes = world.halo.writes();
             let expected = writes.iter().map(|made| {
                 let id = made.id;
@@ -73,7 +74,7 @@ async fn searches_find_more_than_was_asked_for_and_only_equality_counts() {
             ("emailaddress", "ada@x.example"),
             ("login", "Ada@x.example"),
         ]);
-        let hits = world.client().find_users(&wanted).await.unwrap();
+        let hits = world.client().find(RecordKind::User, &wanted).await.unwrap();
         let expected =
             format!("emailaddress=ada@x.example: {free}-; login=ada@x.example: {taken}*");
         assert_eq!(shown(&hits), expected, "{version:?}");
@@ -85,7 +86,7 @@ async fn fields_that_the_search_passes_over_are_asked_for_exactly() {
     let world = World::new().await;
     let id = world.add(json!({ "name": "A", "other1": "E-77" }));
     world.add(json!({ "name": "B", "other1": "E-778" }));
-    let hits = world.client().find_users(&keys(&[("other1", "e-77")])).await.unwrap();
+    let hits = world.client().find(RecordKind::User, &keys(&[("other1", "e-77")])).await.unwrap();
     assert_eq!(shown(&hits), format!("other1=e-77: {id}"));
 }
 
@@ -96,7 +97,7 @@ async fn an_answer_that_ignored_the_filter_finds_nobody() {
     let world = World::new().await;
     let fault = Fault::Status { code: 200, body: json!({ "users": rows }).to_string() };
     world.halo.fail_next("/api/users", "GET", 1, fault);
-    let hits = world.client().find_users(&keys(&[("azureoid", ADA)])).await.unwrap();
+    let hits = world.client().find(RecordKind::User, &keys(&[("azureoid", ADA)])).await.unwrap();
     assert!(hits.is_empty());
     assert_eq!(world.served.log.count(), 2, "nobody is read one by one");
 }
@@ -109,7 +110,7 @@ async fn a_search_without_end_is_an_error_and_not_a_no() {
         world.add(json!({ "name": format!("Ann {number}") }));
     }
     let halo = world.client_with(|settings| settings.page_size = 1000);
-    let error = halo.find_users(&keys(&[("name", "ann")])).await.unwrap_err();
+    let error = halo.find(RecordKind::User, &keys(&[("name", "ann")])).await.unwrap_err();
     assert!(matches!(kind(error), Kind::Malformed { .. }));
 }
 
@@ -128,6 +129,9 @@ async fn a_failed_search_is_an_error_and_not_a_no() {
         Fault::Status { code: 403, body: String::new() },
     ] {
         world.halo.fail_next("/api/users", "GET", 1, fault.clone());
-        assert!(halo.find_users(&keys(&[("azureoid", ADA)])).await.is_err(), "{fault:?}");
+        assert!(
+            halo.find(RecordKind::User, &keys(&[("azureoid", ADA)])).await.is_err(),
+            "{fault:?}"
+        );
     }
 }

@@ -3,7 +3,7 @@
 use engine::halo::{ConnectedAs, Halo, Picker};
 use engine::secrets::SecretString;
 use plan::failure::Kind;
-use plan::ids::{ClientId, RecordId, SiteId};
+use plan::ids::{ClientId, RecordId, RecordKind, SiteId};
 use sandbox::halo::{API_AGENT_ID, AgentList, Fault, WrongTenant};
 use serde_json::json;
 
@@ -14,14 +14,14 @@ async fn one_token_serves_until_it_is_old() {
     let world = World::new().await;
     let halo = world.client();
     let sign_ins = || world.requests("POST", "/auth/token");
-    let both = tokio::join!(halo.users_page(1), halo.users_page(2));
+    let both = tokio::join!(halo.page(RecordKind::User, 1), halo.page(RecordKind::User, 2));
     assert!(both.0.is_ok() && both.1.is_ok());
     assert_eq!(sign_ins(), 1, "asked for once, however many need it");
     world.advance(3400);
-    halo.users_page(1).await.unwrap();
+    halo.page(RecordKind::User, 1).await.unwrap();
     assert_eq!(sign_ins(), 1);
     world.advance(100);
-    halo.users_page(1).await.unwrap();
+    halo.page(RecordKind::User, 1).await.unwrap();
     assert_eq!(sign_ins(), 2, "renewed before it ends");
 }
 
@@ -30,11 +30,11 @@ async fn a_short_lived_token_is_still_used() {
     let world = World::new().await;
     world.halo.turn(|knobs| knobs.token_seconds = 60);
     let halo = world.client();
-    halo.users_page(1).await.unwrap();
-    halo.users_page(1).await.unwrap();
+    halo.page(RecordKind::User, 1).await.unwrap();
+    halo.page(RecordKind::User, 1).await.unwrap();
     assert_eq!(world.requests("POST", "/auth/token"), 1);
     world.advance(31);
-    halo.users_page(1).await.unwrap();
+    halo.page(RecordKind::User, 1).await.unwrap();
     assert_eq!(world.requests("POST", "/auth/token"), 2);
 }
 
@@ -42,20 +42,23 @@ async fn a_short_lived_token_is_still_used() {
 async fn a_revoked_token_is_renewed_once() {
     let world = World::new().await;
     let halo = world.client();
-    halo.users_page(1).await.unwrap();
+    halo.page(RecordKind::User, 1).await.unwrap();
     world.halo.revoke_tokens();
     assert!(three_at_once(&halo).await, "everybody goes on");
     assert_eq!(world.requests("POST", "/auth/token"), 2);
     let refuse = Fault::Status { code: 401, body: String::new() };
     world.halo.fail_next("/api/users", "GET", 2, refuse);
-    let kind = kind(halo.users_page(1).await.unwrap_err());
+    let kind = kind(halo.page(RecordKind::User, 1).await.unwrap_err());
     assert!(matches!(kind, Kind::Credentials { code: None, .. }), "{kind:?}");
     assert_eq!(world.requests("POST", "/auth/token"), 3);
 }
 
 async fn three_at_once(halo: &Halo) -> bool {
-    let (one, two, three) =
-        tokio::join!(halo.users_page(1), halo.users_page(1), halo.users_page(1));
+    let (one, two, three) = tokio::join!(
+        halo.page(RecordKind::User, 1),
+        halo.page(RecordKind::User, 1),
+        halo.page(RecordKind::User, 1)
+    );
     one.is_ok() && two.is_ok() && three.is_ok()
 }
 
@@ -72,7 +75,8 @@ async fn a_refused_sign_in_says_what_to_check() {
         (path, "HTTP 404"),
     ];
     for (halo, expected) in cases {
-        let Kind::Credentials { code: None, error } = kind(halo.users_page(1).await.unwrap_err())
+        let Kind::Credentials { code: None, error } =
+            kind(halo.page(RecordKind::User, 1).await.unwrap_err())
         else {
             panic!("{expected}")
         };
@@ -81,7 +85,7 @@ async fn a_refused_sign_in_says_what_to_check() {
     for knob in [WrongTenant::HtmlPage, WrongTenant::Empty] {
         world.halo.turn(|knobs| knobs.wrong_tenant = knob);
         let halo = world.client_with(|it| it.tenant = Some("elsewhere".to_owned()));
-        let told = halo.users_page(1).await.unwrap_err().to_string();
+        let told = halo.page(RecordKind::User, 1).await.unwrap_err().to_string();
         assert!(told.contains("check Halo's tenant"), "{told}");
     }
 }
@@ -101,13 +105,13 @@ async fn an_outage_of_the_sign_in_passes() {
     let halo = world.client();
     for fault in faults {
         world.halo.fail_next("/auth/token", "POST", 1, fault.clone());
-        let kind = kind(halo.users_page(1).await.unwrap_err());
+        let kind = kind(halo.page(RecordKind::User, 1).await.unwrap_err());
         assert!(
             !matches!(kind, Kind::Credentials { .. } | Kind::Refused { .. }),
             "{fault:?}: {kind:?}"
         );
     }
-    halo.users_page(1).await.unwrap();
+    halo.page(RecordKind::User, 1).await.unwrap();
 }
 
 #[tokio::test]
@@ -120,7 +124,7 @@ async fn addresses_are_taken_as_people_write_them() {
             it.auth_url = format!("{}{auth}", world.served.url).parse().unwrap();
             it.tenant = None;
         });
-        halo.users_page(1).await.unwrap();
+        halo.page(RecordKind::User, 1).await.unwrap();
     }
 }
 

@@ -1,13 +1,14 @@
-//! All users of Halo by what people are matched by, so that matching asks Halo nothing (H4).
+//! All users or agents of Halo by what people are matched by, so that matching asks Halo nothing (H4).
 //!
-//! An index is built in *generations*: page by page a new one is filled beside the one in use, and
+//! There is one for each kind of record. An index is built in *generations*: page by page a new one is filled beside the one in use, and
 //! when the list is at its end a pointer is moved. Steps of a build are bounded, may be killed anywhere
 //! and may run twice at once: entering a page again changes nothing, and the pointer moves on condition.
 //! What we write to Halo ourselves is noted in both generations ([`Index::remember`]). Generations are
 //! never cleared away; their records expire.
 //!
-//! Users who carry an object id are found by that alone, because matching by fields passes them over
-//! (M2); General Users and service accounts are not in the index (M4).
+//! Records that carry an object id are found by that alone, because matching by fields passes them over
+//! (M2). Agents have none in Halo; theirs is that of the person whose agent they are, as far as our own
+//! records say. General Users, service accounts and agents of applications are in no index (M4).
 
 mod build;
 mod entries;
@@ -15,24 +16,28 @@ mod entries;
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
+use plan::ids::RecordKind;
 use plan::matching::{Hit, Hits, MatchKey};
 use serde::{Deserialize, Serialize};
 
 pub use build::Building;
-pub(super) use entries::{hit_of, keys_of, short};
+pub(super) use entries::{hit_of, keys_of, properties, short};
 
 use super::rivals::merge;
 use super::{Error, Halo};
 use crate::clock::Deadline;
 use crate::store::{Commit, Key, StoreError, Versioned, put};
-use entries::{Details, Entry, details_key, enter, entry_key};
+use entries::{Details, Entry, enter};
 
 /// A page may take this long with what is done with it; less time than that is not begun with.
 const MARGIN: SignedDuration = SignedDuration::from_secs(15);
 
 /// The index; see the front of this module.
 #[derive(Clone, Debug)]
-pub struct Index(Halo);
+pub struct Index {
+    halo: Halo,
+    kind: RecordKind,
+}
 
 /// Where the index stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,7 +58,7 @@ pub struct Live {
     pub finished: Timestamp,
     /// Matching fields of Halo that it knows, besides the object id.
     pub fields: BTreeSet<String>,
-    /// Users that were read for it.
+    /// Records that were read for it.
     pub users: u64,
     /// Whether rows had to be completed by reading details.
     detailed: bool,
@@ -85,11 +90,11 @@ pub enum Freshness {
 /// How far a build has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Users read so far.
+    /// Records read so far.
     pub users: u64,
     /// How many there are, as far as Halo says.
     pub of: Option<u64>,
-    /// Users that had to be read one by one so far, because this version of Halo leaves out of its
+    /// Records that had to be read one by one so far, because this version of Halo leaves out of its
     /// lists what matching needs.
     pub details: u64,
 }
@@ -105,9 +110,9 @@ pub enum Built {
 }
 
 impl Halo {
-    /// The index of this Halo's users.
-    pub fn index(&self) -> Index {
-        Index(self.clone())
+    /// The index of this Halo's records of one kind.
+    pub fn index(&self, kind: RecordKind) -> Index {
+        Index { halo: self.clone(), kind }
     }
 }
 
@@ -123,12 +128,12 @@ impl Index {
         fields: &BTreeSet<String>,
         freshness: Freshness,
     ) -> Result<Option<Live>, StoreError> {
-        let max_age = self.0.shared.settings.index_max_age;
+        let max_age = self.halo.shared.settings.index_max_age;
         let max_age = match freshness {
             Freshness::Fresh => max_age,
             Freshness::Any => max_age.saturating_mul(2),
         };
-        let (fields, now) = (folded(fields), self.0.clock().now());
+        let (fields, now) = (folded(fields), self.halo.clock().now());
         Ok(self.state().await?.live.filter(|live| live.serves(&fields, now, max_age)))
     }
 
@@ -142,10 +147,10 @@ impl Index {
         deadline: Deadline,
     ) -> Result<Built, Error> {
         let fields = folded(fields);
-        let max_age = self.0.shared.settings.index_max_age;
+        let max_age = self.halo.shared.settings.index_max_age;
         loop {
             let mut state = self.versioned().await?;
-            let now = self.0.clock().now();
+            let now = self.halo.clock().now();
             if let Some(live) =
                 state.value.live.as_ref().filter(|it| it.serves(&fields, now, max_age))
             {
@@ -157,10 +162,10 @@ impl Index {
                 self.save(&state).await?;
                 continue;
             };
-            if deadline.is_near(self.0.clock(), MARGIN) {
+            if deadline.is_near(self.halo.clock(), MARGIN) {
                 return Ok(Built::Reading(building.progress()));
             }
-            let page = self.0.users_page(building.next_page()).await?;
+            let page = self.halo.page(self.kind, building.next_page()).await?;
             let Some(next) = self.enter_page(building, page, deadline).await? else {
                 return Ok(Built::Reading(building.progress()));
             };
@@ -171,9 +176,10 @@ impl Index {
 
     /// Who is found by the keys in a generation: one read for any number of people.
     pub async fn lookup(&self, live: &Live, keys: &BTreeSet<MatchKey>) -> Result<Hits, StoreError> {
-        let places: Vec<Key> = keys.iter().map(|key| entry_key(live.generation, key)).collect();
+        let places: Vec<Key> =
+            keys.iter().map(|key| self.entry_key(live.generation, key)).collect();
         let mut hits = Hits::new();
-        for (key, record) in keys.iter().zip(self.0.shared.store.get(&places).await?) {
+        for (key, record) in keys.iter().zip(self.halo.shared.store.get(&places).await?) {
             let Some(record) = record else { continue };
             let entries = crate::store::decode::<Vec<Entry>>(&record)?.value;
             hits.insert(key.clone(), entries.into_iter().map(|entry| entry.hit).collect());
@@ -181,7 +187,7 @@ impl Index {
         Ok(hits)
     }
 
-    /// Notes what we wrote to a user ourselves: from now on it is found by these keys, with what `hit`
+    /// Notes what we wrote to a record ourselves: from now on it is found by these keys, with what `hit`
     /// says. Keys of fields that nobody matches by are passed over. Call it after the write and before
     /// the link is stored; safe to repeat.
     pub async fn remember(&self, hit: &Hit, keys: &BTreeSet<MatchKey>) -> Result<(), StoreError> {
@@ -192,12 +198,12 @@ impl Index {
         for (generation, fields, detailed) in live.into_iter().chain(building) {
             let counts = |key: &&MatchKey| key.field == "azureoid" || fields.contains(&key.field);
             let counting = keys.iter().filter(counts);
-            let places: Vec<Key> = counting.map(|key| entry_key(generation, key)).collect();
+            let places: Vec<Key> = counting.map(|key| self.entry_key(generation, key)).collect();
             self.enter(&places, |_| std::slice::from_ref(&entry)).await?;
             if let Some(object_id) = hit.object_id.as_deref().filter(|_| detailed) {
-                let place = [details_key(generation, hit.user)];
+                let place = [self.details_key(generation, hit.user)];
                 let details = Details::linked(object_id);
-                merge(&self.0.shared.store, &place, self.expiry(), |_, stored| {
+                merge(&self.halo.shared.store, &place, self.expiry(), |_, stored| {
                     (stored.as_ref() != Some(&details)).then(|| details.clone())
                 })
                 .await?;
@@ -206,42 +212,47 @@ impl Index {
         Ok(())
     }
 
-    /// Enters users under values; `entries` by index of the place.
+    /// Enters records under values; `entries` by index of the place.
     async fn enter<'a>(
         &self,
         places: &[Key],
         entries: impl Fn(usize) -> &'a [Entry],
     ) -> Result<(), StoreError> {
-        merge(&self.0.shared.store, places, self.expiry(), |index, stored: Option<Vec<Entry>>| {
-            let mut all = stored.unwrap_or_default();
-            let mut changed = false;
-            for entry in entries(index) {
-                if let Some(entered) = enter(all.clone(), entry) {
-                    all = entered;
-                    changed = true;
+        merge(
+            &self.halo.shared.store,
+            places,
+            self.expiry(),
+            |index, stored: Option<Vec<Entry>>| {
+                let mut all = stored.unwrap_or_default();
+                let mut changed = false;
+                for entry in entries(index) {
+                    if let Some(entered) = enter(all.clone(), entry) {
+                        all = entered;
+                        changed = true;
+                    }
                 }
-            }
-            changed.then_some(all)
-        })
+                changed.then_some(all)
+            },
+        )
         .await
     }
 
     /// When what is written now may be forgotten.
     fn expiry(&self) -> Option<Timestamp> {
-        let max_age = self.0.shared.settings.index_max_age;
-        self.0.clock().now().saturating_add(max_age.saturating_mul(3)).ok()
+        let max_age = self.halo.shared.settings.index_max_age;
+        self.halo.clock().now().saturating_add(max_age.saturating_mul(3)).ok()
     }
 
     async fn versioned(&self) -> Result<Versioned<State>, StoreError> {
-        let found = self.0.shared.store.read(&pointer()).await?;
+        let found = self.halo.shared.store.read(&self.pointer()).await?;
         Ok(found.unwrap_or(Versioned { version: 0, value: State::default() }))
     }
 
     /// Moves the pointer. If somebody else moved it meanwhile it stays as they left it; the caller
     /// reads it again in any case.
     async fn save(&self, state: &Versioned<State>) -> Result<(), StoreError> {
-        let write = put(pointer(), &state.value, state.unchanged())?;
-        match self.0.shared.store.commit(&[write]).await? {
+        let write = put(self.pointer(), &state.value, state.unchanged())?;
+        match self.halo.shared.store.commit(&[write]).await? {
             Commit::Done | Commit::Conflict(_) => Ok(()),
         }
     }
@@ -250,8 +261,4 @@ impl Index {
 /// The fields under which keys stand: further addresses stand under the first (M5).
 fn folded(fields: &BTreeSet<String>) -> BTreeSet<String> {
     fields.iter().filter_map(|field| MatchKey::new(field, "-")).map(|key| key.field).collect()
-}
-
-fn pointer() -> Key {
-    Key::new("halo", "index")
 }

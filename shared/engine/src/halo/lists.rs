@@ -135,18 +135,17 @@ impl Halo {
 
     /// All rows of a list in order of id, page by page until one adds nobody new. Lists that Halo does
     /// not cut into pages come as bare arrays, whole.
-    async fn all(&self, mut call: Call, key: &str) -> Result<Vec<Record>, Error> {
+    pub(super) async fn all(&self, mut call: Call, key: &str) -> Result<Vec<Record>, Error> {
         let mut rows = BTreeMap::new();
         call = call.with("pageinate", true).with("page_size", self.shared.settings.page_size);
         for page_no in 1.. {
             call.query.retain(|(name, _)| *name != "page_no");
             call = call.with("page_no", page_no);
-            let body = self.json(&call).await?;
-            let is_whole = body.is_array();
-            let list = wire::list(body, key).map_err(|kind| failed(call.operation, kind))?;
+            let list = self.rows(&call, key).await?;
+            let is_last = list.is_last(self.shared.settings.page_size);
             let before = rows.len();
             rows.extend(list.rows.into_iter().filter_map(|row| Some((row_id(&row)?, row))));
-            if is_whole || rows.len() == before {
+            if is_last || rows.len() == before {
                 break;
             }
             if rows.len() > ROWS {

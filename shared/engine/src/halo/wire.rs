@@ -1,11 +1,9 @@
 //! Halo's JSON as it really comes: lists in several envelopes, numbers as floats, unset values in disguise.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use plan::failure::Kind;
-use plan::link::{Fields, HaloValue, Target};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// A record as Halo answered it, read leniently: names in any case, unknown properties ignored.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,7 +22,7 @@ impl Record {
         }
     }
 
-    fn get(&self, name: &str) -> Option<&Value> {
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
         named(&self.0, name)
     }
 
@@ -63,34 +61,6 @@ impl Record {
     pub fn array(&self, name: &str) -> &[Value] {
         self.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
-
-    /// What Halo has in a field that imports write.
-    pub fn value(&self, target: &Target) -> HaloValue {
-        match target {
-            Target::Custom(id) => {
-                let mut fields = self.array("customfields").iter();
-                let field = fields.find(|field| element_id(field) == Some(id.0));
-                let value = field.and_then(|field| member(field, "value"));
-                HaloValue::Text(value.map_or(Cow::Borrowed(""), text).into_owned())
-            }
-            Target::Field(name) => match name.as_str() {
-                "site_id" => {
-                    HaloValue::Int(self.int("site_id").or(self.int("site_id_int")).unwrap_or(0))
-                }
-                "roles" | "role_ids" => HaloValue::Ids(self.role_ids()),
-                _ => match self.get(name) {
-                    Some(Value::Bool(flag)) => HaloValue::Bool(*flag),
-                    None if name == "inactive" => HaloValue::Bool(false),
-                    other => HaloValue::Text(other.map_or(Cow::Borrowed(""), text).into_owned()),
-                },
-            },
-        }
-    }
-
-    fn role_ids(&self) -> BTreeSet<i64> {
-        let ids = self.array("role_ids").iter().filter_map(int);
-        ids.chain(self.array("roles").iter().filter_map(element_id)).collect()
-    }
 }
 
 fn named<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
@@ -100,12 +70,14 @@ fn named<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     })
 }
 
-fn member<'a>(element: &'a Value, name: &str) -> Option<&'a Value> {
+pub(super) fn member<'a>(element: &'a Value, name: &str) -> Option<&'a Value> {
     named(element.as_object()?, name)
 }
 
-fn element_id(element: &Value) -> Option<i64> {
-    int(element).or_else(|| member(element, "id_int").or(member(element, "id")).and_then(int))
+/// The number of an element: its own, or what it holds as one.
+pub(super) fn element_id(element: &Value) -> Option<i64> {
+    let numbered = |name| member(element, name).and_then(int);
+    int(element).or_else(|| numbered("id_int")).or_else(|| numbered("id"))
 }
 
 fn int(value: &Value) -> Option<i64> {
@@ -123,7 +95,7 @@ fn whole(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && number.abs() < LARGEST).then_some(number as i64)
 }
 
-fn text(value: &Value) -> Cow<'_, str> {
+pub(super) fn text(value: &Value) -> Cow<'_, str> {
     match value {
         Value::String(text) if is_never(text) => Cow::Borrowed(""),
         Value::String(text) => Cow::Borrowed(text),
@@ -146,6 +118,9 @@ fn is_never(text: &str) -> bool {
         && text.get(..4).and_then(|year| year.parse().ok()).is_some_and(|year: u16| year <= 1900)
 }
 
+/// Rows that instances are known to put on a page, whatever was asked for.
+const PAGE_LENGTHS: [usize; 3] = [50, 100, 1000];
+
 /// A list as Halo answered it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct List {
@@ -153,10 +128,23 @@ pub(super) struct List {
     pub(super) rows: Vec<Record>,
     /// `record_count`, where it cannot merely be the count of this page.
     pub(super) total: Option<u64>,
+    /// How long a bare array was; `None` = the rows came in an envelope.
+    bare: Option<usize>,
+}
+
+impl List {
+    /// Whether nothing can follow, where pages of `page_size` were asked for: a bare array is not cut
+    /// into pages, unless it is exactly as long as one.
+    pub(super) fn is_last(&self, page_size: u32) -> bool {
+        self.bare.is_some_and(|length| {
+            !PAGE_LENGTHS.contains(&length) && u32::try_from(length) != Ok(page_size)
+        })
+    }
 }
 
 /// The rows of a list: a bare array, or the array under `key`, `results` or any other name.
 pub(super) fn list(body: Value, key: &str) -> Result<List, Kind> {
+    let is_bare = body.is_array();
     let (rows, count) = match body {
         Value::Array(rows) => (rows, None),
         Value::Object(mut envelope) => {
@@ -171,9 +159,10 @@ pub(super) fn list(body: Value, key: &str) -> Result<List, Kind> {
             return Err(malformed("a list was expected"));
         }
     };
+    let bare = is_bare.then_some(rows.len());
     let length = rows.len() as u64;
     let total = count.and_then(|count| u64::try_from(count).ok()).filter(|count| *count != length);
-    Ok(List { rows: rows.into_iter().filter_map(Record::new).collect(), total })
+    Ok(List { rows: rows.into_iter().filter_map(Record::new).collect(), total, bare })
 }
 
 fn rows_name(envelope: &Map<String, Value>, key: &str) -> Option<String> {
@@ -210,62 +199,11 @@ pub(super) fn malformed(detail: &str) -> Kind {
     Kind::Malformed { detail: detail.to_owned() }
 }
 
-/// The properties that write `fields`. `stored` is what the record holds in `customfields`: Halo
-/// replaces the whole array, so what is not ours goes back as it was (F4).
-pub(super) fn payload<'a>(
-    fields: impl IntoIterator<Item = (&'a Target, &'a HaloValue)>,
-    stored: &[Value],
-) -> Map<String, Value> {
-    let mut payload = Map::new();
-    let mut custom = Vec::new();
-    for (target, value) in fields {
-        match target {
-            Target::Field(name) => {
-                payload.insert(name.clone(), written(name, value));
-            }
-            Target::Custom(id) => custom.push((id.0, written("value", value))),
-        }
-    }
-    if !custom.is_empty() {
-        let ours = |field: &Value| custom.iter().any(|(id, _)| element_id(field) == Some(*id));
-        let kept = stored.iter().filter(|field| !ours(field)).map(plain_custom_field);
-        let new = custom.iter().map(|(id, value)| json!({ "id": id, "value": value }));
-        payload.insert("customfields".to_owned(), kept.chain(new).collect());
-    }
-    payload
-}
-
-/// A custom field as it is posted: its id and value, without what Halo adds for display.
-fn plain_custom_field(field: &Value) -> Value {
-    match element_id(field) {
-        Some(id) => json!({ "id": id, "value": member(field, "value").unwrap_or(&Value::Null) }),
-        None => field.clone(),
-    }
-}
-
-fn written(name: &str, value: &HaloValue) -> Value {
-    match value {
-        HaloValue::Bool(flag) => json!(flag),
-        HaloValue::Int(number) => json!(number),
-        HaloValue::Text(text) => json!(text),
-        // Roles are posted as the objects that they are read as; other sets of ids as plain numbers.
-        HaloValue::Ids(ids) if name == "roles" => {
-            ids.iter().map(|id| json!({ "id": id })).collect()
-        }
-        HaloValue::Ids(ids) => json!(ids),
-    }
-}
-
-/// The asked fields of a record.
-pub(super) fn fields<'a>(record: &Record, asked: impl IntoIterator<Item = &'a Target>) -> Fields {
-    asked.into_iter().map(|target| (target.clone(), record.value(target))).collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed read is the failure of the test")]
 
-    use plan::ids::CustomFieldId;
+    use serde_json::json;
 
     use super::*;
 
@@ -293,55 +231,12 @@ mod tests {
     }
 
     #[test]
-    fn values_are_read_as_halo_means_them() {
-        let record = record(json!([{
-            "ID": 5.0, "site_id": 18.0, "inactive": false, "Title": null, "fax": "", "n": 3.5,
-            "azure_last_login_date": "1900-01-01T00:00:00", "d2": "0001-01-01T00:00:00Z",
-            "d3": "2026-01-02T00:00:00", "role_ids": null, "roles": [{"id": 4}, {"id": "9"}],
-            "customfields": [{"id": 123, "value": "x"}, {"id": 7.0, "value": 2, "display": "Two"}],
-        }]))
-        .unwrap();
-        let text = |value: &str| HaloValue::Text(value.to_owned());
-        assert_eq!(record.int("id"), Some(5));
-        let cases = [
-            ("site_id", HaloValue::Int(18)),
-            ("inactive", HaloValue::Bool(false)),
-            ("title", text("")),
-            ("fax", text("")),
-            ("missing", text("")),
-            ("n", text("3.5")),
-            ("azure_last_login_date", text("")),
-            ("d2", text("")),
-            ("d3", text("2026-01-02T00:00:00")),
-            ("roles", HaloValue::Ids(BTreeSet::from([4, 9]))),
-        ];
-        for (name, expected) in cases {
-            assert_eq!(record.value(&Target::field(name)), expected, "{name}");
+    fn a_bare_array_is_whole_unless_it_is_as_long_as_a_page() {
+        let is_last = |body: Value| list(body, "agents").unwrap().is_last(20);
+        for (length, expected) in [(0, true), (19, true), (20, false), (50, false), (120, true)] {
+            assert_eq!(is_last(Value::Array(vec![json!({}); length])), expected, "{length}");
         }
-        for (id, expected) in [(123, "x"), (7, "2"), (8, "")] {
-            assert_eq!(record.value(&Target::Custom(CustomFieldId(id))), text(expected), "{id}");
-        }
-    }
-
-    #[test]
-    fn custom_fields_go_back_whole() {
-        // F4: ours replaced, the others with the values that they had.
-        let stored = [
-            json!({"id": 1, "name": "CFa", "value": "keep", "display": "keep"}),
-            json!({"id": 2, "value": "old"}),
-        ];
-        let fields = Fields::from([
-            (Target::Custom(CustomFieldId(2)), HaloValue::Text("new".into())),
-            (Target::field("site_id"), HaloValue::Int(18)),
-            (Target::field("roles"), HaloValue::Ids(BTreeSet::from([3]))),
-        ]);
-        assert_eq!(
-            Value::Object(payload(&fields, &stored)),
-            json!({
-                "site_id": 18, "roles": [{"id": 3}],
-                "customfields": [{"id": 1, "value": "keep"}, {"id": 2, "value": "new"}],
-            })
-        );
+        assert!(!is_last(json!({ "results": [{ "id": 1 }] })));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use plan::decide::{Decision, Known as Answers, Need, Rules, Verdict};
 use plan::explain::Reason;
 use plan::guard;
-use plan::ids::{ConnectionId, ObjectId, SiteId};
+use plan::ids::{ConnectionId, ObjectId, RecordKind, SiteId};
 use plan::link::{Fields, HaloValue, Target};
 use plan::matching;
 use plan::placement;
@@ -84,7 +84,7 @@ impl Engine {
             let known = batch.known.entry(id).or_default();
             match need {
                 Need::Matches(keys) => {
-                    let index = self.halo.index();
+                    let index = self.halo.index(RecordKind::User);
                     let fields = index_fields(&directory.document);
                     let Some(live) = index.live(&fields, Freshness::Any).await? else {
                         notes.push("Whether Halo has this person is not known yet: Halo's users are read with the first import.".to_owned());

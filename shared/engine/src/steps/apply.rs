@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use plan::decide::{Action, Decision, Known, Need, Rules, Verdict};
 use plan::failure::{Failure, Kind, Next, Service};
 use plan::guard;
-use plan::ids::{ConnectionId, ObjectId, RunId, Segment};
+use plan::ids::{ConnectionId, ObjectId, RecordKind, RunId, Segment};
 use plan::matching::Hits;
 use plan::message::Message;
 use plan::placement;
@@ -168,7 +168,7 @@ impl Worker<'_> {
                         continue;
                     }
                     self.intend(rules, batch, id).await?;
-                    let answer = self.halo.create_user(fields).await;
+                    let answer = self.halo.create(RecordKind::User, fields).await;
                     let may_have_acted = answer.as_ref().is_err_and(Error::may_have_acted);
                     let answer = Sent::created(answer);
                     if answer.is_ok() || may_have_acted {
@@ -177,7 +177,7 @@ impl Worker<'_> {
                     self.unless_stuck(id, answer)?
                 }
                 Action::Write(write) => {
-                    let answer = self.halo.update_user(write.user, &write.changes, None).await;
+                    let answer = self.halo.update(write.user, &write.changes, None).await;
                     let sent = self.unless_stuck(id, Sent::updated(answer))?;
                     if matches!(sent, Sent::Gone) {
                         forget(batch, id, write.user);
@@ -227,12 +227,14 @@ impl Worker<'_> {
             };
             let known = batch.known.entry(id).or_default();
             match need {
-                Need::Matches(keys) => known.hits = Some(self.halo.find_users(&keys).await?),
+                Need::Matches(keys) => {
+                    known.hits = Some(self.halo.find(RecordKind::User, &keys).await?)
+                }
                 Need::Claims(user) => {
                     let others = other_claims(self.engine, &self.held.connection, user, id).await?;
                     known.claims = Some(others);
                 }
-                Need::Record(user, targets) => match self.halo.user(user, &targets).await? {
+                Need::Record(user, targets) => match self.halo.record(user, &targets).await? {
                     Some(record) => known.record = Some(record.fields),
                     None => forget(batch, id, user),
                 },
@@ -326,7 +328,7 @@ impl Worker<'_> {
         let Some(person) = batch.people.get(&id) else { return Ok(false) };
         let rows = &self.directory.document.user_matching;
         let keys = plan::matching::keys(id, &person.value.facts, rows);
-        let hits: Hits = self.halo.find_users(&keys).await?;
+        let hits: Hits = self.halo.find(RecordKind::User, &keys).await?;
         let known = batch.known.entry(id).or_default();
         let new = hits.values().flatten().next().is_some() && known.hits.as_ref() != Some(&hits);
         if new {

@@ -3,7 +3,7 @@
 
 use jiff::SignedDuration;
 use plan::failure::Next;
-use plan::ids::{ConnectionId, RunId};
+use plan::ids::{ConnectionId, RecordKind, RunId};
 use plan::message::Message;
 use plan::tally::RunState;
 
@@ -38,7 +38,7 @@ pub(super) async fn index(
     let Some(saved) = engine.store.document(connection).await? else { return Ok(()) };
     let fields = index_fields(&saved.value.document);
     let halo = engine.halo.with_meter(meter.clone());
-    let built = match halo.index().build_step(&fields, deadline).await {
+    let built = match halo.index(RecordKind::User).build_step(&fields, deadline).await {
         Ok(built) => Ok(built),
         Err(Error::Halo(failure)) => Err(failure),
         Err(Error::Store(error)) => return Err(error.into()),

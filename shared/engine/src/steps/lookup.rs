@@ -8,7 +8,7 @@ use plan::facts::{Facts, Presence};
 use plan::fields::{ManagerView, View};
 use plan::groups::Groups;
 use plan::guard;
-use plan::ids::{ConnectionId, ObjectId, RecordId};
+use plan::ids::{ConnectionId, ObjectId, RecordId, RecordKind};
 use plan::matching::{Hits, MatchKey};
 
 use super::StepError;
@@ -120,7 +120,7 @@ impl Batch {
             return Ok(true);
         }
         let fields = index_fields(rules.document());
-        let index = engine.halo.index();
+        let index = engine.halo.index(RecordKind::User);
         let Some(live) = index.live(&fields, freshness).await? else { return Ok(false) };
         let all: BTreeSet<MatchKey> = wanted.values().flatten().cloned().collect();
         let hits = index.lookup(&live, &all).await?;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use plan::decide::{Action, Decision, Verb};
 use plan::facts::Facts;
 use plan::failure::{Failure, parked_for};
-use plan::ids::{ObjectId, RecordId};
+use plan::ids::{ObjectId, RecordId, RecordKind};
 use plan::link::{Activity, FieldChange, Link, LinkedBy, Target};
 use plan::matching::{Hit, MatchKey};
 use plan::tally::Counts;
@@ -382,7 +382,7 @@ async fn remember(worker: &Worker<'_>, settled: &[Settled]) -> Result<(), Troubl
             MatchKey::new("azureoid", &oid).into_iter().chain(named).collect();
         let inactive = link.activity != Activity::Active;
         let hit = Hit { user: link.user, object_id: Some(oid), inactive };
-        worker.halo.index().remember(&hit, &all).await?;
+        worker.halo.index(RecordKind::User).remember(&hit, &all).await?;
     }
     Ok(())
 }

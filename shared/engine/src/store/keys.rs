@@ -21,8 +21,9 @@
 //! | `c#ID#claims` | Halo user, OID | an unlinked person who hits that Halo user (M3) |
 //! | `c#ID#log` | entry id | the inbound log; entry ids sort by time |
 //! | `c#ID#log#FACET#VALUE` | entry id | entries by person, run, decision, outcome, mapping |
-//! | `halo` | `budget`, `index` | request budget; state of the index of Halo's users |
-//! | `halo#index#…`, `halo#sites#…` | | the index; the book of sites |
+//! | `halo` | `budget`, `index`, `index-agents` | request budget; states of the indexes of Halo's users and agents |
+//! | `halo#agents` | Halo agent | the person whose agent that is (M2) |
+//! | `halo#index#…`, `halo#sites#…` | | the indexes; the book of sites |
 
 use jiff::Timestamp;
 use plan::ids::{ConnectionId, ObjectId, RecordId, RunId, Segment};
@@ -190,6 +191,11 @@ pub fn claims_on(user: RecordId) -> String {
 /// A person's claim on a Halo user.
 pub fn claim(connection: &ConnectionId, user: RecordId, id: ObjectId) -> Key {
     Key::new(claims(connection), format!("{}{id}", claims_on(user)))
+}
+
+/// Whose agent a Halo agent is.
+pub fn agent_owner(agent: RecordId) -> Key {
+    Key::new("halo#agents", format!("{:020}", agent.id))
 }
 
 /// The lease of whoever builds the index of Halo's users.

@@ -60,6 +60,15 @@ pub struct Parked {
     pub until: Option<Timestamp>,
 }
 
+/// Whose agent a Halo agent is: the only memory of it, because agents carry no object id in Halo (M2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentOwner {
+    /// The connection that the person belongs to.
+    pub connection: ConnectionId,
+    /// The person.
+    pub person: ObjectId,
+}
+
 /// What merging a page did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MergedPage {

@@ -7,17 +7,17 @@ use plan::ids::RecordId;
 use plan::matching::MatchKey;
 use serde::{Deserialize, Serialize};
 
-use super::entries::{Details, Entry, details_key, entry_key, hash, properties};
+use super::entries::{Details, Entry, hash, properties};
 use super::{Index, Live, MARGIN, Progress, State, hit_of, keys_of};
 use crate::clock::Deadline;
 use crate::halo::rivals::merge;
-use crate::halo::{Error, UserRow, UsersPage, failed, wire};
+use crate::halo::{Error, RecordsPage, Row, failed, wire};
 use crate::store::{Key, decode};
 
 /// Passes over the list at the most. Another one follows when the list became shorter during a pass,
 /// because then rows moved forward over a boundary between pages and may have been missed.
 const PASSES: u32 = 3;
-/// Pages of a pass at the most: two million users by the hundred.
+/// Pages of a pass at the most: two million records by the hundred.
 const PAGES: u32 = 20_000;
 
 /// A generation being filled.
@@ -38,9 +38,9 @@ pub struct Building {
 struct Pass {
     number: u32,
     next_page: u32,
-    /// Users read in it, repeated ones once if the list is in order.
+    /// Records read in it, repeated ones once if the list is in order.
     users: u64,
-    /// How many users there were when the last page was read, as far as Halo says.
+    /// How many records there were when the last page was read, as far as Halo says.
     total: Option<u64>,
     /// Whether that became fewer from one page to another.
     shrunk: bool,
@@ -68,7 +68,7 @@ impl Pass {
 
     /// The pass after a page; `None` when that page is behind the last: it is empty, it is the one before
     /// again, or it has nobody new although the list is in order.
-    fn after(&self, page: &UsersPage) -> Option<Self> {
+    fn after(&self, page: &RecordsPage) -> Option<Self> {
         let ids: Vec<i64> = page.rows.iter().map(|row| row.id.id).collect();
         let last_page = hash(format!("{ids:?}").as_bytes());
         let highest = ids.iter().copied().max()?.max(self.highest);
@@ -89,7 +89,7 @@ impl Pass {
         })
     }
 
-    fn shrinks(&self, page: &UsersPage) -> bool {
+    fn shrinks(&self, page: &RecordsPage) -> bool {
         self.shrunk || self.total.zip(page.total).is_some_and(|(before, now)| now < before)
     }
 }
@@ -124,20 +124,22 @@ impl Building {
         Progress { users: self.pass.users, of, details: self.details }
     }
 
-    fn after(&self, page: &UsersPage, details: u64, now: Timestamp) -> Next {
-        let next =
-            |pass| Self { pass, details: self.details + details, touched: now, ..self.clone() };
-        match self.pass.after(page) {
-            Some(pass) => Next::Page(next(pass)),
-            None if self.pass.shrinks(page) && self.pass.number < PASSES => {
+    fn after(&self, page: &RecordsPage, details: u64, now: Timestamp) -> Next {
+        let details = self.details + details;
+        let next = |pass| Self { pass, details, touched: now, ..self.clone() };
+        let after = self.pass.after(page);
+        let users = after.as_ref().map_or(self.pass.users, |pass| pass.users);
+        match after {
+            Some(pass) if !page.is_last => Next::Page(next(pass)),
+            Some(_) | None if self.pass.shrinks(page) && self.pass.number < PASSES => {
                 Next::Page(next(Pass::new(self.pass.number + 1)))
             }
-            None => Next::Complete(Live {
+            Some(_) | None => Next::Complete(Live {
                 generation: self.generation,
                 finished: now,
                 fields: self.fields.clone(),
-                users: self.pass.users,
-                detailed: self.details > 0,
+                users,
+                detailed: details > 0,
             }),
         }
     }
@@ -175,51 +177,49 @@ impl State {
 }
 
 impl Index {
-    /// Enters the users of a page; `None` when the time was up before all were read.
+    /// Enters the records of a page; `None` when the time was up before all were read.
     pub(super) async fn enter_page(
         &self,
         building: &Building,
-        page: UsersPage,
+        page: RecordsPage,
         deadline: Deadline,
     ) -> Result<Option<Next>, Error> {
         if building.pass.next_page > PAGES {
-            return Err(failed("read Halo's users", wire::malformed("a list without end")));
+            return Err(failed("index Halo's records", wire::malformed("a list without end")));
         }
-        let mut next = building.after(&page, 0, self.0.clock().now());
-        let mut rows: Vec<UserRow> = page.rows;
+        let mut rows: Vec<Row> = page.rows.clone();
         rows.retain(|row| row.special().is_none());
+        self.halo.add_owners(self.kind, &mut rows).await?;
         let Some(completed) = self.complete(building, &mut rows, deadline).await? else {
             return Ok(None);
         };
-        if let Next::Page(building) = &mut next {
-            building.details += completed;
-        }
-        let mut users: BTreeMap<MatchKey, Vec<Entry>> = BTreeMap::new();
+        let next = building.after(&page, completed, self.halo.clock().now());
+        let mut found: BTreeMap<MatchKey, Vec<Entry>> = BTreeMap::new();
         for row in &rows {
-            let hit = hit_of(row.id, &row.record);
+            let hit = hit_of(row);
             let fields = building.fields.iter().map(String::as_str);
             let keys = match &hit.object_id {
-                Some(_) => keys_of(&row.record, std::iter::once("azureoid")),
-                None => keys_of(&row.record, fields),
+                Some(_) => keys_of(row, std::iter::once("azureoid")),
+                None => keys_of(row, fields),
             };
             for key in keys {
-                users.entry(key).or_default().push(Entry { hit: hit.clone(), ours: false });
+                found.entry(key).or_default().push(Entry { hit: hit.clone(), ours: false });
             }
         }
         let places: Vec<Key> =
-            users.keys().map(|key| entry_key(building.generation, key)).collect();
-        let users: Vec<Vec<Entry>> = users.into_values().collect();
-        self.enter(&places, |index| &users[index]).await?;
+            found.keys().map(|key| self.entry_key(building.generation, key)).collect();
+        let found: Vec<Vec<Entry>> = found.into_values().collect();
+        self.enter(&places, |index| &found[index]).await?;
         Ok(Some(next))
     }
 
     /// Completes rows in which this version of Halo leaves out what is matched by: from what was read
-    /// before, else by reading each user with details, which is kept at once so that a killed or stopped
+    /// before, else by reading each record with details, which is kept at once so that a killed or stopped
     /// step loses nothing. Says how many had to be completed; `None` when the time was up.
     async fn complete(
         &self,
         building: &Building,
-        rows: &mut Vec<UserRow>,
+        rows: &mut Vec<Row>,
         deadline: Deadline,
     ) -> Result<Option<u64>, Error> {
         let wanted = building.fields.iter().map(String::as_str).flat_map(properties);
@@ -236,13 +236,13 @@ impl Index {
             let stored = known.remove(&row.id).filter(|it| it.details.cover(&missing));
             let details = match stored {
                 Some(known) => known,
-                None if deadline.is_near(self.0.clock(), MARGIN) => return Ok(None),
+                None if deadline.is_near(self.halo.clock(), MARGIN) => return Ok(None),
                 None => {
-                    let Some(user) = self.0.user(row.id, &BTreeSet::new()).await? else {
+                    let Some(read) = self.halo.record(row.id, &BTreeSet::new()).await? else {
                         gone.insert(row.id);
                         continue;
                     };
-                    let details = Details::of(&user.record, missing.into_iter());
+                    let details = Details::of(&read.record, missing.into_iter());
                     self.keep(building, &[(row.id, details.clone())]).await?;
                     Known { details, here: true }
                 }
@@ -261,34 +261,34 @@ impl Index {
     async fn known_details(
         &self,
         building: &Building,
-        rows: &[UserRow],
+        rows: &[Row],
         wanted: &BTreeSet<&str>,
     ) -> Result<BTreeMap<RecordId, Known>, Error> {
         let needing = rows.iter().filter(|row| !missing(row, wanted).is_empty());
-        let users: Vec<RecordId> = needing.map(|row| row.id).collect();
+        let records: Vec<RecordId> = needing.map(|row| row.id).collect();
         let mut known = BTreeMap::new();
         let generations = building.previous.into_iter().chain([building.generation]);
         for generation in generations {
             let places: Vec<Key> =
-                users.iter().map(|user| details_key(generation, *user)).collect();
-            for (user, record) in users.iter().zip(self.0.shared.store.get(&places).await?) {
-                let Some(record) = record else { continue };
-                let details = decode::<Details>(&record)?.value;
-                known.insert(*user, Known { details, here: generation == building.generation });
+                records.iter().map(|id| self.details_key(generation, *id)).collect();
+            for (id, stored) in records.iter().zip(self.halo.shared.store.get(&places).await?) {
+                let Some(stored) = stored else { continue };
+                let details = decode::<Details>(&stored)?.value;
+                known.insert(*id, Known { details, here: generation == building.generation });
             }
         }
         Ok(known)
     }
 
-    /// Keeps details in the generation being filled, except of users whom we linked meanwhile.
+    /// Keeps details in the generation being filled, except of records that we linked meanwhile.
     async fn keep(&self, building: &Building, all: &[(RecordId, Details)]) -> Result<(), Error> {
-        let places = all.iter().map(|(user, _)| details_key(building.generation, *user));
+        let places = all.iter().map(|(id, _)| self.details_key(building.generation, *id));
         let places: Vec<Key> = places.collect();
         let fresh = |index: usize, stored: Option<Details>| {
             let (_, details) = &all[index];
             stored.is_none().then(|| details.clone())
         };
-        Ok(merge(&self.0.shared.store, &places, self.expiry(), fresh).await?)
+        Ok(merge(&self.halo.shared.store, &places, self.expiry(), fresh).await?)
     }
 }
 
@@ -299,7 +299,7 @@ struct Known {
     here: bool,
 }
 
-fn missing<'a>(row: &UserRow, wanted: &BTreeSet<&'a str>) -> BTreeSet<&'a str> {
+fn missing<'a>(row: &Row, wanted: &BTreeSet<&'a str>) -> BTreeSet<&'a str> {
     if !row.record.text("azureoid").trim().is_empty() {
         return BTreeSet::new();
     }
@@ -310,6 +310,7 @@ fn missing<'a>(row: &UserRow, wanted: &BTreeSet<&'a str>) -> BTreeSet<&'a str> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed read is the failure of the test")]
 
+    use plan::ids::RecordKind;
     use serde_json::json;
 
     use super::*;
@@ -317,13 +318,13 @@ mod tests {
 
     /// Reads pages as they would come, until the pass is over; the count of pages and users.
     fn pass(pages: &[(&[i64], Option<u64>)]) -> (usize, u64, bool) {
-        let row = |id: &i64| UserRow {
-            id: RecordId::user(*id),
-            record: Record::new(json!({ "id": id })).unwrap(),
+        let row = |id: &i64| {
+            Row::new(RecordKind::User, Record::new(json!({ "id": id })).unwrap()).unwrap()
         };
         let mut pass = Pass::new(1);
         for (read, (ids, total)) in pages.iter().enumerate() {
-            let page = UsersPage { rows: ids.iter().map(row).collect(), total: *total };
+            let rows = ids.iter().map(row).collect();
+            let page = RecordsPage { rows, total: *total, is_last: false };
             match pass.after(&page) {
                 Some(next) => pass = next,
                 None => return (read + 1, pass.users, pass.shrinks(&page)),

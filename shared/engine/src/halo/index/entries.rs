@@ -2,31 +2,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::ids::RecordId;
+use plan::ids::{RecordId, RecordKind};
 use plan::matching::{Hit, MatchKey};
 use serde::{Deserialize, Serialize};
 
-use crate::halo::Record;
+use super::Index;
+use crate::halo::{Record, Row};
 use crate::store::Key;
 
-/// Users kept under one value. Whoever shares it with so many is nobody's match; this only bounds the
+/// Records kept under one value. Whoever shares it with so many is nobody's match; this only bounds the
 /// record.
 const MOST: usize = 1000;
 /// Bytes of a value that stand in a key as they are; what is longer ends in a hash.
 const LONGEST: usize = 300;
 
-/// A user as it stands under a value.
+/// A record as it stands under a value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
     #[serde(flatten)]
     pub(super) hit: Hit,
-    /// We wrote the user after this generation was begun, so we know better than a page that may have
+    /// We wrote the record after this generation was begun, so we know better than a page that may have
     /// been read before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) ours: bool,
 }
 
-/// Puts an entry among those of a value, in order of user; `None` when that changes nothing.
+/// Puts an entry among those of a value, in order of number; `None` when that changes nothing.
 pub(super) fn enter(mut entries: Vec<Entry>, new: &Entry) -> Option<Vec<Entry>> {
     match entries.binary_search_by_key(&new.hit.user, |entry| entry.hit.user) {
         Ok(at) if entries[at] == *new || (entries[at].ours && !new.ours) => return None,
@@ -37,7 +38,7 @@ pub(super) fn enter(mut entries: Vec<Entry>, new: &Entry) -> Option<Vec<Entry>> 
     Some(entries)
 }
 
-/// Properties of a user that list rows left out, read with details once (H4).
+/// Properties of a record that list rows left out, read with details once (H4).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Details(BTreeMap<String, String>);
 
@@ -47,7 +48,7 @@ impl Details {
         Self(properties.map(|name| (name.to_owned(), record.text(name).into_owned())).collect())
     }
 
-    /// What is known of a user that we linked: nothing else counts for one who carries an object id.
+    /// What is known of a record that we linked: nothing else counts for one who carries an object id.
     pub(super) fn linked(object_id: &str) -> Self {
         Self(BTreeMap::from([("azureoid".to_owned(), object_id.to_owned())]))
     }
@@ -69,43 +70,58 @@ impl Details {
 }
 
 /// The properties that a matching field stands for (M5).
-pub(super) fn properties(field: &str) -> impl Iterator<Item = &str> {
+pub(in crate::halo) fn properties(field: &str) -> impl Iterator<Item = &str> {
     let others: &[&str] = if field == "emailaddress" { &["email2", "email3"] } else { &[] };
     std::iter::once(field).chain(others.iter().copied())
 }
 
-/// What a user can be found by, of the given matching fields.
+/// What a record can be found by, of the given matching fields.
 pub(in crate::halo) fn keys_of<'a>(
-    record: &Record,
+    row: &Row,
     fields: impl Iterator<Item = &'a str>,
 ) -> BTreeSet<MatchKey> {
     let properties = fields.flat_map(properties);
-    properties.filter_map(|name| MatchKey::new(name, &record.text(name))).collect()
+    properties.filter_map(|name| MatchKey::new(name, &row.record.text(name))).collect()
 }
 
-/// The user as matching sees it.
-pub(in crate::halo) fn hit_of(user: RecordId, record: &Record) -> Hit {
-    let object_id = record.text("azureoid").trim().to_owned();
+/// The record as matching sees it.
+pub(in crate::halo) fn hit_of(row: &Row) -> Hit {
+    let object_id = row.record.text("azureoid").trim().to_owned();
     Hit {
-        user,
+        user: row.id,
         object_id: (!object_id.is_empty()).then_some(object_id),
-        inactive: record.flag("inactive"),
+        inactive: row.is_inactive(),
     }
 }
 
-/// Where the users of a value are.
-pub(super) fn entry_key(generation: u64, key: &MatchKey) -> Key {
-    place(generation, short(&format!("{}={}", key.field, key.value)))
-}
+impl Index {
+    /// Where it says which generation is in use.
+    pub(super) fn pointer(&self) -> Key {
+        match self.kind {
+            RecordKind::User => Key::new("halo", "index"),
+            RecordKind::Agent => Key::new("halo", "index-agents"),
+        }
+    }
 
-/// Where the details of a user are.
-pub(super) fn details_key(generation: u64, user: RecordId) -> Key {
-    place(generation, format!("#{user}"))
-}
+    /// Where the records of a value are.
+    pub(super) fn entry_key(&self, generation: u64, key: &MatchKey) -> Key {
+        self.place(generation, short(&format!("{}={}", key.field, key.value)))
+    }
 
-/// Spreads a generation over 256 partitions, so that none becomes hot.
-fn place(generation: u64, sk: String) -> Key {
-    Key::new(format!("halo#index#{generation}#{:02x}", hash(sk.as_bytes()) & 0xff), sk)
+    /// Where the details of a record are.
+    pub(super) fn details_key(&self, generation: u64, record: RecordId) -> Key {
+        self.place(generation, format!("#{}", record.id))
+    }
+
+    /// Spreads a generation over 256 partitions, so that none becomes hot.
+    fn place(&self, generation: u64, sk: String) -> Key {
+        let kind = match self.kind {
+            RecordKind::User => "",
+            RecordKind::Agent => "agents#",
+        };
+        let spread = hash(sk.as_bytes()) & 0xff;
+        Key::new(format!("halo#index#{kind}{generation}#{spread:02x}"), sk)
+    }
 }
 
 /// A text that fits into a key, still different for different texts.
@@ -176,7 +192,8 @@ mod tests {
         let record = Record::new(json!({
             "emailaddress": " A@x ", "email2": "a@X", "email3": "b@x", "login": null, "name": "Ada",
         }));
-        let keys = keys_of(&record.unwrap(), ["emailaddress", "login", "phonenumber"].into_iter());
+        let row = Row { id: RecordId::user(1), record: record.unwrap() };
+        let keys = keys_of(&row, ["emailaddress", "login", "phonenumber"].into_iter());
         let found: Vec<_> = keys.iter().map(|key| format!("{}={}", key.field, key.value)).collect();
         assert_eq!(found, ["emailaddress=a@x", "emailaddress=b@x"]);
     }

@@ -1,10 +1,10 @@
-//! Users: read, create, update (H3, H5, F4).
+//! Users and agents: read, create, update (H3, H5, F4).
 
 use std::collections::BTreeSet;
 
 use engine::halo::{Created, Special, Updated};
 use plan::failure::Kind;
-use plan::ids::{CustomFieldId, RecordId};
+use plan::ids::{CustomFieldId, RecordId, RecordKind};
 use plan::link::{FieldChange, Fields, HaloValue, Target};
 use sandbox::halo::{CustomFields, Fault, RefusalShape, UpdateStatus, UserAgent};
 use serde_json::{Value, json};
@@ -40,10 +40,10 @@ async fn a_page_has_everybody_but_general_users() {
     }
     world.halo.turn(|knobs| knobs.page_cap = 50);
     let halo = world.client();
-    let first = halo.users_page(1).await.unwrap();
-    let second = halo.users_page(2).await.unwrap();
+    let first = halo.page(RecordKind::User, 1).await.unwrap();
+    let second = halo.page(RecordKind::User, 2).await.unwrap();
     assert_eq!((first.rows.len(), second.rows.len(), second.total), (50, 12, Some(62)));
-    assert!(halo.users_page(3).await.unwrap().rows.is_empty());
+    assert!(halo.page(RecordKind::User, 3).await.unwrap().rows.is_empty());
     let of = |id| first.rows.iter().find(|row| row.id == RecordId::user(id)).unwrap();
     assert!(of(gone).record.flag("inactive"));
     assert_eq!(of(robot).special(), Some(Special::ServiceAccount));
@@ -65,7 +65,7 @@ async fn a_record_is_read_with_what_was_asked_for() {
         .chain([Target::Custom(CustomFieldId(123))])
         .collect();
     let halo = world.client();
-    let user = halo.user(RecordId::user(id), &asked).await.unwrap().unwrap();
+    let user = halo.record(RecordId::user(id), &asked).await.unwrap().unwrap();
     let expected = Fields::from([
         (Target::field("title"), text("Engineer")),
         (Target::field("department"), text("")),
@@ -78,7 +78,7 @@ async fn a_record_is_read_with_what_was_asked_for() {
     ]);
     assert_eq!(user.fields, expected);
     assert_eq!(user.special, None);
-    assert_eq!(halo.user(RecordId::user(9999), &asked).await.unwrap(), None);
+    assert_eq!(halo.record(RecordId::user(9999), &asked).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -86,7 +86,8 @@ async fn a_create_sends_one_record_and_reads_its_id() {
     // H3: an array of one, no id, whole numbers.
     let world = World::new().await;
     world.halo.turn(|knobs| knobs.user_agent = UserAgent::Required);
-    let Created { id, warning } = world.client().create_user(&new_user()).await.unwrap();
+    let Created { id, warning } =
+        world.client().create(RecordKind::User, &new_user()).await.unwrap();
     assert_eq!(warning, None);
     let writes = world.halo.writes();
     assert_eq!(writes.len(), 1);
@@ -117,7 +118,7 @@ async fn answers_to_a_create_are_read_in_every_shape() {
     for (code, body, expected) in cases {
         let fault = Fault::Status { code, body: body.to_owned() };
         world.halo.fail_next("/api/users", "POST", 1, fault);
-        match (halo.create_user(&new_user()).await, expected) {
+        match (halo.create(RecordKind::User, &new_user()).await, expected) {
             (Ok(created), Some((id, warning))) => {
                 assert_eq!(created.id, RecordId::user(id), "{body}");
                 assert_eq!(created.warning.as_deref(), warning, "{body}");
@@ -135,10 +136,13 @@ async fn a_create_with_an_id_and_an_update_without_are_never_sent() {
     let halo = world.client();
     let mut fields = new_user();
     fields.insert(Target::field("ID"), HaloValue::Int(5));
-    assert!(matches!(kind(halo.create_user(&fields).await.unwrap_err()), Kind::Refused { .. }));
+    assert!(matches!(
+        kind(halo.create(RecordKind::User, &fields).await.unwrap_err()),
+        Kind::Refused { .. }
+    ));
     let changes = [change(Target::field("title"), text("x"))];
     for id in [0, -1] {
-        let error = halo.update_user(RecordId::user(id), &changes, None).await.unwrap_err();
+        let error = halo.update(RecordId::user(id), &changes, None).await.unwrap_err();
         assert!(matches!(kind(error), Kind::Refused { .. }), "{id}");
     }
     assert_eq!(world.served.log.count(), 0);
@@ -158,7 +162,7 @@ async fn an_update_sends_the_changes_and_the_id_only() {
             change(Target::field("site_id"), HaloValue::Int(19)),
             change(Target::field("roles"), HaloValue::Ids(BTreeSet::from([4]))),
         ];
-        let updated = world.client().update_user(RecordId::user(id), &changes, None).await.unwrap();
+        let updated = world.client().update(RecordId::user(id), &changes, None).await.unwrap();
         assert_eq!(updated, Updated::Done { warning: None });
         assert_eq!(
             world.halo.writes()[0].body,
@@ -176,7 +180,7 @@ async fn an_update_sends_the_changes_and_the_id_only() {
 async fn nothing_changed_sends_nothing() {
     // T4.
     let world = World::new().await;
-    let updated = world.client().update_user(RecordId::user(5), &[], None).await.unwrap();
+    let updated = world.client().update(RecordId::user(5), &[], None).await.unwrap();
     assert_eq!((updated, world.served.log.count()), (Updated::Done { warning: None }, 0));
 }
 
@@ -185,9 +189,9 @@ async fn a_user_who_is_gone_is_no_failure() {
     let world = World::new().await;
     let halo = world.client();
     let title = [change(Target::field("title"), text("x"))];
-    assert_eq!(halo.update_user(RecordId::user(9999), &title, None).await.unwrap(), Updated::Gone);
+    assert_eq!(halo.update(RecordId::user(9999), &title, None).await.unwrap(), Updated::Gone);
     let custom = [change(Target::Custom(CustomFieldId(1)), text("x"))];
-    assert_eq!(halo.update_user(RecordId::user(9999), &custom, None).await.unwrap(), Updated::Gone);
+    assert_eq!(halo.update(RecordId::user(9999), &custom, None).await.unwrap(), Updated::Gone);
 }
 
 #[tokio::test]
@@ -208,13 +212,13 @@ async fn custom_fields_of_others_survive() {
         let stored = json!([{ "id": 1, "value": "keep" }, { "id": 2, "value": "old" }]);
         let id = RecordId::user(world.add(json!({ "name": "Ada", "customfields": stored })));
         let halo = world.client();
-        let user = halo.user(id, &BTreeSet::new()).await.unwrap().unwrap();
+        let user = halo.record(id, &BTreeSet::new()).await.unwrap().unwrap();
         let custom = given.then_some(user.custom.as_slice());
         let changes = [
             change(Target::Custom(CustomFieldId(2)), text("new")),
             change(Target::Custom(CustomFieldId(3)), text("3")),
         ];
-        halo.update_user(id, &changes, custom).await.unwrap();
+        halo.update(id, &changes, custom).await.unwrap();
         let fields = world.halo.user(id.id).unwrap()["customfields"].clone();
         let values: Vec<(Value, Value)> = fields
             .as_array()
@@ -236,7 +240,7 @@ async fn a_refusal_is_told_in_a_sentence_whatever_its_shape() {
     for shape in RefusalShape::ALL {
         world.halo.fail_next("/api/users", "POST", 1, Fault::Refusal(shape));
         let Kind::Refused { status, code, message } =
-            kind(halo.create_user(&new_user()).await.unwrap_err())
+            kind(halo.create(RecordKind::User, &new_user()).await.unwrap_err())
         else {
             panic!("{shape:?}")
         };
@@ -248,7 +252,7 @@ async fn a_refusal_is_told_in_a_sentence_whatever_its_shape() {
     }
     let mut homeless = new_user();
     homeless.remove(&Target::field("site_id"));
-    let told = halo.create_user(&homeless).await.unwrap_err().to_string();
+    let told = halo.create(RecordKind::User, &homeless).await.unwrap_err().to_string();
     assert!(told.contains("[0].site_id: The site_id field is required."), "{told}");
     assert!(world.halo.writes().is_empty());
 }
