@@ -3,14 +3,16 @@
 //!
 //! The order of a run: `fetch` reads Graph into facts and marks people dirty; `decide` looks at what
 //! would happen to each of them, so that claims on the same Halo user and the number of deactivations
-//! are known before anything is written; `apply` writes Halo, one person at a time; `finish` closes
-//! the run. `index` is called for when somebody unlinked has to be looked for in Halo.
+//! are known before anything is written; `apply` writes Halo, one person at a time; `boards` writes the
+//! boards on which people sit; `finish` closes the run. `index` is called for when somebody unlinked has to be looked for in Halo.
 
 mod apply;
+mod boards;
 mod decide;
 mod fetch;
 mod finish;
 mod index;
+mod intent;
 pub(crate) mod lookup;
 mod write;
 
@@ -67,6 +69,9 @@ impl Engine {
             Message::Apply { connection, run, segment } => {
                 apply::apply(self, connection, *run, *segment, deadline).await
             }
+            Message::Boards { connection, run } => {
+                boards::boards(self, connection, *run, deadline).await
+            }
             Message::Finish { connection, run } => finish::finish(self, connection, *run).await,
         }
     }
@@ -90,6 +95,9 @@ impl Engine {
             }
             RunState::Deciding => {
                 each(|connection, run, segment| Message::Decide { connection, run, segment })
+            }
+            RunState::Applying if record.segments.is_empty() => {
+                vec![Message::Boards { connection: connection.clone(), run }]
             }
             RunState::Applying => {
                 each(|connection, run, segment| Message::Apply { connection, run, segment })

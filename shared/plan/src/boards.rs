@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::explain::Reason;
 use crate::fields::View;
-use crate::ids::{CabId, CabRoleId, RecordKind};
+use crate::ids::{CabId, CabRoleId, RecordId, RecordKind};
 use crate::link::{Seat, SeatState};
 use crate::placement::counting;
 use crate::rules::Rules;
@@ -121,5 +121,49 @@ fn change(wish: &Wish, seat: Option<&Seat>, kind: RecordKind, is_new: bool) -> O
             SeatState::Others | SeatState::Leaving => None,
         },
         (Wish::Stands { .. }, _) => None,
+    }
+}
+
+impl Seat {
+    /// The seat after a change that was decided; `None` = nothing is to be done any more.
+    pub fn moved(before: Option<&Seat>, change: &SeatMove, record: RecordId) -> Option<Seat> {
+        match change {
+            // One that was never looked at may be somebody else's doing: it is only forgotten.
+            SeatMove::Leave => before
+                .filter(|seat| seat.state != SeatState::Joining)
+                .map(|seat| Seat { state: SeatState::Leaving, ..*seat }),
+            SeatMove::Join { role, .. } => {
+                // One that is ours stays ours while only its role changes.
+                let state = match before.map(|seat| seat.state) {
+                    Some(SeatState::Ours | SeatState::JoiningOurs | SeatState::Leaving) => {
+                        SeatState::JoiningOurs
+                    }
+                    Some(SeatState::Joining | SeatState::Others) | None => SeatState::Joining,
+                };
+                Some(Seat { record, role: *role, state })
+            }
+        }
+    }
+
+    /// The seat once the board was looked at, before it is written: somebody who sits there already
+    /// was put there by others.
+    pub fn looked(self, is_there: bool) -> Seat {
+        let state = match (self.state, is_there) {
+            (SeatState::Joining, true) => SeatState::Others,
+            (SeatState::Joining, false) => SeatState::JoiningOurs,
+            (state, _) => state,
+        };
+        Seat { state, ..self }
+    }
+
+    /// The seat once the board is written; `None` = given back.
+    pub fn written(self) -> Option<Seat> {
+        match self.state {
+            SeatState::JoiningOurs | SeatState::Joining | SeatState::Ours => {
+                Some(Seat { state: SeatState::Ours, ..self })
+            }
+            SeatState::Others => Some(self),
+            SeatState::Leaving => None,
+        }
     }
 }

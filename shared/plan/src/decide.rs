@@ -6,6 +6,7 @@
 //! user and an agent: each is a [`Part`] of the decision, decided by the same code (`record`).
 
 mod activity;
+mod foresee;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use crate::matching::{Hits, MatchKey};
 use crate::placement;
 use crate::rules::Rules;
 
+pub use foresee::{Foreseen, foresee};
 pub use verdict::{Action, Create, Decision, Part, Verb, Verdict, Write};
 
 /// One person, as far as we know them.

@@ -39,6 +39,13 @@ pub enum Message {
         /// Which people.
         segment: Segment,
     },
+    /// Write the change advisory boards on which people of the run sit (R3).
+    Boards {
+        /// Whose.
+        connection: ConnectionId,
+        /// In which run.
+        run: RunId,
+    },
     /// See whether the run is over, and close it.
     Finish {
         /// Whose.
@@ -56,6 +63,7 @@ impl Message {
             | Message::Index { connection, .. }
             | Message::Decide { connection, .. }
             | Message::Apply { connection, .. }
+            | Message::Boards { connection, .. }
             | Message::Finish { connection, .. } => connection,
         }
     }
@@ -67,6 +75,7 @@ impl Message {
             Message::Index { .. } => "index",
             Message::Decide { .. } => "decide",
             Message::Apply { .. } => "apply",
+            Message::Boards { .. } => "boards",
             Message::Finish { .. } => "finish",
         }
     }

@@ -17,7 +17,12 @@ use crate::store::{Commit, Expect, StoreError, Write, keys, put};
 
 impl Engine {
     /// Asks for a run of everybody. One that waits already is the answer to everybody who asks.
-    pub async fn import(&self, id: &ConnectionId, read: Read) -> Result<RunId, Refusal> {
+    pub async fn import(
+        &self,
+        id: &ConnectionId,
+        read: Read,
+        entities: &[Entity],
+    ) -> Result<RunId, Refusal> {
         for _ in 0..TRIES {
             let (saved, state) = self.load(id).await?;
             self.module_is_on()?;

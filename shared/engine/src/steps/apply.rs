@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use plan::decide::{Action, Decision, Known, Need, Rules, Verdict};
+use plan::decide::{Action, Decision, Need, Part, Verdict};
 use plan::failure::{Failure, Kind, Next, Service};
 use plan::guard;
-use plan::ids::{ConnectionId, ObjectId, RecordKind, RunId, Segment};
-use plan::matching::Hits;
+use plan::ids::{ConnectionId, ObjectId, PerKind, RecordId, RecordKind, RunId, Segment};
 use plan::message::Message;
 use plan::placement;
+use plan::rules::Rules;
 use plan::tally::RunState;
 
 use super::decide::{release, save};
 use super::lookup::{Batch, Directory, other_claims};
-use super::write::{Done, Recorder, Sent};
+use super::write::{Done, Recorder, Sent, linked_after};
 use super::{StepError, Trouble, finish};
 use crate::Engine;
 use crate::clock::Deadline;
@@ -22,11 +22,14 @@ use crate::halo::index::Freshness;
 use crate::halo::sites::{Resolved, WhenMissing};
 use crate::halo::{Error, Halo};
 use crate::meter::Meter;
+use crate::store::leases::Fence;
 use crate::store::runs::{HeldSegment, Phase, RunRecord, Stuck};
-use crate::store::{Commit, StoreError, keys, put};
+use crate::store::{Commit, keys};
 
 /// People loaded together; a kill repeats at most so many reads.
 const BATCH: usize = 25;
+/// How long a worker may keep the agents to itself while it deactivates one (R7).
+const AGENTS_LEASE: SignedDuration = SignedDuration::from_mins(2);
 
 /// A worker on a segment.
 pub(super) struct Worker<'a> {
@@ -34,10 +37,13 @@ pub(super) struct Worker<'a> {
     pub(super) halo: Halo,
     pub(super) meter: std::sync::Arc<Meter>,
     pub(super) directory: &'a Directory,
+    pub(super) rules: &'a Rules<'a>,
     pub(super) run: &'a RunRecord,
     pub(super) held: HeldSegment,
-    /// People whose record was asked for in this step, whatever the answer.
-    posted: BTreeSet<ObjectId>,
+    /// Records that were asked for in this step, whatever the answer.
+    pub(super) posted: BTreeSet<(ObjectId, RecordKind)>,
+    /// Held while an agent is deactivated.
+    agents: Option<Fence>,
 }
 
 /// Writes a segment; whoever finishes the last one closes the run.
@@ -59,14 +65,17 @@ pub(super) async fn apply(
     let Some(held) = held else { return Ok(()) };
     let meter = std::sync::Arc::new(Meter::default());
     let halo = engine.halo.with_meter(meter.clone());
+    let rules = directory.rules(record.value.scope(&directory.document));
     let mut worker = Worker {
         engine,
         halo,
         meter,
         directory: &directory,
+        rules: &rules,
         run: &record.value,
         held,
         posted: BTreeSet::new(),
+        agents: None,
     };
     let again = Message::Apply { connection: connection.clone(), run, segment };
     match worker.work(deadline).await {
@@ -92,18 +101,14 @@ impl Worker<'_> {
             self.held.record.phase = Phase::Applying;
             self.held.record.after = None;
         }
-        let rules = Rules::new(&self.directory.document);
         while self.held.record.phase == Phase::Applying {
             let after = self.held.record.after.clone();
-            let (ids, next) = self
-                .engine
-                .store
-                .dirty(&self.held.connection, self.held.segment, after, BATCH)
-                .await?;
+            let store = &self.engine.store;
+            let (ids, next) =
+                store.dirty(&self.held.connection, self.held.segment, after, BATCH).await?;
             let mut batch = Batch::load(self.engine, &self.held.connection, ids.clone()).await?;
             // The index was complete when the run was decided; without it nobody new is written.
-            let groups = &self.directory.groups;
-            if !batch.look_up_matches(self.engine, &rules, groups, Freshness::Any).await? {
+            if !batch.look_up_matches(self.engine, self.rules, Freshness::Any).await? {
                 release(self.engine, &mut self.held).await?;
                 return Ok(Worked::SomeLeft);
             }
@@ -116,7 +121,7 @@ impl Worker<'_> {
                     return Ok(Worked::SomeLeft);
                 }
                 let before = self.held.record.stuck;
-                if let Err(trouble) = self.person(&rules, &mut batch, &mut recorder, id).await {
+                if let Err(trouble) = self.person(&mut batch, &mut recorder, id).await {
                     // What was decided before the failure is kept.
                     recorder.flush(self).await?;
                     self.withdraw(&mut batch).await?;
@@ -141,53 +146,96 @@ impl Worker<'_> {
         Ok(Worked::All)
     }
 
-    /// One person: decided with all that is known, and carried out.
+    /// One person: decided with all that is known, carried out and recorded. What was done before a
+    /// failure is recorded as well, and the rest is left for another time.
     async fn person(
         &mut self,
-        rules: &Rules<'_>,
         batch: &mut Batch,
         recorder: &mut Recorder,
         id: ObjectId,
     ) -> Result<(), Trouble> {
-        let started = self.engine.clock.now();
-        loop {
+        let mut done = Done::new(id, self.engine.clock.now());
+        let carried = self.carry_out(batch, &mut done).await;
+        self.free_agents().await?;
+        match carried {
             // Without a record behind the mark there is nothing to decide.
-            let Some(decision) = self.decide(rules, batch, id).await? else { return Ok(()) };
-            let Some(person) = batch.people.get(&id) else { return Ok(()) };
-            let sent = match &decision.action {
-                Action::Unchanged
-                | Action::NotInScope
-                | Action::Conflict { .. }
-                | Action::Held
-                | Action::Invalid => Sent::Nothing,
-                Action::Create { fields } => {
-                    if person.value.creating.is_some()
-                        && person.value.creating != self.held.epoch()
-                        && self.look_for_lost_create(batch, id).await?
-                    {
-                        continue;
-                    }
-                    self.intend(rules, batch, id).await?;
-                    let answer = self.halo.create(RecordKind::User, fields).await;
-                    let may_have_acted = answer.as_ref().is_err_and(Error::may_have_acted);
-                    let answer = Sent::created(answer);
-                    if answer.is_ok() || may_have_acted {
-                        self.posted.insert(id);
-                    }
-                    self.unless_stuck(id, answer)?
+            Ok(()) if !batch.people.contains_key(&id) => Ok(()),
+            Ok(()) => recorder.add(self, batch, done).await,
+            Err(trouble) => {
+                if done.has_acted() {
+                    done.is_partial = true;
+                    recorder.add(self, batch, done).await?;
                 }
-                Action::Write(write) => {
-                    let answer = self.halo.update(write.user, &write.changes, None).await;
-                    let sent = self.unless_stuck(id, Sent::updated(answer))?;
-                    if matches!(sent, Sent::Gone) {
-                        forget(batch, id, write.user);
-                        continue;
-                    }
-                    sent
+                Err(trouble)
+            }
+        }
+    }
+
+    /// Carries out the agent part, then the user part, which may name the agent. After each write the
+    /// decision is taken again from what is known then.
+    async fn carry_out(&mut self, batch: &mut Batch, done: &mut Done) -> Result<(), Trouble> {
+        let id = done.id;
+        loop {
+            let Some(decision) = self.decide(batch, id).await? else { return Ok(()) };
+            let next = [RecordKind::Agent, RecordKind::User].into_iter().find_map(|kind| {
+                let part = decision.of(kind).filter(|part| part.action.writes())?;
+                matches!(done.sent.of(kind), Sent::Nothing).then(|| (kind, part.clone()))
+            });
+            done.take(decision);
+            let Some((kind, part)) = next else { return Ok(()) };
+            let Some(sent) = self.send(batch, id, kind, &part).await? else { continue };
+            let before = batch.people.get(&id).map(|person| person.value.link.clone());
+            let mut link = batch.written.remove(&id).or(before).unwrap_or_default();
+            if let Some(linked) = linked_after(&part, &sent, link.of(kind)) {
+                *link.of_mut(kind) = Some(linked);
+            }
+            batch.written.insert(id, link);
+            done.carried(kind, part, sent);
+        }
+    }
+
+    /// Sends one part. `None` = the record is gone, or a lost one was found: decide again.
+    async fn send(
+        &mut self,
+        batch: &mut Batch,
+        id: ObjectId,
+        kind: RecordKind,
+        part: &Part,
+    ) -> Result<Option<Sent>, Trouble> {
+        match &part.action {
+            Action::Create(create) => {
+                if self.may_have_been_made(batch, id, kind)
+                    && self.look_for_lost_create(batch, id, kind, create).await?
+                {
+                    return Ok(None);
                 }
-            };
-            let done = Done { id, decision, sent, started };
-            return recorder.add(self, batch, done).await;
+                self.intend(batch, id).await?;
+                let answer = self.halo.create(kind, &create.fields).await;
+                let may_have_acted = answer.as_ref().is_err_and(Error::may_have_acted);
+                let answer = Sent::created(answer);
+                if answer.is_ok() || may_have_acted {
+                    self.posted.insert((id, kind));
+                }
+                self.unless_stuck(id, answer).map(Some)
+            }
+            Action::Write(write) => {
+                if !write.given.is_empty() {
+                    self.intend(batch, id).await?;
+                    self.posted.insert((id, kind));
+                }
+                let answer = self.halo.update(write.record, &write.changes, None).await;
+                let sent = self.unless_stuck(id, Sent::updated(answer))?;
+                if matches!(sent, Sent::Gone) {
+                    forget(batch, id, write.record);
+                    return Ok(None);
+                }
+                Ok(Some(sent))
+            }
+            Action::Unchanged
+            | Action::NotInScope
+            | Action::Conflict { .. }
+            | Action::Held
+            | Action::Invalid => Ok(Some(Sent::Nothing)),
         }
     }
 
@@ -211,130 +259,80 @@ impl Worker<'_> {
         answer
     }
 
+    /// What the guard said when the run was decided.
+    pub(super) fn guard(&self) -> PerKind<guard::Verdict> {
+        self.run.verdict.unwrap_or_else(|| PerKind::both(guard::Verdict::ReadIncomplete))
+    }
+
     /// Asks `plan` until nothing more must be known.
     async fn decide(
         &mut self,
-        rules: &Rules<'_>,
         batch: &mut Batch,
         id: ObjectId,
     ) -> Result<Option<Decision>, Trouble> {
-        let guard = self.run.verdict.unwrap_or(guard::Verdict::ReadIncomplete);
         loop {
-            let need = match batch.ask(rules, &self.directory.groups, guard, id) {
+            let need = match batch.ask(self.rules, self.guard(), id) {
                 None => return Ok(None),
                 Some(Verdict::Decided(decision)) => return Ok(Some(decision)),
                 Some(Verdict::Needs(need)) => need,
             };
-            let known = batch.known.entry(id).or_default();
-            match need {
-                Need::Matches(keys) => {
-                    known.hits = Some(self.halo.find(RecordKind::User, &keys).await?)
-                }
-                Need::Claims(user) => {
-                    let others = other_claims(self.engine, &self.held.connection, user, id).await?;
-                    known.claims = Some(others);
-                }
-                Need::Record(user, targets) => match self.halo.record(user, &targets).await? {
-                    Some(record) => known.record = Some(record.fields),
-                    None => forget(batch, id, user),
-                },
-                Need::Site(client, name) => {
-                    let sites = self.halo.sites_by_name(placement::site_key);
-                    match sites.resolve(client, &name, WhenMissing::Make).await? {
-                        Resolved::Known(site) => known.site = Some(site),
-                        Resolved::Missing | Resolved::BeingMade => return Err(being_made(&name)),
-                    }
-                }
-            }
+            self.answer(batch, id, need).await?;
         }
     }
 
-    /// Remembers that records are about to be made, before the first of them is (M6): this person's,
-    /// and in the same transaction those of the others in the batch who will be made as well.
-    async fn intend(
+    async fn answer(
         &mut self,
-        rules: &Rules<'_>,
         batch: &mut Batch,
         id: ObjectId,
+        need: Need,
     ) -> Result<(), Trouble> {
-        let epoch = self.held.epoch();
-        let meant = |batch: &Batch, other: ObjectId| {
-            batch.people.get(&other).is_some_and(|person| person.value.creating == epoch)
-        };
-        if meant(batch, id) {
-            return Ok(());
-        }
-        let guard = guard::Verdict::ReadIncomplete;
-        let made = |other: &ObjectId| {
-            let person = batch.people.get(other).filter(|person| person.value.creating.is_none());
-            let verdict =
-                person.and_then(|_| batch.ask(rules, &self.directory.groups, guard, *other));
-            matches!(
-                verdict,
-                Some(Verdict::Decided(Decision { action: Action::Create { .. }, .. }))
-            )
-        };
-        let mut together: Vec<ObjectId> = batch.people.keys().copied().filter(made).collect();
-        together.retain(|other| *other != id);
-        together.push(id);
-        let mut writes = vec![self.held.save()?];
-        for one in &together {
-            let Some(person) = batch.people.get_mut(one) else { return Err(Trouble::Lost) };
-            person.value.creating = epoch;
-            let key = keys::person(&self.held.connection, *one);
-            writes.push(put(key, &person.value, person.unchanged())?);
-            person.version += 1;
-        }
-        match self.engine.store.commit(&writes).await? {
-            Commit::Done => {
-                self.held.saved();
-                Ok(())
+        let known = batch.known.entry(id).or_default();
+        match need {
+            Need::Matches(kind, keys) => {
+                known.records.of_mut(kind).hits = Some(self.halo.find(kind, &keys).await?);
             }
-            Commit::Conflict(0) => Err(Trouble::Lost),
-            // Somebody wrote one of them meanwhile: the hint comes back and finds what there is.
-            Commit::Conflict(_) => Err(Trouble::Ours(StepError::Store(StoreError {
-                operation: "note who is about to be made",
-                detail: "somebody else wrote one of the people at the same time".to_owned(),
-            }))),
-        }
-    }
-
-    /// Takes back what [`Worker::intend`] noted of people whose turn did not come, so that the next
-    /// step need not look for them in Halo.
-    async fn withdraw(&mut self, batch: &mut Batch) -> Result<(), Trouble> {
-        let epoch = self.held.epoch();
-        let mut writes = vec![self.held.check()];
-        for (id, person) in &mut batch.people {
-            if person.value.creating == epoch && epoch.is_some() && !self.posted.contains(id) {
-                person.value.creating = None;
-                let key = keys::person(&self.held.connection, *id);
-                writes.push(put(key, &person.value, person.unchanged())?);
+            Need::Claims(record) => {
+                let others = other_claims(self.engine, &self.held.connection, record, id).await?;
+                known.records.of_mut(record.kind).claims = Some(others);
             }
-        }
-        if writes.len() > 1 {
-            // Left standing they cost a look in Halo each, and nothing else.
-            let _: Commit = self.engine.store.commit(&writes).await?;
+            Need::Record(record, targets) => match self.halo.record(record, &targets).await? {
+                Some(found) => known.records.of_mut(record.kind).record = Some(found.fields),
+                None => forget(batch, id, record),
+            },
+            Need::Standing(record) => {
+                self.hold_agents().await?;
+                let standing = self.halo.standing(record).await?;
+                known.records.of_mut(record.kind).standing = Some(standing);
+            }
+            Need::Site(client, name) => {
+                let sites = self.halo.sites_by_name(placement::site_key);
+                match sites.resolve(client, &name, WhenMissing::Make).await? {
+                    Resolved::Known(site) => known.site = Some(site),
+                    Resolved::Missing | Resolved::BeingMade => return Err(being_made(&name)),
+                }
+            }
         }
         Ok(())
     }
 
-    /// An earlier worker meant to make this person's record and did not record it: looks in Halo.
-    /// `true` = something was found, and the decision is to be taken again with it.
-    async fn look_for_lost_create(
-        &mut self,
-        batch: &mut Batch,
-        id: ObjectId,
-    ) -> Result<bool, Trouble> {
-        let Some(person) = batch.people.get(&id) else { return Ok(false) };
-        let rows = &self.directory.document.user_matching;
-        let keys = plan::matching::keys(id, &person.value.facts, rows);
-        let hits: Hits = self.halo.find(RecordKind::User, &keys).await?;
-        let known = batch.known.entry(id).or_default();
-        let new = hits.values().flatten().next().is_some() && known.hits.as_ref() != Some(&hits);
-        if new {
-            *known = Known { hits: Some(hits), claims: Some(BTreeSet::new()), ..Known::default() };
+    /// Keeps other workers from deactivating agents until this one's answer is there: two of them
+    /// must not take the last two administrators at once (R7).
+    async fn hold_agents(&mut self) -> Result<(), Trouble> {
+        if self.agents.is_some() {
+            return Ok(());
         }
-        Ok(new)
+        let owner = self.engine.random.uuid();
+        let key = keys::agents_lease();
+        self.agents = self.engine.store.acquire(&key, owner, AGENTS_LEASE).await?;
+        if self.agents.is_some() { Ok(()) } else { Err(busy("deactivate an agent")) }
+    }
+
+    async fn free_agents(&mut self) -> Result<(), Trouble> {
+        if let Some(fence) = self.agents.take() {
+            // Lost, it is somebody else's by now.
+            let _: Commit = self.engine.store.commit(&[fence.release()?]).await?;
+        }
+        Ok(())
     }
 
     /// Halo failed as a whole: the one policy decides, here it is carried out.
@@ -360,22 +358,35 @@ impl Worker<'_> {
 }
 
 /// A Halo record that is not there any more is no hit and no link.
-fn forget(batch: &mut Batch, id: ObjectId, user: plan::ids::RecordId) {
-    if let Some(person) = batch.people.get_mut(&id)
-        && person.value.link.as_ref().is_some_and(|link| link.user == user)
-    {
-        person.value.link = None;
+fn forget(batch: &mut Batch, id: ObjectId, record: RecordId) {
+    let kind = record.kind;
+    let gone = |link: &mut plan::link::Link| {
+        if link.of(kind).is_some_and(|linked| linked.record == record) {
+            *link.of_mut(kind) = None;
+        }
+    };
+    if let Some(person) = batch.people.get_mut(&id) {
+        gone(&mut person.value.link);
     }
-    let known = batch.known.entry(id).or_default();
+    if let Some(link) = batch.written.get_mut(&id) {
+        gone(link);
+    }
+    let known = batch.known.entry(id).or_default().records.of_mut(kind);
     known.record = None;
+    known.made = known.made.filter(|made| *made != record);
     for hits in known.hits.iter_mut().flat_map(|hits| hits.values_mut()) {
-        hits.retain(|hit| hit.user != user);
+        hits.retain(|hit| hit.record != record);
     }
 }
 
 /// Another worker makes the site at this moment (P6); it will be there soon.
 fn being_made(name: &str) -> Trouble {
-    let detail = "another worker makes it at this moment".to_owned();
-    let operation = format!("use the site \"{name}\"");
-    Failure { service: Service::Halo, operation, kind: Kind::Unavailable { detail } }.into()
+    busy(&format!("use the site \"{name}\""))
+}
+
+/// Another worker does the same kind of thing at this moment.
+pub(super) fn busy(operation: &str) -> Trouble {
+    let detail = "another worker is at it at this moment".to_owned();
+    let kind = Kind::Unavailable { detail };
+    Failure { service: Service::Halo, operation: operation.to_owned(), kind }.into()
 }

@@ -2,10 +2,10 @@
 //! which Halo user (M3), and how many would be deactivated (L4). Writes nothing to Halo.
 
 use jiff::SignedDuration;
-use plan::decide::{Action, Need, Rules, Verb, Verdict};
 use plan::guard::{self, Planned};
-use plan::ids::{ConnectionId, ObjectId, RecordId, RunId, Segment};
+use plan::ids::{ConnectionId, ObjectId, PerKind, RecordId, RecordKind, RunId, Segment};
 use plan::message::Message;
+use plan::rules::Rules;
 use plan::tally::RunState;
 
 use super::lookup::{Batch, Directory, other_claims};
@@ -37,7 +37,8 @@ pub(super) async fn decide(
     let lease = engine.lease_for(deadline);
     let held = engine.store.hold_segment(connection, run, segment, owner, lease).await?;
     let Some(mut held) = held else { return Ok(()) };
-    let looked = look(engine, &directory, &mut held, deadline).await;
+    let rules = directory.rules(record.value.scope(&directory.document));
+    let looked = look(engine, &rules, &mut held, deadline).await;
     match looked {
         Ok(Looked::All) => close(engine, connection, run).await,
         Ok(Looked::SomeLeft) => {
@@ -59,32 +60,25 @@ enum Looked {
 
 async fn look(
     engine: &Engine,
-    directory: &Directory,
+    rules: &Rules<'_>,
     held: &mut HeldSegment,
     deadline: Deadline,
 ) -> Result<Looked, Trouble> {
-    let rules = Rules::new(&directory.document);
     while held.record.phase == Phase::Deciding {
         let after = held.record.after.clone();
         let (ids, next) = engine.store.dirty(&held.connection, held.segment, after, BATCH).await?;
         let mut batch = Batch::load(engine, &held.connection, ids).await?;
-        if !batch.look_up_matches(engine, &rules, &directory.groups, Freshness::Fresh).await? {
+        if !batch.look_up_matches(engine, rules, Freshness::Fresh).await? {
             release(engine, held).await?;
             return Ok(Looked::IndexMissing);
         }
         let mut claims = Vec::new();
         for (id, person) in &batch.people {
-            let verdict = batch.ask(&rules, &directory.groups, guard::Verdict::Pass, *id);
-            let claim = match verdict {
-                Some(Verdict::Needs(Need::Claims(user))) => Some(user),
-                Some(Verdict::Decided(decision)) => {
-                    held.record.planned += u64::from(deactivates(&decision.action));
-                    None
-                }
-                Some(Verdict::Needs(_)) | None => None,
-            };
-            if claim != person.value.claim {
-                claims.push(Claimed { id: *id, person, claim });
+            let Some(foreseen) = batch.foresee(rules, *id) else { continue };
+            held.record.planned.user += u64::from(foreseen.deactivates.user);
+            held.record.planned.agent += u64::from(foreseen.deactivates.agent);
+            if foreseen.claims != person.value.claims {
+                claims.push(Claimed { id: *id, person, claims: foreseen.claims });
             }
         }
         write_claims(engine, held, &claims).await?;
@@ -108,31 +102,41 @@ async fn look(
     Ok(Looked::All)
 }
 
-fn deactivates(action: &Action) -> bool {
-    matches!(action, Action::Write(write) if write.verb == Verb::Deactivate)
-}
-
-/// A person who hits another Halo user than before, or none any more.
+/// A person who hits other Halo records than before, or none any more.
 struct Claimed<'a> {
     id: ObjectId,
     person: &'a Versioned<Person>,
-    claim: Option<RecordId>,
+    claims: PerKind<Option<RecordId>>,
 }
 
 impl Claimed<'_> {
-    /// The claim as a record that others find, and the person who has it, in one transaction.
+    /// The claims as records that others find, and the person who has them, in one transaction.
     fn writes(&self, connection: &ConnectionId) -> Result<Vec<Write>, StepError> {
-        let value = Person { claim: self.claim, ..self.person.value.clone() };
+        let value = Person { claims: self.claims, ..self.person.value.clone() };
         let own = put(keys::person(connection, self.id), &value, self.person.unchanged())?;
         let mut writes = vec![own];
-        if let Some(user) = self.claim {
-            writes.push(put(keys::claim(connection, user, self.id), &(), Expect::Anything)?);
-        }
-        if let Some(user) = self.person.value.claim {
-            let key = keys::claim(connection, user, self.id);
-            writes.push(Write::Delete { key, expect: Expect::Anything });
+        for kind in RecordKind::ALL {
+            let (was, now) = (self.person.value.claims.of(kind), self.claims.of(kind));
+            if was == now {
+                continue;
+            }
+            if let Some(record) = now {
+                writes.push(put(keys::claim(connection, *record, self.id), &(), Expect::Anything)?);
+            }
+            if let Some(record) = was {
+                let key = keys::claim(connection, *record, self.id);
+                writes.push(Write::Delete { key, expect: Expect::Anything });
+            }
         }
         Ok(writes)
+    }
+
+    /// Records that are not hit any more.
+    fn given_up(&self) -> impl Iterator<Item = RecordId> {
+        RecordKind::ALL.into_iter().filter_map(|kind| {
+            let was = *self.person.value.claims.of(kind);
+            was.filter(|_| was != *self.claims.of(kind))
+        })
     }
 }
 
@@ -142,7 +146,7 @@ async fn write_claims(
     held: &mut HeldSegment,
     claims: &[Claimed<'_>],
 ) -> Result<(), Trouble> {
-    for chunk in claims.chunks(crate::store::COMMIT_LIMIT / 3) {
+    for chunk in claims.chunks(crate::store::COMMIT_LIMIT / 5) {
         let mut writes = Vec::new();
         for claim in chunk {
             writes.extend(claim.writes(&held.connection)?);
@@ -152,8 +156,9 @@ async fn write_claims(
             return Err(Trouble::Lost);
         }
     }
-    for (id, user) in claims.iter().filter_map(|it| Some((it.id, it.person.value.claim?))) {
-        let others = other_claims(engine, &held.connection, user, id).await?;
+    let given_up = claims.iter().flat_map(|it| it.given_up().map(|record| (it.id, record)));
+    for (id, record) in given_up {
+        let others = other_claims(engine, &held.connection, record, id).await?;
         let marked =
             engine.store.mark_dirty(&held.connection, &held.check(), others, "claim").await?;
         match marked {
@@ -213,13 +218,20 @@ async fn close(engine: &Engine, connection: &ConnectionId, run: RunId) -> Result
         let Some((saved, state)) = engine.store.connection(connection).await? else {
             return Ok(());
         };
-        let planned = Planned {
-            deactivations: parts.iter().map(|part| part.planned).sum(),
-            linked: state.value.linked,
+        let now = engine.clock.now();
+        let recent = state.value.recent.within_a_day(now);
+        let judged = |kind: RecordKind| {
+            let planned = Planned {
+                deactivations: parts.iter().map(|part| *part.planned.of(kind)).sum(),
+                recent: *recent.of(kind),
+                linked: *state.value.linked.of(kind),
+            };
+            guard::judge(saved.value.document.guard, planned, next.read_complete)
         };
-        next.verdict = Some(guard::judge(saved.value.document.guard, planned, next.read_complete));
+        next.verdict =
+            Some(PerKind { user: judged(RecordKind::User), agent: judged(RecordKind::Agent) });
         next.run.state = RunState::Applying;
-        next.touched = engine.clock.now();
+        next.touched = now;
         let write = put(keys::run(connection, run), &next, record.unchanged())?;
         // On a conflict the run was touched or moved on meanwhile, which the next look tells.
         if engine.store.commit(&[write]).await? == Commit::Done {

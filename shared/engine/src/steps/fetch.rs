@@ -18,7 +18,7 @@ use plan::schedule::{self, Situation, Start};
 use plan::tally::{Requests, RunState, Trigger};
 
 use self::groups::wanted_groups;
-use super::{StepError, Trouble, finish};
+use super::{StepError, Trouble, boards, finish};
 use crate::Engine;
 use crate::clock::Deadline;
 use crate::graph::Graph;
@@ -88,7 +88,7 @@ pub(crate) fn situation<'a>(
         document,
         authorised: state.is_authorised(),
         run: state.run,
-        queued: state.queued.map(|queued| queued.run),
+        queued: state.queued.as_ref().map(|queued| queued.run),
         next_due: state.next_due,
         now: engine.clock.now(),
     }
@@ -156,7 +156,7 @@ impl<'a> Reader<'a> {
     /// Stores the new run before anything is read for it.
     async fn begin(&mut self) -> Result<bool, StepError> {
         let state = &mut self.state.value;
-        let read = state.queued.map_or(Read::AsConfigured, |queued| queued.read);
+        let read = state.queued.as_ref().map_or(Read::AsConfigured, |queued| queued.read);
         let now = self.engine.clock.now();
         state.queued = None;
         state.next_due = schedule::next_due(self.connection, &self.document, now);
@@ -307,16 +307,20 @@ impl<'a> Reader<'a> {
         self.warn_of_groups().await?;
         let reading = &self.state.value.reading;
         let quiet = reading.dirty == 0 && reading.was_clean;
-        let segments = if quiet {
-            Vec::new()
+        let (segments, seats) = if quiet {
+            (Vec::new(), false)
         } else {
-            self.engine.store.dirty_segments(self.connection).await?
+            let segments = self.engine.store.dirty_segments(self.connection).await?;
+            (segments, boards::any_open(self.engine, self.connection).await?)
         };
         let now = self.engine.clock.now();
         let record = &mut self.run.value;
         record.read_complete = self.state.value.reading.complete;
         record.segments.clone_from(&segments);
-        if segments.is_empty() {
+        if segments.is_empty() && seats {
+            // Boards that could not be written last time (R3).
+            record.run.state = RunState::Applying;
+        } else if segments.is_empty() {
             record.run.state = RunState::Completed;
             record.run.finished = Some(now);
             self.state.value.run = None;
@@ -325,7 +329,7 @@ impl<'a> Reader<'a> {
             record.run.state = RunState::Deciding;
         }
         self.store(vec![self.fence.release()?]).await?;
-        if segments.is_empty() {
+        if segments.is_empty() && !seats {
             return self.start_queued().await;
         }
         self.engine.wake(&self.run.value).await?;
@@ -477,7 +481,7 @@ async fn first_record(
 
 fn new_run(engine: &Engine, connection: &ConnectionId, state: &State, start: Start) -> RunRecord {
     let now = engine.clock.now();
-    let (run, trigger) = match (start, state.queued) {
+    let (run, trigger) = match (start, &state.queued) {
         (Start::Queued(run), Some(queued)) => (run, queued.trigger),
         (Start::Queued(run) | Start::GoOn(run), _) => (run, Trigger::Manual),
         (Start::Scheduled | Start::Nothing, _) => (engine.random.run_id(now), Trigger::Schedule),

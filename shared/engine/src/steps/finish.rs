@@ -2,11 +2,11 @@
 
 use jiff::SignedDuration;
 use plan::failure::Failure;
-use plan::ids::{ConnectionId, RunId};
+use plan::ids::{ConnectionId, PerKind, RecordKind, RunId};
 use plan::message::Message;
 use plan::tally::{Counts, Requests, RunState};
 
-use super::StepError;
+use super::{StepError, boards};
 use crate::Engine;
 use crate::store::runs::{Phase, RunRecord, SegmentRecord};
 use crate::store::{Commit, Versioned, keys, put};
@@ -32,13 +32,46 @@ pub(super) async fn close(
     if record.value.run.state != RunState::Applying || done < record.value.segments.len() {
         return Ok(());
     }
+    let open = boards::any_open(engine, connection).await?;
+    if open && !record.value.boards_done {
+        let boards = Message::Boards { connection: connection.clone(), run };
+        return Ok(engine.later(boards, SignedDuration::ZERO).await?);
+    }
     let mut next = record.value.clone();
     next.run.state = if parts.iter().any(|part| part.counts.held > 0) {
         RunState::Held
     } else {
         RunState::Completed
     };
-    end(engine, record, next, &parts).await
+    end(engine, record, next, &parts, open).await
+}
+
+/// Adds to the run what a step on boards did.
+pub(super) async fn note_boards(
+    engine: &Engine,
+    connection: &ConnectionId,
+    run: RunId,
+    note: boards::Note,
+) -> Result<(), StepError> {
+    loop {
+        let Some(mut record) = engine.store.run(connection, run).await? else { return Ok(()) };
+        if record.value.run.state.is_over() {
+            return Ok(());
+        }
+        record.value.run.requests += note.requests;
+        for warning in &note.warnings {
+            if !record.value.run.warnings.contains(warning) {
+                record.value.run.warnings.push(warning.clone());
+            }
+        }
+        record.value.boards_done |= note.done;
+        record.value.attempts = if note.failed { record.value.attempts + 1 } else { 0 };
+        record.value.touched = engine.clock.now();
+        let write = put(keys::run(connection, run), &record.value, record.unchanged())?;
+        if engine.store.commit(&[write]).await? == Commit::Done {
+            return Ok(());
+        }
+    }
 }
 
 /// Ends a run that cannot go on; whoever is still dirty is looked at by the next one.
@@ -57,7 +90,7 @@ pub(super) async fn fail(
     let mut next = record.value.clone();
     next.run.state = RunState::Failed;
     next.run.error = Some(failure.sentence());
-    end(engine, record, next, &parts).await
+    end(engine, record, next, &parts, false).await
 }
 
 async fn parts(engine: &Engine, run: &RunRecord) -> Result<Vec<SegmentRecord>, StepError> {
@@ -95,6 +128,7 @@ async fn end(
     mut record: Versioned<RunRecord>,
     mut next: RunRecord,
     parts: &[SegmentRecord],
+    seats_open: bool,
 ) -> Result<(), StepError> {
     let connection = next.run.connection.clone();
     let run = next.run.run;
@@ -108,15 +142,23 @@ async fn end(
     next.run.finished = Some(engine.clock.now());
     next.touched = engine.clock.now();
     let left: u64 = parts.iter().map(|part| part.left).sum();
-    let linked: i64 = parts.iter().map(|part| part.linked).sum();
+    let now = engine.clock.now();
     loop {
         let Some(state) = engine.store.state(&connection).await? else { return Ok(()) };
         let mut free = state.value.clone();
         if free.run == Some(run) {
             free.run = None;
-            free.clean = left == 0 && next.run.state == RunState::Completed;
+            let quiet = left == 0 && !seats_open;
+            free.clean = quiet && next.run.state == RunState::Completed;
         }
-        free.linked = free.linked.saturating_add_signed(linked);
+        let mut deactivated = PerKind::default();
+        for kind in RecordKind::ALL {
+            let linked: i64 = parts.iter().map(|part| *part.linked.of(kind)).sum();
+            let known = free.linked.of_mut(kind);
+            *known = known.saturating_add_signed(linked);
+            *deactivated.of_mut(kind) = parts.iter().map(|part| *part.deactivated.of(kind)).sum();
+        }
+        free.recent.note(now, deactivated);
         let writes = [
             put(keys::run(&connection, run), &next, record.unchanged())?,
             put(keys::state(&connection), &free, state.unchanged())?,

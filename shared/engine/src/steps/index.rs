@@ -1,18 +1,19 @@
-//! Index: reads Halo's users into the index, page by page within the budget, when somebody unlinked
+//! Index: reads Halo's users and agents into their indexes, page by page within the budget, when somebody unlinked
 //! has to be looked for (H4).
 
 use jiff::SignedDuration;
+use plan::document::{Document, Placement};
 use plan::failure::Next;
 use plan::ids::{ConnectionId, RecordKind, RunId};
 use plan::message::Message;
+use plan::rules::Scope;
 use plan::tally::RunState;
 
 use super::lookup::index_fields;
 use super::{StepError, finish};
 use crate::Engine;
 use crate::clock::Deadline;
-use crate::halo::Error;
-use crate::halo::index::Built;
+use crate::halo::{self, Error};
 use crate::meter::Meter;
 use crate::store::{Commit, keys, put};
 
@@ -36,16 +37,24 @@ pub(super) async fn index(
     };
     let meter = std::sync::Arc::new(Meter::default());
     let Some(saved) = engine.store.document(connection).await? else { return Ok(()) };
-    let fields = index_fields(&saved.value.document);
+    let document = &saved.value.document;
     let halo = engine.halo.with_meter(meter.clone());
-    let built = match halo.index(RecordKind::User).build_step(&fields, deadline).await {
-        Ok(built) => Ok(built),
-        Err(Error::Halo(failure)) => Err(failure),
-        Err(Error::Store(error)) => return Err(error.into()),
-    };
+    let mut built = Ok(Built::Ready);
+    for kind in needed(document, record.value.scope(document)) {
+        let fields = index_fields(document, kind);
+        built = match halo.index(kind).build_step(&fields, deadline).await {
+            Ok(halo::index::Built::Ready(_)) => Ok(Built::Ready),
+            Ok(halo::index::Built::Reading(_)) => Ok(Built::Missing),
+            Err(Error::Halo(failure)) => Err(failure),
+            Err(Error::Store(error)) => return Err(error.into()),
+        };
+        if !matches!(built, Ok(Built::Ready)) {
+            break;
+        }
+    }
     let _: Commit = engine.store.commit(&[fence.release()?]).await?;
     record.value.run.requests += meter.take();
-    record.value.waits_for_index = !matches!(built, Ok(Built::Ready(_)));
+    record.value.waits_for_index = !matches!(built, Ok(Built::Ready));
     record.value.attempts = if built.is_ok() { 0 } else { record.value.attempts + 1 };
     let attempt = record.value.attempts;
     record.value.touched = engine.clock.now();
@@ -54,8 +63,8 @@ pub(super) async fn index(
         return Ok(());
     }
     match built {
-        Ok(Built::Ready(_)) => Ok(engine.wake(&record.value).await?),
-        Ok(Built::Reading(_)) => Ok(engine.later(again, SignedDuration::ZERO).await?),
+        Ok(Built::Ready) => Ok(engine.wake(&record.value).await?),
+        Ok(Built::Missing) => Ok(engine.later(again, SignedDuration::ZERO).await?),
         Err(failure) => match failure.next(attempt) {
             Next::Retry(delay) => {
                 finish::touch(engine, connection, run, delay).await?;
@@ -66,4 +75,23 @@ pub(super) async fn index(
             }
         },
     }
+}
+
+/// Whether all indexes that a run needs are there.
+enum Built {
+    Ready,
+    Missing,
+}
+
+/// The kinds of records that somebody may have to be looked for among.
+fn needed(document: &Document, scope: Scope) -> impl Iterator<Item = RecordKind> {
+    let makes_agents = document
+        .mappings
+        .iter()
+        .any(|mapping| matches!(mapping.target, Placement::Agents { .. }));
+    let wanted = move |kind: &RecordKind| match kind {
+        RecordKind::User => scope.user,
+        RecordKind::Agent => scope.agent && makes_agents,
+    };
+    RecordKind::ALL.into_iter().filter(wanted)
 }

@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::decide::{Case, Known, Need, Rules, Verdict, decide};
+use jiff::Timestamp;
+use plan::decide::{Case, Foreseen, Known, Need, Verdict, decide, foresee};
 use plan::document::Document;
 use plan::facts::{Facts, Presence};
 use plan::fields::{ManagerView, View};
 use plan::groups::Groups;
 use plan::guard;
-use plan::ids::{ConnectionId, ObjectId, RecordId, RecordKind};
+use plan::ids::{ConnectionId, ObjectId, PerKind, RecordId, RecordKind};
+use plan::link::Link;
 use plan::matching::{Hits, MatchKey};
+use plan::rules::{Rules, Scope};
 
 use super::StepError;
 use crate::Engine;
@@ -32,21 +35,37 @@ impl Directory {
         connection: &ConnectionId,
     ) -> Result<Option<Self>, StepError> {
         let Some(saved) = engine.store.document(connection).await? else { return Ok(None) };
-        let document = saved.value.document;
+        Ok(Some(Self::of(engine, connection, saved.value.document).await?))
+    }
+
+    /// The same with a document that may not be saved (I4).
+    pub(crate) async fn of(
+        engine: &Engine,
+        connection: &ConnectionId,
+        document: Document,
+    ) -> Result<Self, StepError> {
         let groups = if document.groups().is_empty() {
             Groups::default()
         } else {
             engine.store.groups(connection).await?
         };
-        Ok(Some(Self { document, groups }))
+        Ok(Self { document, groups })
+    }
+
+    /// The rules made ready for some kinds of records.
+    pub(crate) fn rules(&self, scope: Scope) -> Rules<'_> {
+        Rules::covering(&self.document, &self.groups, scope)
     }
 }
 
 /// A batch of people with their managers, and what was looked up for each.
 pub(crate) struct Batch {
     pub(crate) people: BTreeMap<ObjectId, Versioned<Person>>,
-    managers: BTreeMap<ObjectId, Facts>,
+    managers: BTreeMap<ObjectId, (Facts, Option<RecordId>)>,
     pub(crate) known: BTreeMap<ObjectId, Known>,
+    /// Links as they are since something was written that is not stored yet.
+    pub(crate) written: BTreeMap<ObjectId, Link>,
+    now: Timestamp,
 }
 
 impl Batch {
@@ -57,6 +76,15 @@ impl Batch {
         ids: Vec<ObjectId>,
     ) -> Result<Self, StepError> {
         let people = engine.store.people(connection, ids).await?;
+        Self::of(engine, connection, people).await
+    }
+
+    /// The same for people who are loaded already.
+    pub(crate) async fn of(
+        engine: &Engine,
+        connection: &ConnectionId,
+        people: BTreeMap<ObjectId, Versioned<Person>>,
+    ) -> Result<Self, StepError> {
         let named: BTreeSet<ObjectId> =
             people.values().filter_map(|person| person.value.facts.manager).collect();
         let others = named.iter().filter(|id| !people.contains_key(id)).copied();
@@ -64,92 +92,132 @@ impl Batch {
         let managers = named
             .into_iter()
             .filter_map(|id| Some((id, people.get(&id).or_else(|| others.get(&id))?)))
-            .map(|(id, manager)| (id, manager.value.facts.clone()))
+            .map(|(id, manager)| {
+                let agent = manager.value.link.agent.as_ref().map(|linked| linked.record);
+                (id, (manager.value.facts.clone(), agent))
+            })
             .collect();
         let known = people.keys().map(|id| (*id, Known::default())).collect();
-        Ok(Self { people, managers, known })
+        let now = engine.clock.now();
+        Ok(Self { people, managers, known, written: BTreeMap::new(), now })
+    }
+
+    fn case(&self, guard: PerKind<guard::Verdict>, id: ObjectId) -> Option<Case<'_>> {
+        let person = &self.people.get(&id)?.value;
+        Some(Case {
+            id,
+            view: View { facts: &person.facts, manager: self.manager(&person.facts) },
+            link: self.written.get(&id).unwrap_or(&person.link),
+            known: self.known.get(&id)?,
+            guard,
+            now: self.now,
+        })
     }
 
     /// Asks `plan` about one of the people.
     pub(crate) fn ask(
         &self,
         rules: &Rules<'_>,
-        groups: &Groups,
-        guard: guard::Verdict,
+        guard: PerKind<guard::Verdict>,
         id: ObjectId,
     ) -> Option<Verdict> {
-        let person = &self.people.get(&id)?.value;
-        let known = self.known.get(&id)?;
-        let case = Case {
-            id,
-            view: View { facts: &person.facts, manager: self.manager(&person.facts) },
-            groups,
-            link: person.link.as_ref(),
-            known,
-            guard,
-        };
-        Some(decide(rules, &case))
+        Some(decide(rules, &self.case(guard, id)?))
+    }
+
+    /// What a run would do to one of the people; `None` until the index was asked.
+    pub(crate) fn foresee(&self, rules: &Rules<'_>, id: ObjectId) -> Option<Foreseen> {
+        foresee(rules, &self.case(PerKind::both(guard::Verdict::Pass), id)?).ok()
     }
 
     fn manager(&self, facts: &Facts) -> ManagerView<'_> {
         match facts.manager.map(|id| self.managers.get(&id)) {
             None => ManagerView::None,
-            Some(Some(manager)) if manager.presence != Presence::Unread => {
-                ManagerView::Known(manager)
+            Some(Some((facts, agent))) if facts.presence != Presence::Unread => {
+                ManagerView::Known { facts, agent: *agent }
             }
             Some(_) => ManagerView::NotReadYet,
         }
     }
 
-    /// Looks up in one go what all of the batch need of the index. `false` = the index is not ready.
+    /// Looks up in one go for each kind of record what all of the batch need of its index. `false` =
+    /// an index is not ready.
     pub(crate) async fn look_up_matches(
         &mut self,
         engine: &Engine,
         rules: &Rules<'_>,
-        groups: &Groups,
         freshness: Freshness,
     ) -> Result<bool, StepError> {
-        let mut wanted: BTreeMap<ObjectId, BTreeSet<MatchKey>> = BTreeMap::new();
-        for id in self.people.keys() {
-            let verdict = self.ask(rules, groups, guard::Verdict::Pass, *id);
-            if let Some(Verdict::Needs(Need::Matches(keys))) = verdict {
-                wanted.insert(*id, keys);
+        // The user record is decided after the agent record, so one look may lead to another.
+        for _ in RecordKind::ALL {
+            let wanted = self.wanted(rules);
+            for (kind, wanted) in wanted {
+                if !self.look_up(engine, rules, kind, wanted, freshness).await? {
+                    return Ok(false);
+                }
             }
         }
-        if wanted.is_empty() {
-            return Ok(true);
+        Ok(true)
+    }
+
+    /// The keys that people need next, by kind of record.
+    fn wanted(&self, rules: &Rules<'_>) -> BTreeMap<RecordKind, Wanted> {
+        let mut wanted: BTreeMap<RecordKind, Wanted> = BTreeMap::new();
+        for id in self.people.keys() {
+            let Some(case) = self.case(PerKind::both(guard::Verdict::Pass), *id) else { continue };
+            if let Err(Need::Matches(kind, keys)) = foresee(rules, &case) {
+                wanted.entry(kind).or_default().insert(*id, keys);
+            }
         }
-        let fields = index_fields(rules.document());
-        let index = engine.halo.index(RecordKind::User);
+        wanted
+    }
+
+    async fn look_up(
+        &mut self,
+        engine: &Engine,
+        rules: &Rules<'_>,
+        kind: RecordKind,
+        wanted: Wanted,
+        freshness: Freshness,
+    ) -> Result<bool, StepError> {
+        let index = engine.halo.index(kind);
+        let fields = index_fields(rules.document(), kind);
         let Some(live) = index.live(&fields, freshness).await? else { return Ok(false) };
         let all: BTreeSet<MatchKey> = wanted.values().flatten().cloned().collect();
         let hits = index.lookup(&live, &all).await?;
         for (id, keys) in wanted {
             let own: Hits =
                 keys.into_iter().filter_map(|key| hits.get_key_value(&key)).map(own_pair).collect();
-            self.known.entry(id).or_default().hits = Some(own);
+            self.known.entry(id).or_default().records.of_mut(kind).hits = Some(own);
         }
         Ok(true)
     }
 }
 
-/// The Halo fields that a connection matches by.
-pub(crate) fn index_fields(document: &Document) -> BTreeSet<String> {
-    document.user_matching.iter().map(|row| row.halo.clone()).collect()
+/// Who needs which keys of an index.
+type Wanted = BTreeMap<ObjectId, BTreeSet<MatchKey>>;
+
+/// The Halo fields that a connection matches records of a kind by.
+pub(crate) fn index_fields(document: &Document, kind: RecordKind) -> BTreeSet<String> {
+    let rows = match kind {
+        RecordKind::User => &document.user_matching,
+        RecordKind::Agent => &document.agent_matching,
+    };
+    rows.iter().map(|row| row.halo.clone()).collect()
 }
 
 fn own_pair<K: Clone, V: Clone>((key, value): (&K, &V)) -> (K, V) {
     (key.clone(), value.clone())
 }
 
-/// The other unlinked people who hit a Halo user (M3).
+/// The other unlinked people who hit a Halo record (M3).
 pub(crate) async fn other_claims(
     engine: &Engine,
     connection: &ConnectionId,
-    user: RecordId,
+    record: RecordId,
     me: ObjectId,
 ) -> Result<BTreeSet<ObjectId>, StepError> {
-    let range = Range { prefix: keys::claims_on(user), ..Range::of(keys::claims(connection), 100) };
+    let prefix = keys::claims_on(record);
+    let range = Range { prefix, ..Range::of(keys::claims(connection), 100) };
     let page = engine.store.query(&range).await?;
     let people =
         page.records.iter().filter_map(|record| record.key.sk.rsplit_once('#')?.1.parse().ok());

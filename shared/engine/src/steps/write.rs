@@ -1,29 +1,32 @@
 //! Records what became of people: link, log entry, counts and the dirty mark in one transaction, so
 //! that each decision is counted and logged exactly once however often it is tried.
 
-use std::collections::BTreeSet;
+mod settle;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use plan::decide::{Action, Decision, Verb};
+use plan::boards::SeatChange;
+use plan::decide::{Action, Decision, Part};
 use plan::facts::Facts;
-use plan::failure::{Failure, parked_for};
-use plan::ids::{ObjectId, RecordId, RecordKind};
-use plan::link::{Activity, FieldChange, Link, LinkedBy, Target};
+use plan::failure::Failure;
+use plan::ids::{ObjectId, PerKind, RecordId, RecordKind};
+use plan::link::{Linked, LinkedBy, Target};
 use plan::matching::{Hit, MatchKey};
-use plan::tally::Counts;
 
+use self::settle::settle;
 use super::Trouble;
 use super::apply::Worker;
 use super::lookup::{Batch, other_claims};
 use crate::halo::{Created, Error, Updated};
-use crate::store::log::{Entry, HaloIds, OutcomeKind, PersonNames};
-use crate::store::people::{Parked, Person};
-use crate::store::{COMMIT_LIMIT, Commit, Expect, Versioned, Write, keys, put};
+use crate::store::people::{AgentOwner, Fenced, Person};
+use crate::store::{COMMIT_LIMIT, Commit, Expect, Key, Versioned, Write, decode, keys, put};
 
-/// What Halo answered to a decision.
-#[derive(Debug)]
+/// What Halo answered to a part of a decision.
+#[derive(Debug, Default)]
 pub(super) enum Sent {
     /// Nothing was sent.
+    #[default]
     Nothing,
     /// A record was made.
     Created(Created),
@@ -61,27 +64,135 @@ impl Sent {
             error @ (Error::Halo(_) | Error::Store(_)) => Err(error.into()),
         }
     }
+
+    /// Whether Halo did what was asked.
+    fn is_done(&self) -> bool {
+        matches!(self, Sent::Created(_) | Sent::Written(_))
+    }
+
+    /// Why it did not.
+    fn trouble(&self) -> Option<&str> {
+        match self {
+            Sent::Refused(sentence) | Sent::Stuck(sentence) => Some(sentence),
+            Sent::Nothing | Sent::Created(_) | Sent::Written(_) | Sent::Gone => None,
+        }
+    }
+
+    /// What Halo remarked.
+    fn warning(&self) -> Option<&str> {
+        match self {
+            Sent::Created(created) => created.warning.as_deref(),
+            Sent::Written(warning) => warning.as_deref(),
+            Sent::Nothing | Sent::Gone | Sent::Refused(_) | Sent::Stuck(_) => None,
+        }
+    }
+}
+
+/// What a record is to a person after Halo accepted a part; how the link came to be stays as it was.
+/// `None` = Halo did not, or nothing was sent.
+pub(super) fn linked_after(part: &Part, sent: &Sent, before: Option<&Linked>) -> Option<Linked> {
+    let mapping =
+        part.mapping.clone().or_else(|| before.and_then(|linked| linked.mapping.clone()));
+    match (&part.action, sent) {
+        (Action::Create(create), Sent::Created(created)) => Some(Linked {
+            record: created.id,
+            how: LinkedBy::Created,
+            activity: create.activity,
+            image: create.fields.clone(),
+            mapping,
+            granted: create.granted.clone(),
+        }),
+        (Action::Write(write), Sent::Written(_)) => Some(Linked {
+            record: write.record,
+            how: write.links.clone().or_else(|| Some(before?.how.clone()))?,
+            activity: write.activity,
+            image: write.image(),
+            mapping,
+            granted: write.granted.clone(),
+        }),
+        _ => None,
+    }
 }
 
 /// A decision that was carried out, or turned out to need nothing.
 #[derive(Debug)]
 pub(super) struct Done {
     pub(super) id: ObjectId,
+    /// With the parts as they were when they were sent.
     pub(super) decision: Decision,
-    pub(super) sent: Sent,
-    pub(super) started: Timestamp,
+    pub(super) sent: PerKind<Sent>,
+    started: Timestamp,
+    /// The agent is done, the user record has to wait for another try.
+    pub(super) is_partial: bool,
+}
+
+impl Done {
+    pub(super) fn new(id: ObjectId, started: Timestamp) -> Self {
+        let (decision, sent) = (Decision::default(), PerKind::default());
+        Self { id, decision, sent, started, is_partial: false }
+    }
+
+    /// Takes over a newer decision; parts that were sent stay.
+    pub(super) fn take(&mut self, newer: Decision) {
+        let Decision { user, agent, seats, tried, reasons } = newer;
+        let Decision { user: old_user, agent: old_agent, .. } = std::mem::take(&mut self.decision);
+        let kept = |sent: &Sent, old: Option<Part>, new| match sent {
+            Sent::Nothing => new,
+            Sent::Created(_)
+            | Sent::Written(_)
+            | Sent::Gone
+            | Sent::Refused(_)
+            | Sent::Stuck(_) => old,
+        };
+        self.decision = Decision {
+            user: kept(&self.sent.user, old_user, user),
+            agent: kept(&self.sent.agent, old_agent, agent),
+            seats,
+            tried,
+            reasons,
+        };
+    }
+
+    /// Takes over what was sent.
+    pub(super) fn carried(&mut self, kind: RecordKind, part: Part, sent: Sent) {
+        *self.sent.of_mut(kind) = sent;
+        match kind {
+            RecordKind::User => self.decision.user = Some(part),
+            RecordKind::Agent => self.decision.agent = Some(part),
+        }
+    }
+
+    /// Whether anything was changed in Halo.
+    pub(super) fn has_acted(&self) -> bool {
+        self.sent.user.is_done() || self.sent.agent.is_done()
+    }
+
+    /// What went wrong, of both records.
+    fn trouble(&self) -> Option<String> {
+        let sent = [self.sent.agent.trouble(), self.sent.user.trouble()];
+        let told: Vec<&str> = sent.into_iter().flatten().collect();
+        (!told.is_empty()).then(|| told.join(" "))
+    }
+
+    /// What Halo remarked, of both records.
+    fn warning(&self) -> Option<String> {
+        let sent = [self.sent.agent.warning(), self.sent.user.warning()];
+        let told: Vec<&str> = sent.into_iter().flatten().collect();
+        (!told.is_empty()).then(|| told.join(" "))
+    }
 }
 
 /// People whose outcome is to be stored: a few together, because each transaction waits for the disk
 /// or the network. Killed in between, what Halo knows already is written again (an update), or found
-/// by the object id (a create).
+/// by the object id or by what was noted before (a create).
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     waiting: Vec<(Done, Versioned<Person>)>,
 }
 
-/// Writes for one person at the most: person, mark, retry, claim, entry and its facets.
-const WRITES_EACH: usize = 12;
+/// Writes for one person at the most: person, mark, retry, claims, owner, held, seats, entry and its
+/// facets. People with more seats than usual go alone.
+const WRITES_EACH: usize = 18;
 
 impl Recorder {
     /// Takes an outcome; stores what waits once a transaction is full.
@@ -93,7 +204,8 @@ impl Recorder {
     ) -> Result<(), Trouble> {
         let Some(person) = batch.people.get(&done.id).cloned() else { return Ok(()) };
         self.waiting.push((done, person));
-        if (self.waiting.len() + 1) * WRITES_EACH >= COMMIT_LIMIT {
+        let seats: usize = self.waiting.iter().map(|(done, _)| done.decision.seats.len()).sum();
+        if (self.waiting.len() + 1) * WRITES_EACH + seats >= COMMIT_LIMIT {
             return self.flush(worker).await;
         }
         Ok(())
@@ -107,11 +219,13 @@ impl Recorder {
             return Ok(());
         }
         let before = worker.held.record.clone();
+        let owners = owners(worker, waiting.iter().map(|(done, _)| done)).await?;
         let mut settled = Vec::new();
         for (done, person) in &waiting {
-            settled.push(settle(worker, done, person, &person.value.facts)?);
+            settled.push(settle(worker, done, person, &person.value.facts, &owners)?);
         }
         remember(worker, &settled).await?;
+        wake_reports(worker, &settled).await?;
         if store(worker, &settled).await? {
             return drop_claims(worker, &settled).await;
         }
@@ -128,9 +242,10 @@ struct Settled {
     id: ObjectId,
     person: Versioned<Person>,
     writes: Vec<Write>,
-    was_claiming: Option<RecordId>,
-    /// Whether this outcome made the link.
-    links: bool,
+    /// Records that were claimed and are linked now.
+    were_claimed: Vec<RecordId>,
+    /// Records whose link this outcome made.
+    links: Vec<RecordKind>,
 }
 
 async fn store_alone(
@@ -142,7 +257,8 @@ async fn store_alone(
         let found = worker.engine.store.person(&worker.held.connection, done.id).await?;
         let Some(person) = found else { return Ok(()) };
         let before = worker.held.record.clone();
-        let settled = [settle(worker, done, &person, decided_on)?];
+        let owners = owners(worker, std::iter::once(done)).await?;
+        let settled = [settle(worker, done, &person, decided_on, &owners)?];
         if store(worker, &settled).await? {
             return drop_claims(worker, &settled).await;
         }
@@ -169,220 +285,77 @@ async fn store(worker: &mut Worker<'_>, settled: &[Settled]) -> Result<bool, Tro
     }
 }
 
-/// The person after the decision, the log entry, and the counts.
-fn settle(
-    worker: &mut Worker<'_>,
-    done: &Done,
-    person: &Versioned<Person>,
-    decided_on: &Facts,
-) -> Result<Settled, Trouble> {
-    let connection = worker.held.connection.clone();
-    let was = &person.value;
-    let mut now = was.clone();
-    let mut writes = Vec::new();
-    let old_retry = was.parked.as_ref().and_then(|parked| parked.until);
-    now.parked = parked(worker, done, was);
-    match &done.sent {
-        Sent::Created(_) | Sent::Written(_) => {
-            now.link = link(done, now.link.as_ref()).or(now.link);
-            now.creating = None;
-        }
-        // Refused means not made.
-        Sent::Refused(_) => now.creating = None,
-        Sent::Nothing | Sent::Gone | Sent::Stuck(_) => {}
-    }
-    let held = matches!(done.decision.action, Action::Held);
-    if was.facts == *decided_on && !held {
-        now.pending = None;
-        let key = keys::dirty(&connection, done.id);
-        writes.push(Write::Delete { key, expect: Expect::Anything });
-    } else {
-        worker.held.record.left += 1;
-    }
-    if let Some(until) = old_retry {
-        let key = keys::retry(&connection, until, done.id);
-        writes.push(Write::Delete { key, expect: Expect::Anything });
-    }
-    if let Some(until) = now.parked.as_ref().and_then(|parked| parked.until) {
-        let key = keys::retry(&connection, until, done.id);
-        writes.retain(|write| !matches!(write, Write::Delete { key: old, .. } if *old == key));
-        writes.push(put(key, &(), Expect::Anything)?);
-    }
-    let was_claiming = was.claim.filter(|_| now.link.is_some());
-    if was_claiming.is_some() {
-        now.claim = None;
-    }
-    count(worker, done, was.link.as_ref(), now.link.as_ref());
-    if !matches!(done.decision.action, Action::Unchanged) {
-        let expires = worker.engine.clock.now().saturating_add(worker.engine.policy.log_retention);
-        let entry = entry(worker, done, was, &now);
-        writes.extend(entry.writes(expires.unwrap_or(Timestamp::MAX))?);
-    }
-    let person = Versioned { version: person.version, value: now };
-    let links = linked_by(&done.decision).is_some() && person.value.link.is_some();
-    Ok(Settled { id: done.id, person, writes, was_claiming, links })
+/// Whose the agents are that are about to be linked, as far as anybody's (M2).
+type Owners = BTreeMap<RecordId, Versioned<AgentOwner>>;
+
+async fn owners(
+    worker: &Worker<'_>,
+    done: impl Iterator<Item = &Done>,
+) -> Result<Owners, Trouble> {
+    let linking = done.filter_map(|done| {
+        let part = done.decision.agent.as_ref()?;
+        part.linked_by()?;
+        Some(linked_after(part, &done.sent.agent, None)?.record)
+    });
+    let linking: BTreeSet<RecordId> = linking.collect();
+    let places: Vec<Key> = linking.iter().map(|agent| keys::agent_owner(*agent)).collect();
+    let found = worker.engine.store.get(&places).await?;
+    let owned = linking.into_iter().zip(found).filter_map(|(id, record)| Some((id, record?)));
+    Ok(owned.map(|(id, record)| Ok((id, decode(&record)?))).collect::<Result<_, Trouble>>()?)
 }
 
-/// The link after a write that Halo accepted; how it came to be stays as it was.
-fn link(done: &Done, before: Option<&Link>) -> Option<Link> {
-    let mapping = done.decision.mapping.clone();
-    match (&done.decision.action, &done.sent) {
-        (Action::Create { fields }, Sent::Created(created)) => Some(Link {
-            user: created.id,
-            how: LinkedBy::Created,
-            activity: Activity::Active,
-            image: fields.clone(),
-            mapping,
-        }),
-        (Action::Write(write), Sent::Written(_)) => Some(Link {
-            user: write.user,
-            how: write.links.clone().or_else(|| Some(before?.how.clone()))?,
-            activity: write.activity,
-            image: write.image(),
-            mapping,
-        }),
-        _ => None,
-    }
-}
-
-/// Who waits, and for what (T5).
-fn parked(worker: &Worker<'_>, done: &Done, was: &Person) -> Option<Parked> {
-    let reasons = || {
-        let sentences: Vec<String> =
-            done.decision.reasons.iter().map(plan::explain::Reason::sentence).collect();
-        sentences.join(" ")
-    };
-    let attempts = was.parked.as_ref().map_or(0, |parked| parked.attempts) + 1;
-    match (&done.decision.action, &done.sent) {
-        (_, Sent::Refused(sentence) | Sent::Stuck(sentence)) => {
-            let until = worker.engine.clock.now().saturating_add(parked_for(attempts)).ok();
-            Some(Parked { attempts, sentence: sentence.clone(), until })
-        }
-        // Wrong data and conflicts wait for somebody to change something.
-        (Action::Invalid | Action::Conflict { .. }, _) => {
-            Some(Parked { attempts, sentence: reasons(), until: None })
-        }
-        _ => None,
-    }
-}
-
-fn count(worker: &mut Worker<'_>, done: &Done, before: Option<&Link>, after: Option<&Link>) {
-    let record = &mut worker.held.record;
-    record.requests += worker.meter.take();
-    let Counts { failed, .. } = &mut record.counts;
-    if let Sent::Refused(_) | Sent::Stuck(_) = done.sent {
-        *failed += 1;
-        return;
-    }
-    let counts = &mut record.counts;
-    *match &done.decision.action {
-        Action::Unchanged => &mut counts.unchanged,
-        Action::NotInScope => &mut counts.not_in_scope,
-        Action::Conflict { .. } => &mut counts.conflict,
-        Action::Held => &mut counts.held,
-        Action::Invalid => &mut counts.failed,
-        Action::Create { .. } => &mut counts.created,
-        Action::Write(write) => match write.verb {
-            Verb::Update => &mut counts.updated,
-            Verb::Reactivate => &mut counts.reactivated,
-            Verb::Deactivate => &mut counts.deactivated,
-        },
-    } += 1;
-    let active =
-        |link: Option<&Link>| i64::from(link.is_some_and(|link| link.activity == Activity::Active));
-    record.linked += active(after) - active(before);
-}
-
-fn entry(worker: &Worker<'_>, done: &Done, was: &Person, now: &Person) -> Entry {
-    let time = worker.engine.clock.now();
-    let (outcome, error) = match (&done.sent, &done.decision.action) {
-        (Sent::Refused(sentence) | Sent::Stuck(sentence), _) => {
-            (OutcomeKind::Failed, Some(sentence.clone()))
-        }
-        (_, Action::Invalid) => {
-            (OutcomeKind::Failed, now.parked.as_ref().map(|parked| parked.sentence.clone()))
-        }
-        (_, Action::Conflict { .. } | Action::Held) => (OutcomeKind::Waiting, None),
-        (_, Action::Unchanged | Action::NotInScope) => (OutcomeKind::Nothing, None),
-        (_, Action::Create { .. } | Action::Write(_)) => (OutcomeKind::Done, None),
-    };
-    let warning = match &done.sent {
-        Sent::Created(created) => created.warning.clone(),
-        Sent::Written(warning) => warning.clone(),
-        Sent::Nothing | Sent::Gone | Sent::Refused(_) | Sent::Stuck(_) => None,
-    };
-    let attempts = now.parked.as_ref().map_or(1, |parked| parked.attempts);
-    let took = time.duration_since(done.started).as_millis().max(0);
-    Entry {
-        id: worker.engine.random.sortable(time),
-        time,
-        connection: worker.held.connection.clone(),
-        run: worker.held.run,
-        trigger: worker.run.run.trigger,
-        person: PersonNames {
-            id: done.id,
-            user_principal_name: was.facts.user_principal_name().to_owned(),
-            display_name: was.facts.display_name().to_owned(),
-        },
-        changed: was.pending.iter().flat_map(|pending| pending.changed.clone()).collect(),
-        decision: done.decision.clone(),
-        matched: linked_by(&done.decision),
-        changes: changes(&done.decision),
-        halo: HaloIds { user: now.link.as_ref().map(|link| link.user), agent: None },
-        outcome,
-        error,
-        warning,
-        attempts,
-        duration_ms: u64::try_from(took).unwrap_or(u64::MAX),
-    }
-}
-
-fn linked_by(decision: &Decision) -> Option<LinkedBy> {
-    match &decision.action {
-        Action::Create { .. } => Some(LinkedBy::Created),
-        Action::Write(write) => write.links.clone(),
-        Action::Unchanged
-        | Action::NotInScope
-        | Action::Conflict { .. }
-        | Action::Held
-        | Action::Invalid => None,
-    }
-}
-
-fn changes(decision: &Decision) -> Vec<FieldChange> {
-    match &decision.action {
-        Action::Create { fields } => fields
-            .iter()
-            .map(|(field, after)| FieldChange {
-                field: field.clone(),
-                before: None,
-                after: after.clone(),
-            })
-            .collect(),
-        Action::Write(write) => write.changes.clone(),
-        Action::Unchanged
-        | Action::NotInScope
-        | Action::Conflict { .. }
-        | Action::Held
-        | Action::Invalid => Vec::new(),
-    }
-}
-
-/// The index learns of records that now carry an object id, before the link is stored: killed in
+/// The index learns of records that now belong to somebody, before the link is stored: killed in
 /// between, the repetition finds the record and links it again.
 async fn remember(worker: &Worker<'_>, settled: &[Settled]) -> Result<(), Trouble> {
-    for one in settled {
-        let Some(link) = one.person.value.link.as_ref().filter(|_| one.links) else { continue };
-        let oid = one.id.to_string();
-        let named = link.image.iter().filter_map(|(target, value)| match target {
+    for (id, linked) in settled.iter().flat_map(Settled::newly_linked) {
+        let oid = id.to_string();
+        let named = linked.image.iter().filter_map(|(target, value)| match target {
             Target::Field(name) => MatchKey::new(name, &value.to_string()),
             Target::Custom(_) => None,
         });
         let all: BTreeSet<MatchKey> =
             MatchKey::new("azureoid", &oid).into_iter().chain(named).collect();
-        let inactive = link.activity != Activity::Active;
-        let hit = Hit { user: link.user, object_id: Some(oid), inactive };
-        worker.halo.index(RecordKind::User).remember(&hit, &all).await?;
+        let inactive = !linked.activity.is_active();
+        let hit = Hit { record: linked.record, object_id: Some(oid), inactive };
+        worker.halo.index(linked.record.kind).remember(&hit, &all).await?;
+    }
+    Ok(())
+}
+
+impl Settled {
+    fn newly_linked(&self) -> impl Iterator<Item = (ObjectId, &Linked)> {
+        self.links.iter().filter_map(|kind| Some((self.id, self.person.value.link.of(*kind)?)))
+    }
+}
+
+/// Somebody became an agent: whoever reports to them may name that agent now (F6). Marked before the
+/// link is stored: killed in between, the repetition links and marks again.
+async fn wake_reports(worker: &mut Worker<'_>, settled: &[Settled]) -> Result<(), Trouble> {
+    if !worker.rules.points_at_managers() {
+        return Ok(());
+    }
+    for one in settled.iter().filter(|one| one.links.contains(&RecordKind::Agent)) {
+        let reports = keys::reports_of(&worker.held.connection, one.id);
+        let mut reports = worker.engine.store.all_of(&reports).await?;
+        // Those of this very transaction look again when it is stored.
+        reports.retain(|id| settled.iter().all(|other| other.id != *id));
+        mark(worker, reports, "manager").await?;
+    }
+    Ok(())
+}
+
+async fn mark(
+    worker: &mut Worker<'_>,
+    people: Vec<ObjectId>,
+    cause: &str,
+) -> Result<(), Trouble> {
+    if people.is_empty() {
+        return Ok(());
+    }
+    let (connection, check) = (worker.held.connection.clone(), worker.held.check());
+    match worker.engine.store.mark_dirty(&connection, &check, people, cause).await? {
+        Fenced::Done(dirty) => worker.held.record.left += dirty,
+        Fenced::Lost => return Err(Trouble::Lost),
     }
     Ok(())
 }
@@ -391,23 +364,24 @@ async fn remember(worker: &Worker<'_>, settled: &[Settled]) -> Result<(), Troubl
 /// at again, since it is no longer theirs to claim.
 async fn drop_claims(worker: &mut Worker<'_>, settled: &[Settled]) -> Result<(), Trouble> {
     for one in settled {
-        let Some(user) = one.was_claiming else { continue };
-        let connection = worker.held.connection.clone();
-        let claim = keys::claim(&connection, user, one.id);
-        worker
-            .engine
-            .store
-            .write_all(&[Write::Delete { key: claim, expect: Expect::Anything }])
-            .await?;
-        let others = other_claims(worker.engine, &connection, user, one.id).await?;
-        if !others.is_empty() {
-            let check = worker.held.check();
-            let marked =
-                worker.engine.store.mark_dirty(&connection, &check, others, "claim").await?;
-            if let crate::store::people::Fenced::Done(dirty) = marked {
-                worker.held.record.left += dirty;
-            }
+        for record in &one.were_claimed {
+            let connection = worker.held.connection.clone();
+            let claim = keys::claim(&connection, *record, one.id);
+            let write = Write::Delete { key: claim, expect: Expect::Anything };
+            worker.engine.store.write_all(&[write]).await?;
+            let others = other_claims(worker.engine, &connection, *record, one.id).await?;
+            mark(worker, others.into_iter().collect(), "claim").await?;
         }
     }
     Ok(())
+}
+
+/// A change of a seat with its board, for people whose record is known.
+fn seat_record(change: &SeatChange, person: &Person) -> Option<RecordId> {
+    match change.to {
+        plan::boards::SeatMove::Join { kind, .. } => {
+            Some(person.link.of(kind)?.record)
+        }
+        plan::boards::SeatMove::Leave => Some(person.link.seats.get(&change.cab)?.record),
+    }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use plan::document::Document;
+use plan::document::{Document, Entity};
 use plan::groups::{Group, Groups};
-use plan::ids::{ConnectionId, ObjectId, RunId};
+use plan::guard::Recent;
+use plan::ids::{ConnectionId, ObjectId, PerKind, RunId};
 use plan::reading::{Read, Reading};
 use plan::tally::Trigger;
 use serde::{Deserialize, Serialize};
@@ -77,16 +78,19 @@ pub struct State {
     /// No dirty mark stands: the next run need not look for any (T4).
     #[serde(default)]
     pub clean: bool,
-    /// Linked and active people, for the guard's share (L4).
+    /// Linked and active records, for the guard's share (L4).
     #[serde(default)]
-    pub linked: u64,
+    pub linked: PerKind<u64>,
+    /// Deactivations of the last day, for the guard (L4).
+    #[serde(default)]
+    pub recent: Recent,
     /// The rules were saved anew since the last run began: it looks at everybody (I5).
     #[serde(default)]
     pub rules_changed: bool,
 }
 
 /// A run that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queued {
     /// Its id, which the asker was told.
     pub run: RunId,
@@ -94,6 +98,9 @@ pub struct Queued {
     pub trigger: Trigger,
     /// How it reads.
     pub read: Read,
+    /// What it covers; empty = what the document's schedule does (I2).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entities: Vec<Entity>,
 }
 
 impl State {
@@ -106,7 +113,8 @@ impl State {
             queued: None,
             reading: Reading::default(),
             clean: false,
-            linked: 0,
+            linked: PerKind::default(),
+            recent: Recent::default(),
             rules_changed: false,
         }
     }

@@ -18,7 +18,9 @@
 //! | `c#ID#reports#OID` | OID | somebody whose manager is the first |
 //! | `c#ID#managers` | OID | somebody who ever had reports |
 //! | `c#ID#names` | name, OID | people by user principal name and display name |
-//! | `c#ID#claims` | Halo user, OID | an unlinked person who hits that Halo user (M3) |
+//! | `c#ID#claims` | Halo record, OID | an unlinked person who hits that Halo record (M3) |
+//! | `c#ID#held` | OID | somebody whose deactivation an administrator has to release (L4) |
+//! | `c#ID#seats` | CAB, OID | a seat on a board that is still to be written (R3) |
 //! | `c#ID#log` | entry id | the inbound log; entry ids sort by time |
 //! | `c#ID#log#FACET#VALUE` | entry id | entries by person, run, decision, outcome, mapping |
 //! | `halo` | `budget`, `index`, `index-agents` | request budget; states of the indexes of Halo's users and agents |
@@ -26,7 +28,7 @@
 //! | `halo#index#…`, `halo#sites#…` | | the indexes; the book of sites |
 
 use jiff::Timestamp;
-use plan::ids::{ConnectionId, ObjectId, RecordId, RunId, Segment};
+use plan::ids::{CabId, ConnectionId, ObjectId, RecordId, RunId, Segment};
 
 use super::Key;
 
@@ -196,6 +198,42 @@ pub fn claim(connection: &ConnectionId, user: RecordId, id: ObjectId) -> Key {
 /// Whose agent a Halo agent is.
 pub fn agent_owner(agent: RecordId) -> Key {
     Key::new("halo#agents", format!("{:020}", agent.id))
+}
+
+/// The partition of people whose deactivation is held (L4).
+pub fn held_of(connection: &ConnectionId) -> String {
+    format!("c#{connection}#held")
+}
+
+/// Somebody whose deactivation is held.
+pub fn held(connection: &ConnectionId, id: ObjectId) -> Key {
+    Key::new(held_of(connection), id.to_string())
+}
+
+/// The partition of seats on boards that are still to be written (R3).
+pub fn seats(connection: &ConnectionId) -> String {
+    format!("c#{connection}#seats")
+}
+
+/// The prefix of the open seats on one board.
+pub fn seats_on(cab: CabId) -> String {
+    format!("{:020}#", cab.0)
+}
+
+/// Somebody whose seat on a board is still to be written.
+pub fn seat(connection: &ConnectionId, cab: CabId, id: ObjectId) -> Key {
+    Key::new(seats(connection), format!("{}{id}", seats_on(cab)))
+}
+
+/// The lease of whoever writes a board: its record holds all members, so writers take turns.
+pub fn cab_lease(cab: CabId) -> Key {
+    Key::new("halo", format!("cab-lease#{cab}"))
+}
+
+/// The lease of whoever deactivates an agent, so that two workers never take the last two
+/// administrators (R7).
+pub fn agents_lease() -> Key {
+    Key::new("halo", "agents-lease")
 }
 
 /// The lease of whoever builds the index of Halo's users.

@@ -3,8 +3,7 @@
 
 use jiff::Timestamp;
 use plan::decide::Decision;
-use plan::ids::{ConnectionId, MappingId, ObjectId, RecordId, RunId};
-use plan::link::{FieldChange, LinkedBy};
+use plan::ids::{ConnectionId, MappingId, ObjectId, RunId};
 use plan::tally::Trigger;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -28,14 +27,9 @@ pub struct Entry {
     pub person: PersonNames,
     /// What changed in Entra since the last entry: properties, `manager`, `groups`, `presence`.
     pub changed: Vec<String>,
-    /// Decision, every mapping tried, reasons.
+    /// Decision with both records, every mapping tried, reasons, before and after of each field, and
+    /// how a record was found.
     pub decision: Decision,
-    /// How the person was found, where this entry linked them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub matched: Option<LinkedBy>,
-    /// Before and after of each field that was written.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub changes: Vec<FieldChange>,
     /// The records in Halo.
     pub halo: HaloIds,
     /// What came of it.
@@ -66,12 +60,12 @@ pub struct PersonNames {
 /// Halo records of a person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HaloIds {
-    /// The user.
+    /// Number of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<RecordId>,
-    /// The agent.
+    pub user: Option<i64>,
+    /// Number of the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agent: Option<RecordId>,
+    pub agent: Option<i64>,
 }
 
 /// What came of a decision.
@@ -132,8 +126,8 @@ impl Facet {
         match self {
             Facet::Person(id) => entry.person.id == *id,
             Facet::Run(run) => entry.run == *run,
-            Facet::Mapping(mapping) => entry.decision.mapping.as_ref() == Some(mapping),
-            Facet::Decision(name) => entry.decision.action.name() == name,
+            Facet::Mapping(mapping) => entry.decision.mappings().contains(mapping),
+            Facet::Decision(name) => entry.decision.name() == name,
             Facet::Outcome(outcome) => entry.outcome == *outcome,
         }
     }
@@ -156,10 +150,10 @@ impl Entry {
         let mut facets = vec![
             Facet::Person(self.person.id),
             Facet::Run(self.run),
-            Facet::Decision(self.decision.action.name().to_owned()),
+            Facet::Decision(self.decision.name().to_owned()),
             Facet::Outcome(self.outcome),
         ];
-        facets.extend(self.decision.mapping.clone().map(Facet::Mapping));
+        facets.extend(self.decision.mappings().into_iter().cloned().map(Facet::Mapping));
         facets
     }
 }

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use plan::decide::difference;
+use plan::decide::{Part, difference};
 use plan::facts::{Absent, Facts, ManagerNews, Merged, News, PersonChange};
-use plan::ids::{ConnectionId, ObjectId, RecordId, Segment};
+use plan::ids::{ConnectionId, ObjectId, PerKind, RecordId, RecordKind, RunId, Segment};
 use plan::link::Link;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use super::{
     COMMIT_LIMIT, Commit, Expect, Key, Page, Range, Store, StoreError, Versioned, Write, decode,
@@ -24,21 +23,41 @@ pub struct Person {
     #[serde(default)]
     pub seen: u64,
     /// Who the person is in Halo.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub link: Option<Link>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub link: Link,
     /// Why the person is dirty; the dirty mark stands exactly where this is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<Pending>,
     /// Why the person waits (T5).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked: Option<Parked>,
-    /// Set before a Halo user is made and cleared with the link: whoever finds it set by another
-    /// worker looks in Halo before making one (M6).
+    /// The records that the person hits while unlinked (M3).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub claims: PerKind<Option<RecordId>>,
+    /// A deactivation that waits for an administrator (L4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub creating: Option<Uuid>,
-    /// The Halo user that the person hits while unlinked (M3).
+    pub held: Option<Held>,
+    /// What was done to the agent while the user record had to wait: it belongs into the same entry
+    /// of the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub claim: Option<RecordId>,
+    pub carried: Option<Part>,
+}
+
+/// A deactivation that waits for an administrator (L4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The run that held it first.
+    pub run: RunId,
+    /// When that was.
+    pub since: Timestamp,
+    /// Which records.
+    pub kinds: BTreeSet<RecordKind>,
+    /// Why the person would be deactivated, and why it waits.
+    pub sentence: String,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What has to be looked at.

@@ -1,8 +1,10 @@
 //! Runs in the store: the record that people see, and each segment's part.
 
 use jiff::{SignedDuration, Timestamp};
+use plan::document::{Document, Entity};
 use plan::guard;
-use plan::ids::{ConnectionId, ObjectId, RunId, Segment};
+use plan::ids::{ConnectionId, ObjectId, PerKind, RunId, Segment};
+use plan::rules::{Scope, scope_of};
 use plan::tally::{Counts, Requests, Run, RunState, Trigger};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -18,13 +20,19 @@ pub struct RunRecord {
     /// The segments in which somebody was dirty when deciding began.
     #[serde(default)]
     pub segments: Vec<Segment>,
-    /// What the guard said; `None` before all is decided.
+    /// What it covers; empty = what the document's schedule does (I2).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entities: Vec<Entity>,
+    /// What the guard said to users and to agents; `None` before all is decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verdict: Option<guard::Verdict>,
+    pub verdict: Option<PerKind<guard::Verdict>>,
     /// Whether the read can be relied on for deactivations (L5).
     #[serde(default)]
     pub read_complete: bool,
-    /// Whether deciding waits for the index of Halo's users.
+    /// Whether the boards were written after the people (R3).
+    #[serde(default)]
+    pub boards_done: bool,
+    /// Whether deciding waits for the indexes of Halo's users and agents.
     #[serde(default)]
     pub waits_for_index: bool,
     /// Failures of Halo in a row while the index was built for this run.
@@ -57,12 +65,22 @@ impl RunRecord {
                 warnings: Vec::new(),
             },
             segments: Vec::new(),
+            entities: Vec::new(),
+            boards_done: false,
             verdict: None,
             read_complete: false,
             waits_for_index: false,
             attempts: 0,
             touched: now,
         }
+    }
+}
+
+impl RunRecord {
+    /// The kinds of records that it is about.
+    pub fn scope(&self, document: &Document) -> Scope {
+        let named = if self.entities.is_empty() { &document.sync.entities } else { &self.entities };
+        scope_of(named)
     }
 }
 
@@ -78,14 +96,17 @@ pub struct SegmentRecord {
     pub phase: Phase,
     /// Behind whom it goes on; `None` = from the start.
     pub after: Option<String>,
-    /// Deactivations that deciding met.
-    pub planned: u64,
+    /// Deactivations that deciding met, without released ones.
+    pub planned: PerKind<u64>,
+    /// Deactivations that were made, without released ones (L4).
+    #[serde(default)]
+    pub deactivated: PerKind<u64>,
     /// What became of people.
     pub counts: Counts,
     /// Requests to Halo and Graph.
     pub requests: Requests,
-    /// How the number of linked and active people changed.
-    pub linked: i64,
+    /// How the numbers of linked and active records changed.
+    pub linked: PerKind<i64>,
     /// People who stay dirty behind this run.
     pub left: u64,
     /// Failures of the service in a row.
@@ -244,10 +265,11 @@ impl SegmentRecord {
             until: Timestamp::UNIX_EPOCH,
             phase: Phase::Deciding,
             after: None,
-            planned: 0,
+            planned: PerKind::default(),
+            deactivated: PerKind::default(),
             counts: Counts::default(),
             requests: Requests::default(),
-            linked: 0,
+            linked: PerKind::default(),
             left: 0,
             attempts: 0,
             stuck: None,

@@ -56,9 +56,7 @@ pub(super) fn part(
             draft.deactivate(linked)
         }
         // The mapping that placed the person cannot be judged now: they stay where they are (P3).
-        (Some(linked), placed) if stays => {
-            let mut draft = draft;
-            draft.mapping = placed.map(|placed| placed.mapping.id.clone());
+        (Some(linked), _) if stays => {
             Ok(draft.end(Action::Unchanged, Reason::Linked { record: linked.record }))
         }
         (Some(linked), Some(placed)) => draft.placed_by(&placed).keep_right(&placed, linked),

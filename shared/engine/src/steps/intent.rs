@@ -1,0 +1,193 @@
+//! Notes what is about to be sent, before it is: so that a worker that was killed in between neither
+//! makes anybody twice (M6) nor leaves roles behind that nobody knows to be ours (R4).
+
+use std::collections::BTreeSet;
+
+use plan::decide::{Action, Create, Part, Verdict};
+use plan::guard;
+use plan::ids::{ObjectId, PerKind, RecordId, RecordKind};
+use plan::link::{Fields, Intent, Target};
+use plan::matching::{self, Hits};
+use uuid::Uuid;
+
+use super::apply::Worker;
+use super::lookup::Batch;
+use super::{StepError, Trouble};
+use crate::store::{Commit, StoreError, keys, put};
+
+impl Worker<'_> {
+    /// Notes what is about to be sent of this person, and in the same transaction of the others in the
+    /// batch. Safe to repeat: what was noted by this hold of the segment stays as it is.
+    pub(super) async fn intend(&mut self, batch: &mut Batch, id: ObjectId) -> Result<(), Trouble> {
+        let Some(epoch) = self.held.epoch() else { return Err(Trouble::Lost) };
+        let own = self.intents_of(batch, id, epoch, self.guard());
+        let noted = |kind: &RecordKind| {
+            let intents = batch.people.get(&id).map(|person| &person.value.link.intents);
+            intents.and_then(|it| it.get(kind)).is_some_and(|intent| intent.epoch == epoch)
+        };
+        if own.iter().all(|(kind, _)| noted(kind)) {
+            return Ok(());
+        }
+        // What the others need to be deactivated is not asked for here.
+        let guard = PerKind::both(guard::Verdict::ReadIncomplete);
+        let others = batch.people.iter().filter(|(other, person)| {
+            **other != id && person.value.link.intents.is_empty()
+        });
+        let others: Vec<ObjectId> = others.map(|(other, _)| *other).collect();
+        let mut together: Vec<(ObjectId, Vec<(RecordKind, Intent)>)> = others
+            .into_iter()
+            .map(|other| (other, self.intents_of(batch, other, epoch, guard)))
+            .filter(|(_, intents)| !intents.is_empty())
+            .collect();
+        together.push((id, own));
+        let mut writes = vec![self.held.save()?];
+        for (one, intents) in together {
+            let Some(person) = batch.people.get_mut(&one) else { return Err(Trouble::Lost) };
+            for (kind, intent) in intents {
+                person.value.link.intents.entry(kind).or_insert(intent).epoch = epoch;
+            }
+            let key = keys::person(&self.held.connection, one);
+            writes.push(put(key, &person.value, person.unchanged())?);
+            person.version += 1;
+        }
+        match self.engine.store.commit(&writes).await? {
+            Commit::Done => {
+                self.held.saved();
+                Ok(())
+            }
+            Commit::Conflict(0) => Err(Trouble::Lost),
+            // Somebody wrote one of them meanwhile: the hint comes back and finds what there is.
+            Commit::Conflict(_) => Err(Trouble::Ours(StepError::Store(StoreError {
+                operation: "note who is about to be written",
+                detail: "somebody else wrote one of the people at the same time".to_owned(),
+            }))),
+        }
+    }
+
+    /// What is to be noted of a person, as far as the decision can be taken now.
+    fn intents_of(
+        &self,
+        batch: &Batch,
+        id: ObjectId,
+        epoch: Uuid,
+        guard: PerKind<guard::Verdict>,
+    ) -> Vec<(RecordKind, Intent)> {
+        let Some(Verdict::Decided(decision)) = batch.ask(self.rules, guard, id) else {
+            return Vec::new();
+        };
+        let noted = decision.parts().filter_map(|(kind, part)| Some((kind, intent(part, epoch)?)));
+        noted.collect()
+    }
+
+    /// Takes back what was noted of people whose turn did not come, so that the next step need not look
+    /// for them in Halo.
+    pub(super) async fn withdraw(&mut self, batch: &mut Batch) -> Result<(), Trouble> {
+        let Some(epoch) = self.held.epoch() else { return Ok(()) };
+        let mut writes = vec![self.held.check()];
+        for (id, person) in &mut batch.people {
+            let before = person.value.link.intents.len();
+            person.value.link.intents.retain(|kind, intent| {
+                intent.epoch != epoch || self.posted.contains(&(*id, *kind))
+            });
+            if person.value.link.intents.len() != before {
+                let key = keys::person(&self.held.connection, *id);
+                writes.push(put(key, &person.value, person.unchanged())?);
+            }
+        }
+        if writes.len() > 1 {
+            // Left standing they cost a look in Halo each, and nothing else.
+            let _: Commit = self.engine.store.commit(&writes).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether an earlier worker meant to make this record and did not record what came of it.
+    pub(super) fn may_have_been_made(
+        &self,
+        batch: &Batch,
+        id: ObjectId,
+        kind: RecordKind,
+    ) -> bool {
+        let intents = batch.people.get(&id).map(|person| &person.value.link.intents);
+        let intent = intents.and_then(|intents| intents.get(&kind));
+        intent.is_some_and(|intent| intent.creates && Some(intent.epoch) != self.held.epoch())
+    }
+
+    /// Looks in Halo for a record that may have been made. `true` = it is there, and the decision is to
+    /// be taken again with it.
+    pub(super) async fn look_for_lost_create(
+        &mut self,
+        batch: &mut Batch,
+        id: ObjectId,
+        kind: RecordKind,
+        create: &Create,
+    ) -> Result<bool, Trouble> {
+        let Some(person) = batch.people.get(&id) else { return Ok(false) };
+        let facts = &person.value.facts;
+        let keys = match kind {
+            RecordKind::User => matching::keys(kind, id, facts, self.rules.matching(kind)),
+            RecordKind::Agent => matching::keys_of_new(&create.fields),
+        };
+        let hits: Hits = self.halo.find(kind, &keys).await?;
+        let known = &batch.known.entry(id).or_default().records.of(kind);
+        match kind {
+            // Users carry the object id, so the ordinary decision knows what to make of them.
+            RecordKind::User => {
+                let new = hits.values().flatten().next().is_some();
+                if new && known.hits.as_ref() != Some(&hits) {
+                    let known = batch.known.entry(id).or_default().records.of_mut(kind);
+                    (known.hits, known.claims) = (Some(hits), Some(BTreeSet::new()));
+                    known.record = None;
+                    return Ok(true);
+                }
+                Ok(false)
+            }
+            RecordKind::Agent => {
+                let made = self.made_by_us(&hits, &create.fields).await?;
+                let known = batch.known.entry(id).or_default().records.of_mut(kind);
+                known.made = made;
+                Ok(made.is_some())
+            }
+        }
+    }
+
+    /// The agent among those found that is as we would have made it and is nobody's yet.
+    async fn made_by_us(
+        &self,
+        hits: &Hits,
+        fields: &Fields,
+    ) -> Result<Option<RecordId>, Trouble> {
+        let targets: BTreeSet<Target> = fields.keys().cloned().collect();
+        let free = hits.values().flatten().filter(|hit| hit.object_id.is_none());
+        let candidates: BTreeSet<RecordId> = free.map(|hit| hit.record).collect();
+        for record in candidates.into_iter().rev() {
+            let owner = self.engine.store.get(&[keys::agent_owner(record)]).await?;
+            if owner.iter().any(Option::is_some) {
+                continue;
+            }
+            let found = self.halo.record(record, &targets).await?;
+            if found.is_some_and(|found| matching::is_as_made(fields, &found.fields)) {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What has to be noted before a part is sent.
+fn intent(part: &Part, epoch: Uuid) -> Option<Intent> {
+    match &part.action {
+        Action::Create(create) => {
+            Some(Intent { epoch, creates: true, grants: create.granted.clone() })
+        }
+        Action::Write(write) if !write.given.is_empty() => {
+            Some(Intent { epoch, creates: false, grants: write.given.clone() })
+        }
+        Action::Write(_)
+        | Action::Unchanged
+        | Action::NotInScope
+        | Action::Conflict { .. }
+        | Action::Held
+        | Action::Invalid => None,
+    }
+}

@@ -1,0 +1,319 @@
+//! What a person's record becomes after an outcome, with the log entry and the counts.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use plan::decide::{Action, Decision};
+use plan::facts::Facts;
+use plan::failure::parked_for;
+use plan::ids::RecordKind;
+use plan::link::{Linked, Says, Seat};
+use plan::tally::Counts;
+
+use super::super::Trouble;
+use super::super::apply::Worker;
+use super::{Done, Owners, Sent, Settled, linked_after, seat_record};
+use crate::store::log::{Entry, HaloIds, OutcomeKind, PersonNames};
+use crate::store::people::{AgentOwner, Held, Parked, Person};
+use crate::store::{Expect, Versioned, Write, keys, put};
+
+/// The person after the decision, the log entry, and the counts.
+pub(super) fn settle(
+    worker: &mut Worker<'_>,
+    done: &Done,
+    person: &Versioned<Person>,
+    decided_on: &Facts,
+    owners: &Owners,
+) -> Result<Settled, Trouble> {
+    let connection = worker.held.connection.clone();
+    let mut outcome = Outcome {
+        was: &person.value,
+        now: person.value.clone(),
+        writes: Vec::new(),
+        links: Vec::new(),
+    };
+    outcome.follow_links(worker, done, owners)?;
+    outcome.follow_seats(worker, done)?;
+    if done.is_partial {
+        outcome.now.carried.clone_from(&done.decision.agent);
+        worker.held.record.left += 1;
+        return Ok(outcome.settled(done, person.version));
+    }
+    let decision = whole(done, outcome.was);
+    outcome.now.carried = None;
+    outcome.now.parked = parked(worker, done, &decision, outcome.was);
+    outcome.follow_retry(worker, done)?;
+    outcome.follow_held(worker, done, &decision)?;
+    if outcome.was.facts == *decided_on && !decision.is_held() && !worker.rules.is_partial() {
+        outcome.now.pending = None;
+        let key = keys::dirty(&connection, done.id);
+        outcome.writes.push(Write::Delete { key, expect: Expect::Anything });
+    } else {
+        worker.held.record.left += 1;
+    }
+    count(worker, done, &decision, outcome.was, &outcome.now);
+    if is_told(&decision, outcome.was, &outcome.now) {
+        let expires = worker.engine.clock.now().saturating_add(worker.engine.policy.log_retention);
+        let entry = entry(worker, done, decision, outcome.was, &outcome.now);
+        outcome.writes.extend(entry.writes(expires.unwrap_or(Timestamp::MAX))?);
+    }
+    Ok(outcome.settled(done, person.version))
+}
+
+/// The decision with what was done to the agent in an earlier try.
+fn whole(done: &Done, was: &Person) -> Decision {
+    let mut decision = done.decision.clone();
+    let acts = decision.agent.as_ref().is_some_and(|agent| agent.action.writes());
+    if let (Some(carried), false) = (&was.carried, acts) {
+        decision.agent = Some(carried.clone());
+    }
+    decision
+}
+
+/// Whether there is something to tell (B1). What is held is told once and not by every run.
+fn is_told(decision: &Decision, was: &Person, now: &Person) -> bool {
+    let still_held = decision.is_held()
+        && decision.parts().all(|(_, part)| !part.action.writes())
+        && was.held.as_ref().map(|held| &held.kinds) == now.held.as_ref().map(|held| &held.kinds);
+    !decision.is_unchanged() && !still_held
+}
+
+/// A person's record in the making.
+struct Outcome<'a> {
+    was: &'a Person,
+    now: Person,
+    writes: Vec<Write>,
+    links: Vec<RecordKind>,
+}
+
+impl Outcome<'_> {
+    fn settled(mut self, done: &Done, version: u64) -> Settled {
+        let mut were_claimed = Vec::new();
+        for kind in RecordKind::ALL {
+            if self.now.link.of(kind).is_some()
+                && let Some(record) = self.now.claims.of_mut(kind).take()
+            {
+                were_claimed.push(record);
+            }
+        }
+        let person = Versioned { version, value: self.now };
+        Settled { id: done.id, person, writes: self.writes, were_claimed, links: self.links }
+    }
+
+    /// The link after what Halo accepted.
+    fn follow_links(
+        &mut self,
+        worker: &Worker<'_>,
+        done: &Done,
+        owners: &Owners,
+    ) -> Result<(), Trouble> {
+        for kind in RecordKind::ALL {
+            let Some(part) = done.decision.of(kind) else { continue };
+            let sent = done.sent.of(kind);
+            let before = self.now.link.of(kind);
+            if let Some(linked) = linked_after(part, sent, before) {
+                if part.linked_by().is_some() {
+                    self.links.push(kind);
+                    self.own(worker, done, &linked, owners)?;
+                    self.now.link.choices.remove(&kind);
+                }
+                *self.now.link.of_mut(kind) = Some(linked);
+            } else if part.action == Action::Unchanged && part.mapping.is_some() {
+                // Another mapping may lead to the same place.
+                if let Some(linked) = self.now.link.of_mut(kind) {
+                    linked.mapping.clone_from(&part.mapping);
+                }
+            }
+            match sent {
+                // Refused means not done.
+                Sent::Created(_) | Sent::Written(_) | Sent::Refused(_) => {
+                    self.now.link.intents.remove(&kind);
+                }
+                Sent::Nothing | Sent::Gone | Sent::Stuck(_) => {}
+            }
+            let deactivated = part.action.deactivates() && sent.is_done();
+            let ruling = self.now.link.ruling.as_ref();
+            if deactivated && ruling.is_some_and(|ruling| ruling.says == Says::Release) {
+                self.now.link.ruling = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Agents carry no object id, so our own record says whose they are (M2).
+    fn own(
+        &mut self,
+        worker: &Worker<'_>,
+        done: &Done,
+        linked: &Linked,
+        owners: &Owners,
+    ) -> Result<(), Trouble> {
+        if linked.record.kind == RecordKind::User {
+            return Ok(());
+        }
+        let connection = worker.held.connection.clone();
+        let owner = AgentOwner { connection, person: done.id };
+        let expect = match owners.get(&linked.record) {
+            None => Expect::Absent,
+            Some(found) if found.value == owner => return Ok(()),
+            // Somebody of another connection was faster by seconds; the index tells from now on.
+            Some(found) => found.unchanged(),
+        };
+        self.writes.push(put(keys::agent_owner(linked.record), &owner, expect)?);
+        Ok(())
+    }
+
+    /// Seats that are to be taken or given back at the end of the run (R3).
+    fn follow_seats(&mut self, worker: &Worker<'_>, done: &Done) -> Result<(), Trouble> {
+        for change in &done.decision.seats {
+            let Some(record) = seat_record(change, &self.now) else { continue };
+            let key = keys::seat(&worker.held.connection, change.cab, done.id);
+            let before = self.now.link.seats.remove(&change.cab);
+            if let Some(seat) = Seat::moved(before.as_ref(), &change.to, record) {
+                self.now.link.seats.insert(change.cab, seat);
+                self.writes.push(put(key, &(), Expect::Anything)?);
+            } else {
+                self.writes.push(Write::Delete { key, expect: Expect::Anything });
+            }
+        }
+        Ok(())
+    }
+
+    fn follow_retry(&mut self, worker: &Worker<'_>, done: &Done) -> Result<(), Trouble> {
+        let connection = &worker.held.connection;
+        let until = |parked: &Option<Parked>| parked.as_ref().and_then(|parked| parked.until);
+        let (old, new) = (until(&self.was.parked), until(&self.now.parked));
+        if let Some(until) = old.filter(|_| old != new) {
+            let key = keys::retry(connection, until, done.id);
+            self.writes.push(Write::Delete { key, expect: Expect::Anything });
+        }
+        if let Some(until) = new {
+            self.writes.push(put(keys::retry(connection, until, done.id), &(), Expect::Anything)?);
+        }
+        Ok(())
+    }
+
+    /// Deactivations that wait for an administrator are listed under the run that held them first.
+    fn follow_held(
+        &mut self,
+        worker: &Worker<'_>,
+        done: &Done,
+        decision: &Decision,
+    ) -> Result<(), Trouble> {
+        let key = keys::held(&worker.held.connection, done.id);
+        let parts = decision.parts().filter(|(_, part)| part.action == Action::Held);
+        let kinds: BTreeSet<RecordKind> = parts.map(|(kind, _)| kind).collect();
+        if kinds.is_empty() {
+            if self.now.held.take().is_some() {
+                self.writes.push(Write::Delete { key, expect: Expect::Anything });
+            }
+            return Ok(());
+        }
+        let sentence = decision.sentences().collect::<Vec<_>>().join(" ");
+        let (run, since) = match &self.was.held {
+            Some(held) => (held.run, held.since),
+            None => (worker.held.run, worker.engine.clock.now()),
+        };
+        self.now.held = Some(Held { run, since, kinds, sentence });
+        self.writes.push(put(key, &(), Expect::Anything)?);
+        Ok(())
+    }
+}
+
+/// Who waits, and for what (T5).
+fn parked(
+    worker: &Worker<'_>,
+    done: &Done,
+    decision: &Decision,
+    was: &Person,
+) -> Option<Parked> {
+    let attempts = was.parked.as_ref().map_or(0, |parked| parked.attempts) + 1;
+    if let Some(sentence) = done.trouble() {
+        let until = worker.engine.clock.now().saturating_add(parked_for(attempts)).ok();
+        return Some(Parked { attempts, sentence, until });
+    }
+    // Wrong data and conflicts wait for somebody to change something.
+    let waits = decision.parts().filter(|(_, part)| {
+        matches!(part.action, Action::Invalid | Action::Conflict { .. })
+    });
+    let told = waits.flat_map(|(kind, part)| {
+        part.reasons.iter().map(move |reason| reason.sentence(kind))
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| Parked { attempts, sentence: told.join(" "), until: None })
+}
+
+fn count(worker: &mut Worker<'_>, done: &Done, decision: &Decision, was: &Person, now: &Person) {
+    let released = was.link.ruling.as_ref().is_some_and(|ruling| ruling.says == Says::Release);
+    let record = &mut worker.held.record;
+    record.requests += worker.meter.take();
+    for kind in RecordKind::ALL {
+        let active =
+            |linked: Option<&Linked>| i64::from(linked.is_some_and(|it| it.activity.is_active()));
+        let change = active(now.link.of(kind)) - active(was.link.of(kind));
+        *record.linked.of_mut(kind) += change;
+        let part = done.decision.of(kind);
+        let deactivated = part.is_some_and(|part| part.action.deactivates())
+            && done.sent.of(kind).is_done();
+        *record.deactivated.of_mut(kind) += u64::from(deactivated && !released);
+    }
+    let counts = &mut record.counts;
+    *counted(counts, done, decision) += 1;
+}
+
+fn counted<'a>(counts: &'a mut Counts, done: &Done, decision: &Decision) -> &'a mut u64 {
+    if done.trouble().is_some() {
+        return &mut counts.failed;
+    }
+    match decision.name() {
+        "not_in_scope" => &mut counts.not_in_scope,
+        "conflict" => &mut counts.conflict,
+        "held" => &mut counts.held,
+        "failed" => &mut counts.failed,
+        "create" => &mut counts.created,
+        "update" => &mut counts.updated,
+        "reactivate" => &mut counts.reactivated,
+        "deactivate" => &mut counts.deactivated,
+        _ => &mut counts.unchanged,
+    }
+}
+
+fn entry(
+    worker: &Worker<'_>,
+    done: &Done,
+    decision: Decision,
+    was: &Person,
+    now: &Person,
+) -> Entry {
+    let time = worker.engine.clock.now();
+    let parked = || now.parked.as_ref().map(|parked| parked.sentence.clone());
+    let (outcome, error) = match (done.trouble(), decision.name()) {
+        (Some(sentence), _) => (OutcomeKind::Failed, Some(sentence)),
+        (None, "failed") => (OutcomeKind::Failed, parked()),
+        (None, "conflict" | "held") => (OutcomeKind::Waiting, None),
+        (None, "unchanged" | "not_in_scope") => (OutcomeKind::Nothing, None),
+        (None, _) => (OutcomeKind::Done, None),
+    };
+    let took = time.duration_since(done.started).as_millis().max(0);
+    let id = |linked: Option<&Linked>| linked.map(|linked| linked.record.id);
+    Entry {
+        id: worker.engine.random.sortable(time),
+        time,
+        connection: worker.held.connection.clone(),
+        run: worker.held.run,
+        trigger: worker.run.run.trigger,
+        person: PersonNames {
+            id: done.id,
+            user_principal_name: was.facts.user_principal_name().to_owned(),
+            display_name: was.facts.display_name().to_owned(),
+        },
+        changed: was.pending.iter().flat_map(|pending| pending.changed.clone()).collect(),
+        decision,
+        halo: HaloIds { user: id(now.link.user.as_ref()), agent: id(now.link.agent.as_ref()) },
+        outcome,
+        error,
+        warning: done.warning(),
+        attempts: now.parked.as_ref().map_or(1, |parked| parked.attempts),
+        duration_ms: u64::try_from(took).unwrap_or(u64::MAX),
+    }
+}
