@@ -144,6 +144,8 @@ fn give_role(cab_member: &mut Value, role: Option<CabRoleId>) {
 mod tests {
     use super::*;
 
+    type Joins<'a> = &'a [(RecordId, Option<CabRoleId>)];
+
     #[test]
     fn a_merge_touches_only_who_joins_or_leaves() {
         // R3, R4: joins, leaves, and the members afterwards.
@@ -154,7 +156,6 @@ mod tests {
         let chair = Some(CabRoleId(2));
         let scribe = Some(CabRoleId(3));
         let (user, agent) = (RecordId::user(5), RecordId::agent(5));
-        type Joins<'a> = &'a [(RecordId, Option<CabRoleId>)];
         let cases: [(&str, Joins<'_>, &[RecordId], Value); 9] = [
             ("nothing", &[], &[], json!([ada, tess])),
             ("there already", &[(user, None), (agent, chair)], &[], json!([ada, tess])),

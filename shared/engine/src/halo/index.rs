@@ -166,7 +166,7 @@ impl Index {
                 return Ok(Built::Reading(building.progress()));
             }
             let page = self.halo.page(self.kind, building.next_page()).await?;
-            let Some(next) = self.enter_page(building, page, deadline).await? else {
+            let Some(next) = self.enter_page(building, &page, deadline).await? else {
                 return Ok(Built::Reading(building.progress()));
             };
             state.value.advance(next);

@@ -228,7 +228,7 @@ impl Worker<'_> {
             let known = batch.known.entry(id).or_default();
             match need {
                 Need::Matches(keys) => {
-                    known.hits = Some(self.halo.find(RecordKind::User, &keys).await?)
+                    known.hits = Some(self.halo.find(RecordKind::User, &keys).await?);
                 }
                 Need::Claims(user) => {
                     let others = other_claims(self.engine, &self.held.connection, user, id).await?;
