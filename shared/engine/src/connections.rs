@@ -206,7 +206,7 @@ impl Connection {
             "authorisation": self.state.authorisation,
             "credentials": credentials,
             "run": self.state.run,
-            "queued": self.state.queued.map(|queued| queued.run),
+            "queued": self.state.queued.as_ref().map(|queued| queued.run),
             "next_due": self.state.next_due,
         });
         if !self.warnings.is_empty() {

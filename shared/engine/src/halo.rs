@@ -8,6 +8,8 @@
 //! | `records`, `values`, `search` | list, read, find, create and update users and agents |
 //! | `agent_roles` | roles of agents as the API wants them (R1) |
 //! | `owners` | whose agents the agents are (M2) |
+//! | `standing` | which agents must stay active (R7) |
+//! | `cabs` | members of change advisory boards (R3) |
 //! | `lists` | sites, clients, roles and custom fields as Halo has them |
 //! | `sites` | the site of a name, made exactly once (P6) |
 //! | `index` | all users or agents by what they are matched by (H4) |
@@ -19,6 +21,7 @@
 
 mod agent_roles;
 mod budget;
+mod cabs;
 mod check;
 mod error_text;
 pub mod index;
@@ -28,6 +31,7 @@ mod records;
 mod rivals;
 mod search;
 pub mod sites;
+mod standing;
 mod token;
 mod values;
 mod wire;
@@ -44,6 +48,7 @@ use serde_json::Value;
 use url::Url;
 
 pub use budget::{Priority, RequestLimit};
+pub use cabs::{Cab, Seat};
 pub use check::{ConnectedAs, EntityReport, TestReport};
 pub use lists::{CustomField, Named, Picker, Site};
 pub use records::{Created, HaloRecord, RecordsPage, Row, Special, Updated};

@@ -6,13 +6,17 @@
     reason = "a step that fails unexpectedly is a failed test"
 )]
 
+mod agent_index;
+mod agents;
 mod budget;
+mod cabs;
 mod failures;
 mod index;
 mod records;
 mod search;
 mod sign_in;
 mod sites;
+mod standing;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plan::document::Document;
+use plan::document::{Document, Entity};
 use plan::ids::{ConnectionId, RunId};
 use plan::message::Message;
 use plan::reading::Read;
@@ -30,13 +30,16 @@ impl Engine {
             if !saved.value.document.enabled {
                 return Err(Refusal::Disabled);
             }
-            if let Some(queued) = state.value.queued {
+            // One that covers something else waits no longer than the whole of it would.
+            if let Some(queued) = &state.value.queued
+                && (queued.entities.is_empty() || queued.entities == entities)
+            {
                 self.hint_fetch(id).await?;
                 return Ok(queued.run);
             }
             let mut next = state.value.clone();
             let document = &saved.value.document;
-            let mut writes = self.enqueue(document, &mut next, Trigger::Manual, read)?;
+            let mut writes = self.enqueue(document, &mut next, Trigger::Manual, read, entities)?;
             writes.push(put(keys::state(id), &next, state.unchanged())?);
             if self.store.commit(&writes).await? == Commit::Done
                 && let Some(queued) = next.queued
@@ -55,11 +58,13 @@ impl Engine {
         state: &mut State,
         trigger: Trigger,
         read: Read,
+        entities: &[Entity],
     ) -> Result<Vec<Write>, StoreError> {
         let now = self.clock.now();
         let run = self.random.run_id(now);
-        state.queued = Some(Queued { run, trigger, read });
-        let record = RunRecord::new(run, &document.id, trigger, RunState::Queued, now);
+        state.queued = Some(Queued { run, trigger, read, entities: entities.to_vec() });
+        let mut record = RunRecord::new(run, &document.id, trigger, RunState::Queued, now);
+        record.entities = entities.to_vec();
         Ok(vec![
             put(keys::run(&document.id, run), &record, Expect::Absent)?,
             put(keys::run_pointer(run), &document.id, Expect::Anything)?,

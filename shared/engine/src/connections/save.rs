@@ -209,7 +209,7 @@ impl Engine {
             return Ok(Vec::new());
         }
         match may_run(&state.authorisation) {
-            Ok(()) => self.enqueue(document, state, Trigger::RuleChange, Read::Delta),
+            Ok(()) => self.enqueue(document, state, Trigger::RuleChange, Read::Delta, &[]),
             // The run that comes after the next authorisation does it.
             Err(_) => Ok(Vec::new()),
         }

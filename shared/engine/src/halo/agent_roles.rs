@@ -68,13 +68,15 @@ impl Halo {
             return Ok(json!([]));
         }
         let roles = self.agent_roles(numbers).await?;
-        let posted = |number: &i64| match roles.get(number) {
-            Some(role) => Ok(json!({ "id": role.id, "id_int": number, "name": role.name })),
-            None => Err(refused_here(
-                operation,
-                &format!("there is no agent role {number} in Halo; choose one that there is"),
-            )),
+        let posted = |number: &i64| {
+            let role = roles.get(number).ok_or_else(|| missing(operation, *number))?;
+            Ok(json!({ "id": role.id, "id_int": number, "name": role.name }))
         };
         numbers.iter().map(posted).collect()
     }
+}
+
+fn missing(operation: &str, number: i64) -> Error {
+    let told = "does not exist in Halo; choose another one, or make it there";
+    refused_here(operation, &format!("the agent role {number} {told}"))
 }

@@ -3,7 +3,7 @@
 use plan::ids::RecordId;
 use serde::Serialize;
 
-use super::{Call, Error, Halo, wire};
+use super::{Call, Error, Halo, failed, wire};
 
 /// What an import needs, as path and array of the list.
 const ENTITIES: [(&str, &str); 7] = [
@@ -15,6 +15,8 @@ const ENTITIES: [(&str, &str); 7] = [
     ("UserRoles", "roles"),
     ("FieldInfo", "fields"),
 ];
+
+const OWN_AGENT: &str = "read our own agent";
 
 /// What came of the connection test.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -83,10 +85,23 @@ impl Halo {
         TestReport { problem: None, scopes: token.scopes.clone(), connected_as, entities }
     }
 
+    /// The agent that the application logs in as, asked for once for each token.
+    pub(super) async fn own_agent(&self) -> Result<RecordId, Error> {
+        let token = self.token(None).await?;
+        let told = token.own_agent.get_or_try_init(|| async {
+            if let Some(id) = token.claims.int("id").filter(|id| *id > 0) {
+                return Ok(RecordId::agent(id));
+            }
+            let me = self.me().await?.and_then(|me| me.id);
+            me.ok_or_else(|| failed(OWN_AGENT, wire::malformed("Halo does not say who we are")))
+        });
+        Ok(*told.await?)
+    }
+
     async fn me(&self) -> Result<Option<ConnectedAs>, Error> {
-        let body = self.json(&Call::get("read our own agent", &["Agent", "me"])).await?;
+        let body = self.json(&Call::get(OWN_AGENT, &["Agent", "me"])).await?;
         let record = wire::record(body).unwrap_or_default();
-        let id = record.int("id").map(RecordId::agent);
+        let id = record.int("id").filter(|id| *id > 0).map(RecordId::agent);
         Ok(id.map(|id| ConnectedAs { id: Some(id), name: record.text("name").into_owned() }))
     }
 }

@@ -166,7 +166,7 @@ impl Index {
                 return Ok(Built::Reading(building.progress()));
             }
             let page = self.halo.page(self.kind, building.next_page()).await?;
-            let Some(next) = self.enter_page(building, page, deadline).await? else {
+            let Some(next) = self.enter_page(building, &page, deadline).await? else {
                 return Ok(Built::Reading(building.progress()));
             };
             state.value.advance(next);
@@ -201,7 +201,7 @@ impl Index {
             let places: Vec<Key> = counting.map(|key| self.entry_key(generation, key)).collect();
             self.enter(&places, |_| std::slice::from_ref(&entry)).await?;
             if let Some(object_id) = hit.object_id.as_deref().filter(|_| detailed) {
-                let place = [self.details_key(generation, hit.user)];
+                let place = [self.details_key(generation, hit.record)];
                 let details = Details::linked(object_id);
                 merge(&self.halo.shared.store, &place, self.expiry(), |_, stored| {
                     (stored.as_ref() != Some(&details)).then(|| details.clone())

@@ -170,7 +170,7 @@ fn site(record: &Record) -> Option<Site> {
     })
 }
 
-fn named(record: &Record, id: &str) -> Option<Named> {
+pub(super) fn named(record: &Record, id: &str) -> Option<Named> {
     let id = record.int(id).or_else(|| record.int("id"))?;
     Some(Named { id, name: record.text("name").into_owned() })
 }

@@ -7,8 +7,9 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use plan::failure::Kind;
+use plan::ids::RecordId;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::wire::{self, Record};
 use super::{Error, Halo, failed};
@@ -26,6 +27,8 @@ pub(super) struct Token {
     pub(super) scopes: Vec<String>,
     /// Claims about the agent that the application logs in as.
     pub(super) claims: Record,
+    /// That agent, once somebody needed to know.
+    pub(super) own_agent: OnceCell<RecordId>,
     renewed_from: Timestamp,
 }
 
@@ -96,6 +99,7 @@ impl Halo {
             text: SecretString::from(text.into_owned()),
             scopes: body.text("scope").split_whitespace().map(str::to_owned).collect(),
             claims: claims(&body.text("id_token")).unwrap_or_default(),
+            own_agent: OnceCell::new(),
             renewed_from: now.saturating_add(good_for).unwrap_or(now),
         })
     }

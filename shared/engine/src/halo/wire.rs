@@ -80,7 +80,7 @@ pub(super) fn element_id(element: &Value) -> Option<i64> {
     int(element).or_else(|| numbered("id_int")).or_else(|| numbered("id"))
 }
 
-fn int(value: &Value) -> Option<i64> {
+pub(super) fn int(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| number.as_f64().and_then(whole)),
         Value::String(text) => text.trim().parse().ok(),

@@ -1,13 +1,13 @@
 //! Explanations (B3): what would be decided about a person today, from what the store knows. Nothing
 //! is written, and nobody outside is asked; what cannot be known that way is said.
 
-use plan::decide::{Decision, Known as Answers, Need, Rules, Verdict};
+use plan::decide::{Action, Decision, KnownRecord, Need, Standing, Verdict};
 use plan::explain::Reason;
 use plan::guard;
-use plan::ids::{ConnectionId, ObjectId, RecordKind, SiteId};
+use plan::ids::{ConnectionId, ObjectId, PerKind, RecordId, RecordKind, SiteId};
 use plan::link::{Fields, HaloValue, Target};
-use plan::matching;
 use plan::placement;
+use plan::rules::{Rules, scope_of};
 
 use super::Known;
 use crate::Engine;
@@ -48,9 +48,9 @@ impl Engine {
         let Some(directory) = Directory::load(self, connection).await? else { return Ok(None) };
         let mut batch = Batch::load(self, connection, vec![known.id]).await?;
         let mut notes = Vec::new();
-        let decision = self
-            .decide_from_store(connection, &directory, &mut batch, known.id, &mut notes)
-            .await?;
+        let rules = directory.rules(scope_of(&directory.document.sync.entities));
+        let decision =
+            self.decide_from_store(connection, &rules, &mut batch, known.id, &mut notes).await?;
         let facet = Facet::Person(known.id);
         let (log, _) = self.store.log(connection, Some(&facet), None, LATEST).await?;
         let names = self.store.groups(connection).await?.0;
@@ -61,46 +61,50 @@ impl Engine {
     }
 
     /// Asks `plan` until it decides, answering only from the store.
-    async fn decide_from_store(
+    pub(crate) async fn decide_from_store(
         &self,
         connection: &ConnectionId,
-        directory: &Directory,
+        rules: &Rules<'_>,
         batch: &mut Batch,
         id: ObjectId,
         notes: &mut Vec<String>,
     ) -> Result<Option<Decision>, StepError> {
-        let rules = Rules::new(&directory.document);
         let mut unknown_site = None;
+        let guard = PerKind::both(guard::Verdict::Pass);
         loop {
-            let need = match batch.ask(&rules, &directory.groups, guard::Verdict::Pass, id) {
+            let need = match batch.ask(rules, guard, id) {
                 None => return Ok(None),
                 Some(Verdict::Decided(decision)) => {
                     return Ok(Some(name_site(decision, unknown_site)));
                 }
                 Some(Verdict::Needs(need)) => need,
             };
-            let facts = batch.people.get(&id).map(|person| person.value.clone());
-            let person = facts.unwrap_or_default();
+            let link = batch.people.get(&id).map(|person| person.value.link.clone());
             let known = batch.known.entry(id).or_default();
             match need {
-                Need::Matches(keys) => {
-                    let index = self.halo.index(RecordKind::User);
-                    let fields = index_fields(&directory.document);
+                Need::Matches(kind, keys) => {
+                    let index = self.halo.index(kind);
+                    let fields = index_fields(rules.document(), kind);
                     let Some(live) = index.live(&fields, Freshness::Any).await? else {
-                        notes.push("Whether Halo has this person is not known yet: Halo's users are read with the first import.".to_owned());
+                        notes.push(format!("Whether Halo has this person as {kind} is not known yet: Halo's {kind}s are read with the first import."));
                         return Ok(None);
                     };
-                    known.hits = Some(index.lookup(&live, &keys).await?);
+                    known.records.of_mut(kind).hits = Some(index.lookup(&live, &keys).await?);
                 }
-                Need::Claims(user) => {
-                    known.claims = Some(other_claims(self, connection, user, id).await?);
+                Need::Claims(record) => {
+                    let others = other_claims(self, connection, record, id).await?;
+                    known.records.of_mut(record.kind).claims = Some(others);
                 }
-                Need::Record(user, _) => {
-                    notes.push(format!("Halo {user} was not read for this; fields are compared with what is stored, and all of them are listed where nothing is."));
-                    let image = person.link.map(|link| link.image);
-                    known.record = Some(image.unwrap_or_else(|| {
-                        found_record(known, id, &person.facts, &directory.document)
-                    }));
+                Need::Record(record, _) => {
+                    notes.push(format!("Halo {record} was not read for this; fields are compared with what is stored, and all of them are listed where nothing is."));
+                    let linked = link.as_ref().and_then(|link| link.of(record.kind));
+                    let image = linked.map(|linked| linked.image.clone());
+                    let known = known.records.of_mut(record.kind);
+                    known.record = Some(image.unwrap_or_else(|| found_record(known, record)));
+                }
+                Need::Standing(record) => {
+                    notes.push(format!("Whether Halo {record} is protected (our own agent, the last administrator) is looked up in Halo before it is deactivated."));
+                    known.records.of_mut(record.kind).standing = Some(Standing::Other);
                 }
                 Need::Site(client, name) => {
                     let sites = self.halo.sites_by_name(placement::site_key);
@@ -117,33 +121,26 @@ impl Engine {
 }
 
 /// What the index says of a record that fits.
-fn found_record(
-    known: &Answers,
-    id: ObjectId,
-    facts: &plan::facts::Facts,
-    document: &plan::document::Document,
-) -> Fields {
-    let none = matching::Hits::new();
-    let hits = known.hits.as_ref().unwrap_or(&none);
-    match matching::find(id, facts, &document.user_matching, hits) {
-        matching::Match::One { hit, .. } => {
-            Fields::from([(Target::field("inactive"), HaloValue::Bool(hit.inactive))])
-        }
-        matching::Match::None | matching::Match::Several(_) => Fields::new(),
-    }
+fn found_record(known: &KnownRecord, record: RecordId) -> Fields {
+    let hits = known.hits.iter().flat_map(|hits| hits.values()).flatten();
+    let inactive = hits.filter(|hit| hit.record == record).any(|hit| hit.inactive);
+    let switch = match record.kind {
+        RecordKind::User => "inactive",
+        RecordKind::Agent => "isdisabled",
+    };
+    Fields::from([(Target::field(switch), HaloValue::Bool(inactive))])
 }
 
 /// Puts the name of a site in the place of an id that is not known.
 fn name_site(mut decision: Decision, name: Option<String>) -> Decision {
-    use plan::decide::Action;
-    let Some(name) = name else { return decision };
+    let (Some(name), Some(user)) = (name, &mut decision.user) else { return decision };
     let site = Target::field("site_id");
     let named = HaloValue::Text(name.clone());
     let unknown = HaloValue::Int(UNKNOWN_SITE.0);
-    match &mut decision.action {
-        Action::Create { fields } => {
-            if fields.get(&site) == Some(&unknown) {
-                fields.insert(site, named);
+    match &mut user.action {
+        Action::Create(create) => {
+            if create.fields.get(&site) == Some(&unknown) {
+                create.fields.insert(site, named);
             }
         }
         Action::Write(write) => {
@@ -157,6 +154,6 @@ fn name_site(mut decision: Decision, name: Option<String>) -> Decision {
         | Action::Held
         | Action::Invalid => return decision,
     }
-    decision.reasons.push(Reason::SiteIsMade { name });
+    user.reasons.push(Reason::SiteIsMade { name });
     decision
 }

@@ -199,9 +199,9 @@ fn lowest_id(time: Timestamp) -> Uuid {
 fn holds(query: &Query, entry: &Entry) -> bool {
     let Query { person, run, mapping, outcome, decision, .. } = query;
     run.is_none_or(|run| entry.run == run)
-        && mapping.as_ref().is_none_or(|mapping| entry.decision.mapping.as_ref() == Some(mapping))
+        && mapping.as_ref().is_none_or(|mapping| entry.decision.mappings().contains(mapping))
         && outcome.is_none_or(|outcome| entry.outcome == outcome)
-        && decision.as_ref().is_none_or(|decision| entry.decision.action.name() == decision)
+        && decision.as_ref().is_none_or(|decision| entry.decision.name() == decision)
         && person.as_ref().is_none_or(|person| is_called(entry, person))
 }
 

@@ -4,7 +4,8 @@
 use plan::decide::{Action, Decision};
 use plan::explain::{Outcome, Reason, Tried};
 use plan::facts::Facts;
-use plan::link::{FieldChange, HaloValue, Link};
+use plan::ids::{RecordId, RecordKind};
+use plan::link::{FieldChange, HaloValue, Link, Linked};
 use plan::tally::Run;
 use serde_json::{Value, json};
 
@@ -65,8 +66,6 @@ impl Entry {
             "trigger": self.trigger,
             "person": self.person,
             "changed": self.changed,
-            "matched": self.matched,
-            "changes": changes(&self.changes, sight),
             "halo": self.halo,
             "outcome": self.outcome,
             "error": self.error,
@@ -88,9 +87,10 @@ impl Known {
         json!({
             "person": names(self),
             "facts": facts(&person.facts, self.manager.as_deref(), sight),
-            "link": person.link.as_ref().map(|it| link(it, sight)),
+            "link": link(&person.link, sight),
             "pending": person.pending.as_ref().map(|pending| &pending.changed),
             "parked": person.parked,
+            "held": person.held,
         })
     }
 }
@@ -102,11 +102,7 @@ impl Explanation {
         let groups: Vec<Value> =
             self.groups.iter().map(|(id, name)| json!({ "id": id, "name": name })).collect();
         shown["facts"]["groups"] = json!(groups);
-        shown["decision"] = self.decision.as_ref().map_or(Value::Null, |it| {
-            let mut shown = decision(it, sight);
-            shown["changes"] = changes(&planned(it), sight);
-            shown
-        });
+        shown["decision"] = self.decision.as_ref().map_or(Value::Null, |it| decision(it, sight));
         shown["notes"] = json!(self.notes);
         let log: Vec<Value> = self.log.iter().map(|entry| entry.shown(sight)).collect();
         shown["log"] = json!(log);
@@ -142,28 +138,71 @@ fn facts(facts: &Facts, manager: Option<&str>, sight: Sight) -> Value {
     })
 }
 
+/// Who the person is in Halo; nothing where they are nobody and nothing was chosen.
 fn link(link: &Link, sight: Sight) -> Value {
-    let image = link.image.iter().map(|(field, value)| (field.to_string(), shown(value, sight)));
+    if *link == Link::default() {
+        return Value::Null;
+    }
+    let seats: Vec<Value> = link
+        .seats
+        .iter()
+        .map(|(cab, seat)| {
+            json!({ "cab": cab, "role": seat.role, "record": seat.record, "state": seat.state })
+        })
+        .collect();
     json!({
-        "user": link.user,
-        "how": link.how,
-        "activity": link.activity,
-        "mapping": link.mapping,
+        "user": link.user.as_ref().map(|it| linked(it, sight)),
+        "agent": link.agent.as_ref().map(|it| linked(it, sight)),
+        "seats": seats,
+        "choices": link.choices,
+        "ruling": link.ruling,
+    })
+}
+
+fn linked(linked: &Linked, sight: Sight) -> Value {
+    let image = linked.image.iter().map(|(field, value)| (field.to_string(), shown(value, sight)));
+    json!({
+        "id": linked.record.id,
+        "how": linked.how,
+        "activity": linked.activity,
+        "mapping": linked.mapping,
+        "granted_roles": linked.granted,
         "image": image.collect::<serde_json::Map<_, _>>(),
     })
 }
 
-/// Action, mapping, what was tried and why, with sentences.
+/// What happens to the person as a whole and to each record, what was tried, what changes and why,
+/// with sentences.
 fn decision(decision: &Decision, sight: Sight) -> Value {
     let tried: Vec<Value> = decision.tried.iter().map(|it| attempt(it, sight)).collect();
-    let reasons: Vec<Value> = decision.reasons.iter().map(reason).collect();
+    let mut records = serde_json::Map::new();
+    let (mut reasons, mut changes) = (Vec::new(), Vec::new());
+    let mut candidates: Vec<RecordId> = Vec::new();
+    for (kind, part) in decision.parts() {
+        let about = json!({
+            "decision": part.action.name(),
+            "mapping": part.mapping,
+            "matched": part.linked_by(),
+        });
+        records.insert(kind.name().to_owned(), about);
+        reasons.extend(part.reasons.iter().map(|it| reason(it, kind, kind.name())));
+        changes.extend(part.changes().iter().map(|it| change(it, kind, sight)));
+        if let Action::Conflict { candidates: those } = &part.action {
+            candidates.extend(those);
+        }
+    }
+    let seats = decision.reasons.iter().map(|it| reason(it, RecordKind::User, "seats"));
+    reasons.extend(seats);
     let mut shown = json!({
-        "decision": decision.action.name(),
-        "mapping": decision.mapping,
+        "decision": decision.name(),
+        "mapping": decision.parts().find_map(|(_, part)| part.mapping.as_ref()),
+        "records": records,
         "tried": tried,
         "reasons": reasons,
+        "changes": changes,
+        "seats": decision.seats,
     });
-    if let Action::Conflict { candidates } = &decision.action {
+    if !candidates.is_empty() {
         shown["candidates"] = json!(candidates);
     }
     shown
@@ -185,21 +224,21 @@ fn attempt(tried: &Tried, sight: Sight) -> Value {
     })
 }
 
-fn reason(reason: &Reason) -> Value {
+/// `about` = the record, or the seats.
+fn reason(reason: &Reason, kind: RecordKind, about: &str) -> Value {
     let mut shown = json!(reason);
-    shown["sentence"] = reason.sentence().into();
+    shown["about"] = about.into();
+    shown["sentence"] = reason.sentence(kind).into();
     shown
 }
 
-fn changes(changes: &[FieldChange], sight: Sight) -> Value {
-    let shown = changes.iter().map(|change| {
-        json!({
-            "field": change.field,
-            "before": change.before.as_ref().map(|value| shown(value, sight)),
-            "after": shown(&change.after, sight),
-        })
-    });
-    Value::Array(shown.collect())
+fn change(change: &FieldChange, kind: RecordKind, sight: Sight) -> Value {
+    json!({
+        "record": kind,
+        "field": change.field,
+        "before": change.before.as_ref().map(|value| shown(value, sight)),
+        "after": shown(&change.after, sight),
+    })
 }
 
 /// Texts are personal; ids and switches are not.
@@ -207,25 +246,5 @@ fn shown(value: &HaloValue, sight: Sight) -> Value {
     match value {
         HaloValue::Text(text) => sight.value(text.as_str()),
         HaloValue::Bool(_) | HaloValue::Int(_) | HaloValue::Ids(_) => json!(value),
-    }
-}
-
-/// What a decision would write.
-fn planned(decision: &Decision) -> Vec<FieldChange> {
-    match &decision.action {
-        Action::Create { fields } => {
-            let new = fields.iter().map(|(field, after)| FieldChange {
-                field: field.clone(),
-                before: None,
-                after: after.clone(),
-            });
-            new.collect()
-        }
-        Action::Write(write) => write.changes.clone(),
-        Action::Unchanged
-        | Action::NotInScope
-        | Action::Conflict { .. }
-        | Action::Held
-        | Action::Invalid => Vec::new(),
     }
 }

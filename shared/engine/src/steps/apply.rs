@@ -36,7 +36,6 @@ pub(super) struct Worker<'a> {
     pub(super) engine: &'a Engine,
     pub(super) halo: Halo,
     pub(super) meter: std::sync::Arc<Meter>,
-    pub(super) directory: &'a Directory,
     pub(super) rules: &'a Rules<'a>,
     pub(super) run: &'a RunRecord,
     pub(super) held: HeldSegment,
@@ -70,7 +69,6 @@ pub(super) async fn apply(
         engine,
         halo,
         meter,
-        directory: &directory,
         rules: &rules,
         run: &record.value,
         held,
@@ -280,12 +278,7 @@ impl Worker<'_> {
         }
     }
 
-    async fn answer(
-        &mut self,
-        batch: &mut Batch,
-        id: ObjectId,
-        need: Need,
-    ) -> Result<(), Trouble> {
+    async fn answer(&mut self, batch: &mut Batch, id: ObjectId, need: Need) -> Result<(), Trouble> {
         let known = batch.known.entry(id).or_default();
         match need {
             Need::Matches(kind, keys) => {

@@ -85,10 +85,8 @@ enum Built {
 
 /// The kinds of records that somebody may have to be looked for among.
 fn needed(document: &Document, scope: Scope) -> impl Iterator<Item = RecordKind> {
-    let makes_agents = document
-        .mappings
-        .iter()
-        .any(|mapping| matches!(mapping.target, Placement::Agents { .. }));
+    let makes_agents =
+        document.mappings.iter().any(|mapping| matches!(mapping.target, Placement::Agents { .. }));
     let wanted = move |kind: &RecordKind| match kind {
         RecordKind::User => scope.user,
         RecordKind::Agent => scope.agent && makes_agents,

@@ -30,9 +30,10 @@ impl Worker<'_> {
         }
         // What the others need to be deactivated is not asked for here.
         let guard = PerKind::both(guard::Verdict::ReadIncomplete);
-        let others = batch.people.iter().filter(|(other, person)| {
-            **other != id && person.value.link.intents.is_empty()
-        });
+        let others = batch
+            .people
+            .iter()
+            .filter(|(other, person)| **other != id && person.value.link.intents.is_empty());
         let others: Vec<ObjectId> = others.map(|(other, _)| *other).collect();
         let mut together: Vec<(ObjectId, Vec<(RecordKind, Intent)>)> = others
             .into_iter()
@@ -102,12 +103,7 @@ impl Worker<'_> {
     }
 
     /// Whether an earlier worker meant to make this record and did not record what came of it.
-    pub(super) fn may_have_been_made(
-        &self,
-        batch: &Batch,
-        id: ObjectId,
-        kind: RecordKind,
-    ) -> bool {
+    pub(super) fn may_have_been_made(&self, batch: &Batch, id: ObjectId, kind: RecordKind) -> bool {
         let intents = batch.people.get(&id).map(|person| &person.value.link.intents);
         let intent = intents.and_then(|intents| intents.get(&kind));
         intent.is_some_and(|intent| intent.creates && Some(intent.epoch) != self.held.epoch())
@@ -152,11 +148,7 @@ impl Worker<'_> {
     }
 
     /// The agent among those found that is as we would have made it and is nobody's yet.
-    async fn made_by_us(
-        &self,
-        hits: &Hits,
-        fields: &Fields,
-    ) -> Result<Option<RecordId>, Trouble> {
+    async fn made_by_us(&self, hits: &Hits, fields: &Fields) -> Result<Option<RecordId>, Trouble> {
         let targets: BTreeSet<Target> = fields.keys().cloned().collect();
         let free = hits.values().flatten().filter(|hit| hit.object_id.is_none());
         let candidates: BTreeSet<RecordId> = free.map(|hit| hit.record).collect();

@@ -91,8 +91,7 @@ impl Sent {
 /// What a record is to a person after Halo accepted a part; how the link came to be stays as it was.
 /// `None` = Halo did not, or nothing was sent.
 pub(super) fn linked_after(part: &Part, sent: &Sent, before: Option<&Linked>) -> Option<Linked> {
-    let mapping =
-        part.mapping.clone().or_else(|| before.and_then(|linked| linked.mapping.clone()));
+    let mapping = part.mapping.clone().or_else(|| before.and_then(|linked| linked.mapping.clone()));
     match (&part.action, sent) {
         (Action::Create(create), Sent::Created(created)) => Some(Linked {
             record: created.id,
@@ -288,10 +287,7 @@ async fn store(worker: &mut Worker<'_>, settled: &[Settled]) -> Result<bool, Tro
 /// Whose the agents are that are about to be linked, as far as anybody's (M2).
 type Owners = BTreeMap<RecordId, Versioned<AgentOwner>>;
 
-async fn owners(
-    worker: &Worker<'_>,
-    done: impl Iterator<Item = &Done>,
-) -> Result<Owners, Trouble> {
+async fn owners(worker: &Worker<'_>, done: impl Iterator<Item = &Done>) -> Result<Owners, Trouble> {
     let linking = done.filter_map(|done| {
         let part = done.decision.agent.as_ref()?;
         part.linked_by()?;
@@ -344,11 +340,7 @@ async fn wake_reports(worker: &mut Worker<'_>, settled: &[Settled]) -> Result<()
     Ok(())
 }
 
-async fn mark(
-    worker: &mut Worker<'_>,
-    people: Vec<ObjectId>,
-    cause: &str,
-) -> Result<(), Trouble> {
+async fn mark(worker: &mut Worker<'_>, people: Vec<ObjectId>, cause: &str) -> Result<(), Trouble> {
     if people.is_empty() {
         return Ok(());
     }
@@ -379,9 +371,7 @@ async fn drop_claims(worker: &mut Worker<'_>, settled: &[Settled]) -> Result<(),
 /// A change of a seat with its board, for people whose record is known.
 fn seat_record(change: &SeatChange, person: &Person) -> Option<RecordId> {
     match change.to {
-        plan::boards::SeatMove::Join { kind, .. } => {
-            Some(person.link.of(kind)?.record)
-        }
+        plan::boards::SeatMove::Join { kind, .. } => Some(person.link.of(kind)?.record),
         plan::boards::SeatMove::Leave => Some(person.link.seats.get(&change.cab)?.record),
     }
 }

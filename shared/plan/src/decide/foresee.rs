@@ -51,10 +51,8 @@ pub fn foresee(rules: &Rules<'_>, case: &Case<'_>) -> Result<Foreseen, Need> {
                 let counts = |kind| {
                     !released && decision.of(kind).is_some_and(|part| part.action.deactivates())
                 };
-                let deactivates = PerKind {
-                    user: counts(RecordKind::User),
-                    agent: counts(RecordKind::Agent),
-                };
+                let deactivates =
+                    PerKind { user: counts(RecordKind::User), agent: counts(RecordKind::Agent) };
                 return Ok(Foreseen { claims, deactivates });
             }
         }

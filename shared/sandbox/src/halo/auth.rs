@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::answer::Reply;
 use super::call::{Call, Query};
 use super::kinds::{Gate, Kind};
-use super::knobs::WrongTenant;
+use super::knobs::{IdToken, WrongTenant};
 use super::model::{Model, text};
 use super::{API_AGENT_ID, CLIENT_ID, CLIENT_SECRET, TENANT};
 
@@ -171,8 +171,11 @@ impl Model {
         let of_agent = |name| agent.map_or("", |agent| text(agent, name));
         let who = json!({ "id": id, "name": of_agent("name"), "email": of_agent("email") });
         let mut body = json!({
-            "token_type": "Bearer", "expires_in": seconds, "access_token": token, "id_token": jwt(&who),
+            "token_type": "Bearer", "expires_in": seconds, "access_token": token,
         });
+        if self.knobs.id_token == IdToken::Given {
+            body["id_token"] = json!(jwt(&who));
+        }
         if scope_asked {
             body["scope"] = json!(said);
         }

@@ -10,6 +10,10 @@ use std::time::Duration;
 pub struct Knobs {
     /// Shape of the list that `GET /Agent` answers.
     pub agent_list: AgentList,
+    /// Whether the rows of an agent list say who is an administrator.
+    pub agent_rows: AgentRows,
+    /// How the roles of users and agents are shown.
+    pub held_roles: HeldRoles,
     /// What a POST of several elements answers.
     pub many_reply: ManyReply,
     /// What becomes of the good elements of a POST that also holds a bad one.
@@ -50,6 +54,8 @@ pub struct Knobs {
     pub outage: Outage,
     /// What the token endpoint says to a tenant that does not exist.
     pub wrong_tenant: WrongTenant,
+    /// Whether a token comes with one that names the agent.
+    pub id_token: IdToken,
     /// Lifetime of a token in seconds of the simulator's clock.
     pub token_seconds: i64,
 }
@@ -58,6 +64,8 @@ impl Default for Knobs {
     fn default() -> Self {
         Self {
             agent_list: AgentList::Bare,
+            agent_rows: AgentRows::WithIsAdmin,
+            held_roles: HeldRoles::Objects,
             many_reply: ManyReply::Last,
             bad_element: BadElement::RejectsAll,
             update_status: UpdateStatus::Created,
@@ -78,6 +86,7 @@ impl Default for Knobs {
             latency: Duration::ZERO,
             outage: Outage::Up,
             wrong_tenant: WrongTenant::HtmlPage,
+            id_token: IdToken::Given,
             token_seconds: 3600,
         }
     }
@@ -92,6 +101,24 @@ pub enum AgentList {
     Results,
     /// An envelope with the rows in `agents`.
     Agents,
+}
+
+/// Whether the rows of an agent list say who is an administrator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentRows {
+    /// With `is_admin`.
+    WithIsAdmin,
+    /// Without it.
+    WithoutIsAdmin,
+}
+
+/// How the roles of users and agents are shown, in rows and in details.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldRoles {
+    /// As objects in `roles`.
+    Objects,
+    /// As numbers in `role_ids` only.
+    Numbers,
 }
 
 /// What a POST of several elements answers. One element is always answered by one object.
@@ -246,6 +273,15 @@ pub enum WrongTenant {
     HtmlPage,
     /// Nothing.
     Empty,
+}
+
+/// Whether a token comes with an `id_token`, which names the agent that the application logs in as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdToken {
+    /// It does.
+    Given,
+    /// It does not; `GET /Agent/me` still says it.
+    Omitted,
 }
 
 /// The bodies that a 400 of Halo is known to have.

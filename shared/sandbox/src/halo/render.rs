@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::fields::{Field, Set, Shown, Type};
 use super::kinds::Kind;
-use super::knobs::UserRows;
+use super::knobs::{AgentRows, HeldRoles, UserRows};
 use super::model::{Model, Row, int, text};
 
 /// What a list row has beyond the usual, because the request asked for it.
@@ -25,6 +25,7 @@ impl Model {
         for field in kind.fields() {
             shown.insert(field.name.to_owned(), self.shown(kind, id, row, field));
         }
+        self.show_roles(kind, row, &mut shown);
         Some(Value::Object(shown))
     }
 
@@ -43,11 +44,26 @@ impl Model {
                 shown.insert(field.name.to_owned(), self.shown(kind, id, row, field));
             }
         }
+        self.show_roles(kind, row, &mut shown);
+        if kind == Kind::Agents && self.knobs.agent_rows == AgentRows::WithoutIsAdmin {
+            shown.remove("is_admin");
+        }
         if kind.field("customfields").is_some() {
             shown
                 .insert("customfields".to_owned(), asked_custom_fields(row, &extras.custom_fields));
         }
         Value::Object(shown)
+    }
+
+    /// Puts numbers in the place of shown roles, where the knob says so.
+    fn show_roles(&self, kind: Kind, row: &Row, shown: &mut Row) {
+        let holds_roles = matches!(kind, Kind::Users | Kind::Agents);
+        if holds_roles
+            && self.knobs.held_roles == HeldRoles::Numbers
+            && shown.remove("roles").is_some()
+        {
+            shown.insert("role_ids".to_owned(), json!(role_ids(row)));
+        }
     }
 
     fn shown(&self, kind: Kind, id: i64, row: &Row, field: &Field) -> Value {

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sandbox::halo::{
-    AgentList, AzureSearch, BadElement, CustomFields, EmailCollision, LimitBody, ManyReply,
-    NullInUpdate, Outage, RateLimit, RecordCount, RefusalShape, RetryAfter, UpdateStatus,
-    UserAgent, UserRows,
+    API_AGENT_ID, AgentList, AgentRows, AzureSearch, BadElement, CustomFields, EmailCollision,
+    HeldRoles, IdToken, LimitBody, ManyReply, NullInUpdate, Outage, RateLimit, RecordCount,
+    RefusalShape, RetryAfter, UpdateStatus, UserAgent, UserRows,
 };
 use serde_json::{Value, json};
 
@@ -23,6 +23,49 @@ async fn agent_list() {
         caller.halo.turn(|knobs| knobs.agent_list = knob);
         let (_, body) = caller.get("/api/Agent").await;
         assert_eq!(body.pointer(pointer).unwrap()["name"], "Tess Tech", "{knob:?}");
+    }
+}
+
+#[tokio::test]
+async fn agent_rows() {
+    let caller = Caller::small().await;
+    for (knob, shown) in [(AgentRows::WithIsAdmin, true), (AgentRows::WithoutIsAdmin, false)] {
+        caller.halo.turn(|knobs| knobs.agent_rows = knob);
+        let (_, body) = caller.get("/api/Agent").await;
+        assert_eq!(body[0].get("is_admin").is_some(), shown, "{knob:?}");
+        assert_eq!(caller.get("/api/Agent/5").await.1["is_admin"], false);
+    }
+}
+
+#[tokio::test]
+async fn held_roles() {
+    let caller = Caller::small().await;
+    caller.post("/api/Agent", json!([{"id": 5, "roles": [{"id": "b2c7"}]}])).await;
+    caller.post("/api/Users", json!([{"id": 101, "roles": [{"id": 4}]}])).await;
+    let agent_role = json!([{"id": "b2c7", "id_int": 7, "name": "Technician"}]);
+    let user_role = json!([{"id": 4, "name": "Manager"}]);
+    for (knob, agent_role, user_role, numbers) in [
+        (HeldRoles::Objects, agent_role, user_role, Value::Null),
+        (HeldRoles::Numbers, Value::Null, Value::Null, json!([7])),
+    ] {
+        caller.halo.turn(|knobs| knobs.held_roles = knob);
+        let (_, list) = caller.get("/api/Agent?includeroles=true").await;
+        for agent in [&list[0], &caller.get("/api/Agent/5").await.1] {
+            assert_eq!((&agent["roles"], &agent["role_ids"]), (&agent_role, &numbers), "{knob:?}");
+        }
+        let (_, user) = caller.get("/api/Users/101").await;
+        assert_eq!((&user["roles"], &user["role_ids"]), (&user_role, &json!([4])), "{knob:?}");
+    }
+}
+
+#[tokio::test]
+async fn id_token() {
+    let caller = Caller::small().await;
+    for (knob, given) in [(IdToken::Given, true), (IdToken::Omitted, false)] {
+        caller.halo.turn(|knobs| knobs.id_token = knob);
+        let (_, body) = caller.ask_token("", &token_form("all")).await;
+        assert_eq!(body["id_token"].is_string(), given, "{knob:?}");
+        assert_eq!(caller.get("/api/Agent/me").await.1["id"], API_AGENT_ID);
     }
 }
 

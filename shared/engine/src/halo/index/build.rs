@@ -181,19 +181,19 @@ impl Index {
     pub(super) async fn enter_page(
         &self,
         building: &Building,
-        page: RecordsPage,
+        page: &RecordsPage,
         deadline: Deadline,
     ) -> Result<Option<Next>, Error> {
         if building.pass.next_page > PAGES {
             return Err(failed("index Halo's records", wire::malformed("a list without end")));
         }
-        let mut rows: Vec<Row> = page.rows.clone();
-        rows.retain(|row| row.special().is_none());
+        let people = page.rows.iter().filter(|row| row.special().is_none());
+        let mut rows: Vec<Row> = people.cloned().collect();
         self.halo.add_owners(self.kind, &mut rows).await?;
         let Some(completed) = self.complete(building, &mut rows, deadline).await? else {
             return Ok(None);
         };
-        let next = building.after(&page, completed, self.halo.clock().now());
+        let next = building.after(page, completed, self.halo.clock().now());
         let mut found: BTreeMap<MatchKey, Vec<Entry>> = BTreeMap::new();
         for row in &rows {
             let hit = hit_of(row);

@@ -29,7 +29,7 @@ pub(super) struct Entry {
 
 /// Puts an entry among those of a value, in order of number; `None` when that changes nothing.
 pub(super) fn enter(mut entries: Vec<Entry>, new: &Entry) -> Option<Vec<Entry>> {
-    match entries.binary_search_by_key(&new.hit.user, |entry| entry.hit.user) {
+    match entries.binary_search_by_key(&new.hit.record, |entry| entry.hit.record) {
         Ok(at) if entries[at] == *new || (entries[at].ours && !new.ours) => return None,
         Ok(at) => entries[at] = new.clone(),
         Err(_) if entries.len() >= MOST => return None,
@@ -88,7 +88,7 @@ pub(in crate::halo) fn keys_of<'a>(
 pub(in crate::halo) fn hit_of(row: &Row) -> Hit {
     let object_id = row.record.text("azureoid").trim().to_owned();
     Hit {
-        user: row.id,
+        record: row.id,
         object_id: (!object_id.is_empty()).then_some(object_id),
         inactive: row.is_inactive(),
     }
@@ -150,7 +150,7 @@ mod tests {
 
     fn entry(user: i64, object_id: &str, ours: bool) -> Entry {
         let object_id = (!object_id.is_empty()).then(|| object_id.to_owned());
-        Entry { hit: Hit { user: RecordId::user(user), object_id, inactive: false }, ours }
+        Entry { hit: Hit { record: RecordId::user(user), object_id, inactive: false }, ours }
     }
 
     #[test]

@@ -221,24 +221,18 @@ impl Outcome<'_> {
 }
 
 /// Who waits, and for what (T5).
-fn parked(
-    worker: &Worker<'_>,
-    done: &Done,
-    decision: &Decision,
-    was: &Person,
-) -> Option<Parked> {
+fn parked(worker: &Worker<'_>, done: &Done, decision: &Decision, was: &Person) -> Option<Parked> {
     let attempts = was.parked.as_ref().map_or(0, |parked| parked.attempts) + 1;
     if let Some(sentence) = done.trouble() {
         let until = worker.engine.clock.now().saturating_add(parked_for(attempts)).ok();
         return Some(Parked { attempts, sentence, until });
     }
     // Wrong data and conflicts wait for somebody to change something.
-    let waits = decision.parts().filter(|(_, part)| {
-        matches!(part.action, Action::Invalid | Action::Conflict { .. })
-    });
-    let told = waits.flat_map(|(kind, part)| {
-        part.reasons.iter().map(move |reason| reason.sentence(kind))
-    });
+    let waits = decision
+        .parts()
+        .filter(|(_, part)| matches!(part.action, Action::Invalid | Action::Conflict { .. }));
+    let told =
+        waits.flat_map(|(kind, part)| part.reasons.iter().map(move |reason| reason.sentence(kind)));
     let told: Vec<String> = told.collect();
     (!told.is_empty()).then(|| Parked { attempts, sentence: told.join(" "), until: None })
 }
@@ -253,8 +247,8 @@ fn count(worker: &mut Worker<'_>, done: &Done, decision: &Decision, was: &Person
         let change = active(now.link.of(kind)) - active(was.link.of(kind));
         *record.linked.of_mut(kind) += change;
         let part = done.decision.of(kind);
-        let deactivated = part.is_some_and(|part| part.action.deactivates())
-            && done.sent.of(kind).is_done();
+        let deactivated =
+            part.is_some_and(|part| part.action.deactivates()) && done.sent.of(kind).is_done();
         *record.deactivated.of_mut(kind) += u64::from(deactivated && !released);
     }
     let counts = &mut record.counts;
