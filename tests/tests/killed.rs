@@ -84,14 +84,14 @@ async fn end(world: &World) -> End {
     let user = |id: i64| world.halo.user(id).unwrap()["name"].to_string();
     let people = world.people().await;
     let links = people.values().filter_map(|person| {
-        let link = person.value.link.as_ref()?;
-        Some((person.value.facts.display_name().to_owned(), user(link.user.id)))
+        let link = person.value.link.user.as_ref()?;
+        Some((person.value.facts.display_name().to_owned(), user(link.record.id)))
     });
     let mut log: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for entry in world.log().await {
         // Killed between Halo's answer and its record, the new Halo user is found and linked: an
         // update in place of a create.
-        let name = entry.decision.action.name().replace("create", "update");
+        let name = entry.decision.name().replace("create", "update");
         log.entry(entry.person.id.to_string()).or_default().push(name);
     }
     // Which of two spellings a new site gets depends on who comes first; that there is one does not.

@@ -145,7 +145,7 @@ pub(crate) async fn import(
         Some(ReadWord::Full) => Read::Full,
         Some(ReadWord::None) => Read::None,
     };
-    let run = engine.import(&id, read).await?;
+    let run = engine.import(&id, read, &body.entities.unwrap_or_default()).await?;
     let location = [(LOCATION, format!("/v1/runs/{run}"))];
     Ok((StatusCode::ACCEPTED, location, Json(json!({ "run": run }))).into_response())
 }
@@ -153,12 +153,15 @@ pub(crate) async fn import(
 fn check_entities(entities: Option<&[Entity]>) -> Result<(), Problem> {
     let Some(entities) = entities else { return Ok(()) };
     if entities.is_empty() {
-        return Err(Problem::invalid("$.entities", "Expected [\"users\"], or no such key."));
+        let usual =
+            "Expected \"users\", \"agents\" or both, or no such key for what the schedule imports.";
+        return Err(Problem::invalid("$.entities", usual));
     }
-    let others = entities.iter().enumerate().filter(|(_, entity)| **entity != Entity::Users);
+    let others = entities.iter().enumerate().filter(|(_, entity)| **entity == Entity::Licences);
     let mistakes: Vec<Mistake> = others
         .map(|(index, _)| {
-            Mistake::new(format!("$.entities[{index}]"), "This version imports users only.")
+            let message = "This version imports users and agents, not licences.";
+            Mistake::new(format!("$.entities[{index}]"), message)
         })
         .collect();
     if mistakes.is_empty() {

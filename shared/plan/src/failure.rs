@@ -184,7 +184,7 @@ impl Failure {
                 ),
             },
             Kind::Forbidden { code } if *service == Service::Halo => format!(
-                "Halo does not allow it ({code}). Give the agent of Halo's API application, and the application's scopes, the rights to read and edit customers and users."
+                "Halo does not allow it ({code}). Give the agent of Halo's API application, and the application's scopes, the rights to read and edit customers and users, and those of an administrator where agents, roles or CABs are imported."
             ),
             Kind::Forbidden { code } => format!(
                 "{service} says that a permission is missing ({code}). Grant the listed permissions with admin consent, then authorise again."

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::MatchRow;
 use crate::facts::{Facts, Value};
-use crate::ids::{ObjectId, RecordId, RecordKind};
+use crate::ids::{ObjectId, RecordId};
 use crate::link::{Fields, HaloValue, LinkedBy, Target};
 
 /// What is looked up in the index of Halo's users: a field and a value made comparable (M5).
@@ -64,20 +64,11 @@ pub enum Match {
     Several(Vec<RecordId>),
 }
 
-/// All keys to ask for, in no particular order: one request to the index serves a whole batch. Users
-/// carry the object id, agents have no field for it.
-pub fn keys(
-    kind: RecordKind,
-    id: ObjectId,
-    facts: &Facts,
-    rows: &[MatchRow],
-) -> BTreeSet<MatchKey> {
+/// All keys to ask for, in no particular order: one request to the index serves a whole batch. The
+/// index knows the object ids of users from Halo, those of agents from our own links.
+pub fn keys(id: ObjectId, facts: &Facts, rows: &[MatchRow]) -> BTreeSet<MatchKey> {
     let by_rows = rows.iter().flat_map(|row| row_keys(row, facts));
-    let own = match kind {
-        RecordKind::User => MatchKey::new("azureoid", &id.to_string()),
-        RecordKind::Agent => None,
-    };
-    own.into_iter().chain(by_rows).collect()
+    MatchKey::new("azureoid", &id.to_string()).into_iter().chain(by_rows).collect()
 }
 
 /// Keys under which a record stands that was made with these fields: how an agent is looked for
@@ -100,17 +91,8 @@ pub fn is_as_made(fields: &Fields, record: &Fields) -> bool {
 }
 
 /// Finds the record among `hits`: by object id, then row by row; the first row with any hit decides.
-pub fn find(
-    kind: RecordKind,
-    id: ObjectId,
-    facts: &Facts,
-    rows: &[MatchRow],
-    hits: &Hits,
-) -> Match {
-    let own = match kind {
-        RecordKind::User => MatchKey::new("azureoid", &id.to_string()),
-        RecordKind::Agent => None,
-    };
+pub fn find(id: ObjectId, facts: &Facts, rows: &[MatchRow], hits: &Hits) -> Match {
+    let own = MatchKey::new("azureoid", &id.to_string());
     let carrying = collect(own.into_iter(), hits, |_| true);
     if !carrying.is_empty() {
         return verdict(carrying, LinkedBy::ObjectId);
@@ -200,7 +182,7 @@ mod tests {
 
     fn found(users: &[User]) -> String {
         let person = facts(&[("userPrincipalName", "Ada@x.example"), ("mail", " ADA@x.example ")]);
-        match find(RecordKind::User, ME.parse().unwrap(), &person, &rows(), &index(users)) {
+        match find(ME.parse().unwrap(), &person, &rows(), &index(users)) {
             Match::None => "none".into(),
             Match::Several(ids) => {
                 let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
@@ -262,7 +244,7 @@ mod tests {
     fn empty_never_matches_empty() {
         // M5: a person without a mail, a record without a mail.
         assert_eq!(MatchKey::new("emailaddress", "  "), None);
-        let keys = keys(RecordKind::User, ME.parse().unwrap(), &facts(&[("mail", " ")]), &rows());
+        let keys = keys(ME.parse().unwrap(), &facts(&[("mail", " ")]), &rows());
         assert_eq!(keys.len(), 1, "only the object id is asked for");
     }
 }

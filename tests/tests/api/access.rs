@@ -159,7 +159,7 @@ async fn readers_see_what_happened_but_no_personal_values() {
     world.sync().await;
     let router = behind_gateway(&world);
     let made = world.log().await;
-    let made = made.iter().find(|entry| entry.decision.action.name() == "create").unwrap();
+    let made = made.iter().find(|entry| entry.decision.name() == "create").unwrap();
     let person = &made.person;
     let masked = json!("•••");
     for (role, sees) in [("[administrator]", true), ("[reader]", false)] {

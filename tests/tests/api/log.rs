@@ -33,7 +33,7 @@ async fn imported() -> Api {
 /// Somebody who was created by the first import.
 async fn somebody(api: &Api) -> String {
     let log = api.world.log().await;
-    let made = log.iter().filter(|entry| entry.decision.action.name() == "create");
+    let made = log.iter().filter(|entry| entry.decision.name() == "create");
     made.map(|entry| entry.person.user_principal_name.clone()).min().unwrap()
 }
 
@@ -169,7 +169,7 @@ async fn a_person_is_explained() {
 
     // Somebody who was never imported.
     let guest = api.world.log().await.into_iter().find(|entry| {
-        entry.decision.action.name() == "not_in_scope"
+        entry.decision.name() == "not_in_scope"
             && entry.person.user_principal_name.contains("#EXT#")
     });
     let guest = guest.unwrap().person.id;

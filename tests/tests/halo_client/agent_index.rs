@@ -90,10 +90,10 @@ async fn the_two_indexes_do_not_meet() {
     let asked = keys(&[("name", "ada")]);
     let hits = halo.index(RecordKind::User).lookup(&users, &asked).await.unwrap();
     assert_eq!(shown(&hits), format!("name=ada: {free}"));
-    assert!(hits.values().flatten().all(|hit| hit.user.kind == RecordKind::User));
+    assert!(hits.values().flatten().all(|hit| hit.record.kind == RecordKind::User));
     let hits = halo.index(AGENT).lookup(&agents, &asked).await.unwrap();
     assert_eq!(shown(&hits), "name=ada: 1 2-");
-    assert!(hits.values().flatten().all(|hit| hit.user.kind == AGENT));
+    assert!(hits.values().flatten().all(|hit| hit.record.kind == AGENT));
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn our_own_writes_are_known_at_once() {
     let world = staffed().await;
     let halo = world.client();
     let live = build(&world, &halo, AGENT).await;
-    let hit = Hit { user: RecordId::agent(1), object_id: Some(ADA.to_owned()), inactive: false };
+    let hit = Hit { record: RecordId::agent(1), object_id: Some(ADA.to_owned()), inactive: false };
     let known = keys(&[("azureoid", ADA), ("name", "Ada"), ("email", "a1@x.example")]);
     halo.index(AGENT).remember(&hit, &known).await.unwrap();
     let hits = halo.index(AGENT).lookup(&live, &known).await.unwrap();
@@ -160,7 +160,7 @@ async fn a_search_knows_owners_and_leaves_out_who_stands_for_nobody() {
     assert_eq!(shown(&hits), expected);
     let bob =
         plan::matching::find(BOB.parse().unwrap(), &plan::facts::Facts::default(), &[], &hits);
-    assert!(matches!(bob, Match::One { hit, .. } if hit.user == RecordId::agent(3)));
+    assert!(matches!(bob, Match::One { hit, .. } if hit.record == RecordId::agent(3)));
     let none = halo.find(AGENT, &keys(&[("email", "nobody@x.example")])).await.unwrap();
     assert!(none.is_empty());
 }

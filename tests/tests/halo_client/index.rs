@@ -270,7 +270,7 @@ async fn older_versions_are_read_one_by_one_once() {
     let made = world.add(json!({ "name": "New", "login": "new", "azureoid": BOB }));
     for (user, oid) in [(ids[3], ADA), (made, BOB)] {
         let hit =
-            Hit { user: RecordId::user(user), object_id: Some(oid.to_owned()), inactive: false };
+            Hit { record: RecordId::user(user), object_id: Some(oid.to_owned()), inactive: false };
         halo.index(RecordKind::User).remember(&hit, &keys(&[("azureoid", oid)])).await.unwrap();
     }
     world.advance(25 * 3600);
@@ -323,7 +323,7 @@ async fn our_own_writes_are_known_at_once_and_outlive_a_build() {
     // is what a page read too early looks like.
     for number in [5, 300] {
         let user = RecordId::user(ids[number]);
-        let hit = Hit { user, object_id: Some(ADA.to_owned()), inactive: false };
+        let hit = Hit { record: user, object_id: Some(ADA.to_owned()), inactive: false };
         index.remember(&hit, &asked_for(number)).await.unwrap();
         index.remember(&hit, &asked_for(number)).await.unwrap();
     }
@@ -335,7 +335,8 @@ async fn our_own_writes_are_known_at_once_and_outlive_a_build() {
     );
     assert_eq!(shown(&index.lookup(&live, &asked).await.unwrap()), expected);
 
-    let made = Hit { user: RecordId::user(9000), object_id: Some(BOB.to_owned()), inactive: false };
+    let made =
+        Hit { record: RecordId::user(9000), object_id: Some(BOB.to_owned()), inactive: false };
     index.remember(&made, &keys(&[("azureoid", BOB), ("title", "not indexed")])).await.unwrap();
     let hits =
         index.lookup(&live, &keys(&[("azureoid", BOB), ("title", "not indexed")])).await.unwrap();

@@ -136,7 +136,7 @@ fn shown(hits: &Hits) -> String {
     let users = |key: &MatchKey| {
         let of = |hit: &plan::matching::Hit| {
             let carries = if hit.object_id.is_some() { "*" } else { "" };
-            format!("{}{carries}{}", hit.user.id, if hit.inactive { "-" } else { "" })
+            format!("{}{carries}{}", hit.record.id, if hit.inactive { "-" } else { "" })
         };
         hits[key].iter().map(of).collect::<Vec<_>>().join(" ")
     };

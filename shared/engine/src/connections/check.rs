@@ -41,8 +41,8 @@ pub(super) fn check_scope(document: &Document, findings: &mut Findings) {
         findings.mistake("$.auth.credential", message);
     }
     for (index, entity) in document.sync.entities.iter().enumerate() {
-        if *entity != Entity::Users {
-            let message = "This version imports users only; this entity is skipped.";
+        if *entity == Entity::Licences {
+            let message = "This version imports users and agents; licences are skipped.";
             findings.warn(format!("$.sync.entities[{index}]"), message);
         }
     }

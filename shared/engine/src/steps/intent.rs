@@ -121,7 +121,7 @@ impl Worker<'_> {
         let Some(person) = batch.people.get(&id) else { return Ok(false) };
         let facts = &person.value.facts;
         let keys = match kind {
-            RecordKind::User => matching::keys(kind, id, facts, self.rules.matching(kind)),
+            RecordKind::User => matching::keys(id, facts, self.rules.matching(kind)),
             RecordKind::Agent => matching::keys_of_new(&create.fields),
         };
         let hits: Hits = self.halo.find(kind, &keys).await?;

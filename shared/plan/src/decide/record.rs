@@ -171,9 +171,9 @@ impl<'a> Draft<'a> {
             None => {}
         }
         let Some(hits) = &self.known().hits else {
-            return Err(Need::Matches(self.kind, matching::keys(self.kind, id, facts, rows)));
+            return Err(Need::Matches(self.kind, matching::keys(id, facts, rows)));
         };
-        match matching::find(self.kind, id, facts, rows, hits) {
+        match matching::find(id, facts, rows, hits) {
             Match::Several(candidates) => {
                 let reason = Reason::SeveralFound { candidates: candidates.clone() };
                 Ok(self.undecided(candidates, reason))
