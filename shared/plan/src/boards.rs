@@ -78,10 +78,9 @@ pub(crate) fn changes(
             }
         };
         let wish = match (wishes.remove(&board.cab), wish) {
-            (None, wish) => wish,
             // The first row that seats the person decides about the role.
             (Some(first @ Wish::Sits { .. }), _) => first,
-            (Some(_), wish @ Wish::Sits { .. }) => wish,
+            (None, wish) | (Some(_), wish @ Wish::Sits { .. }) => wish,
             (Some(Wish::Unknown), _) | (_, Wish::Unknown) => Wish::Unknown,
             (Some(Wish::Stands { keep: one }), Wish::Stands { keep: other }) => {
                 Wish::Stands { keep: one || other }
@@ -104,7 +103,6 @@ pub(crate) fn changes(
 
 fn change(wish: &Wish, seat: Option<&Seat>, kind: RecordKind, is_new: bool) -> Option<SeatMove> {
     match (wish, seat) {
-        (Wish::Unknown, _) => None,
         (Wish::Sits { role, keep }, None) => {
             (is_new || *keep).then_some(SeatMove::Join { kind, role: *role })
         }
@@ -120,6 +118,6 @@ fn change(wish: &Wish, seat: Option<&Seat>, kind: RecordKind, is_new: bool) -> O
             SeatState::Joining | SeatState::JoiningOurs | SeatState::Ours => Some(SeatMove::Leave),
             SeatState::Others | SeatState::Leaving => None,
         },
-        (Wish::Stands { .. }, _) => None,
+        (Wish::Stands { .. } | Wish::Unknown, _) => None,
     }
 }

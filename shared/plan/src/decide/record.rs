@@ -303,9 +303,9 @@ impl<'a> Draft<'a> {
             wish.write == crate::document::WriteMode::IfEmpty
                 && !linked.image.contains_key(wish.target)
         });
-        let wished = roles::wished(self.rules, self.kind, &self.case.view, placed);
+        let roles = roles::wished(self.rules, self.kind, &self.case.view, placed);
         let held = held_roles(&linked.image);
-        let unsettled = self.own().has_roles && !roles::is_settled(&wished, held, linked);
+        let unsettled = self.own().has_roles && !roles::is_settled(&roles, held, linked);
         if !unread && !unsettled {
             return Ok(linked.image.clone());
         }
@@ -394,7 +394,6 @@ impl<'a> Draft<'a> {
                     Leave::Denied => Ok(None),
                 });
             }
-            (Activity::Active, _) => {}
             (Activity::InactiveByUs | Activity::InactiveByRole, Some(role)) => {
                 self.reasons.push(Reason::InactiveRole { role });
             }
@@ -409,7 +408,7 @@ impl<'a> Draft<'a> {
             (Activity::InactiveByUs, None) if self.enabled() => {
                 self.reasons.push(Reason::ReactivateOff);
             }
-            (Activity::InactiveByUs | Activity::InactiveByRole, None) => {}
+            (Activity::Active, _) | (Activity::InactiveByUs | Activity::InactiveByRole, None) => {}
             (Activity::InactiveByOthers, _) => self.reasons.push(Reason::InactiveByOthers),
         }
         Ok(Ok(None))
