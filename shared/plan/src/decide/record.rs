@@ -11,7 +11,7 @@ use crate::document::OutOfScope;
 use crate::explain::Reason;
 use crate::fields::{self, Filling, Record, Wish};
 use crate::ids::{MappingId, RecordId, RecordKind, SiteId};
-use crate::link::{Activity, Choice, Fields, HaloValue, Linked, LinkedBy, Target};
+use crate::link::{Activity, Choice, Fields, HaloValue, Intent, Linked, LinkedBy, Target};
 use crate::matching::{self, Hit, Match};
 use crate::placement::{Found, Placed, SiteChoice};
 use crate::roles;
@@ -254,12 +254,12 @@ impl<'a> Draft<'a> {
             Err(problems) => return Ok(self.invalid(problems)),
         };
         let Some(record) = &self.known().record else {
-            return Err(Need::Record(found, self.targets()));
+            let roles = self.looks_at_roles(&BTreeSet::new());
+            return Err(Need::Record(found, self.targets(roles)));
         };
         let inactive = record.get(&switch(self.kind)) == Some(&HaloValue::Bool(true));
         self.reasons.push(Reason::Found { record: found, how: how.clone() });
-        let intent = self.case.link.intents.get(&self.kind);
-        let ours = intent.is_some_and(|intent| intent.creates);
+        let ours = self.intent().is_some_and(|intent| intent.creates);
         let activity = match (inactive, ours) {
             (false, _) => Activity::Active,
             (true, true) => Activity::InactiveByUs,
@@ -305,12 +305,14 @@ impl<'a> Draft<'a> {
         });
         let roles = roles::wished(self.rules, self.kind, &self.case.view, placed);
         let held = held_roles(&linked.image);
-        let unsettled = self.own().has_roles && !roles::is_settled(&roles, held, linked);
+        let unsettled = self.looks_at_roles(&linked.granted)
+            && !roles::is_settled(&roles, held, linked, self.intent());
         if !unread && !unsettled {
             return Ok(linked.image.clone());
         }
         let Some(record) = &self.known().record else {
-            return Err(Need::Record(linked.record, self.targets()));
+            let roles = self.looks_at_roles(&linked.granted);
+            return Err(Need::Record(linked.record, self.targets(roles)));
         };
         let mut base = linked.image.clone();
         for (target, value) in record {
@@ -344,7 +346,8 @@ impl<'a> Draft<'a> {
             Ok(None) => (Verb::Update, linked.activity),
             Err(Waits) => return Ok(self.done(Action::Held)),
         };
-        let same = changes.is_empty() && roles.granted == linked.granted;
+        let settled = roles.granted == linked.granted && !self.may_have_given();
+        let same = changes.is_empty() && settled;
         if same && links == Links::Already {
             return Ok(self.end(Action::Unchanged, Reason::NothingToChange));
         }
@@ -427,17 +430,31 @@ impl<'a> Draft<'a> {
             granted: linked.granted.clone(),
             ..roles::Outcome::default()
         };
-        if !self.own().has_roles && linked.granted.is_empty() {
+        if !self.looks_at_roles(&linked.granted) {
             return as_is(None);
         }
         let wished = self.roles_wished(placed);
         let held = held_roles(base);
-        if roles::is_settled(&wished, held, linked) {
+        if roles::is_settled(&wished, held, linked, self.intent()) {
             return as_is(held);
         }
         let none = BTreeSet::new();
-        let intent = self.case.link.intents.get(&self.kind);
-        roles::outcome(&wished, held.unwrap_or(&none), &linked.granted, intent)
+        roles::outcome(&wished, held.unwrap_or(&none), &linked.granted, self.intent())
+    }
+
+    /// A write of ours that was interrupted.
+    fn intent(&self) -> Option<&'a Intent> {
+        self.case.link.intents.get(&self.kind)
+    }
+
+    /// Whether an interrupted write may have given roles, which are ours then (R4).
+    fn may_have_given(&self) -> bool {
+        self.intent().is_some_and(|intent| !intent.grants.is_empty())
+    }
+
+    /// Whether rules name roles, or some of ours may have to be taken back (R4).
+    fn looks_at_roles(&self, granted: &BTreeSet<i64>) -> bool {
+        self.own().has_roles || self.may_have_given() || !granted.is_empty()
     }
 
     /// All that the record should have: mapped fields, the site, and the ids that are always written
@@ -468,9 +485,9 @@ impl<'a> Draft<'a> {
     }
 
     /// All fields that are compared.
-    fn targets(&self) -> BTreeSet<Target> {
+    fn targets(&self, with_roles: bool) -> BTreeSet<Target> {
         let own = self.own();
-        let roles = own.has_roles.then(roles::roles_target);
+        let roles = with_roles.then(roles::roles_target);
         own.columns.iter().map(|column| column.target.clone()).chain(roles).collect()
     }
 }
