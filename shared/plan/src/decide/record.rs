@@ -119,6 +119,11 @@ impl<'a> Draft<'a> {
         self.case.view.facts.enabled()
     }
 
+    /// A disabled account, of which no record is made (L2).
+    fn is_unwanted(&self) -> bool {
+        !self.enabled() && !self.rules.document.sync.create_disabled
+    }
+
     fn disabled_is_inactive(&self) -> bool {
         disabled_is_inactive(self.rules.document, self.kind)
     }
@@ -168,6 +173,9 @@ impl<'a> Draft<'a> {
             Some(Choice::Unlinked) => return Ok(self.end(Action::NotInScope, Reason::KeptUnlinked)),
             Some(Choice::Create) => {
                 self.reasons.push(Reason::CreateChosen);
+                if self.is_unwanted() {
+                    return Ok(self.end(Action::NotInScope, Reason::AccountDisabled));
+                }
                 return self.create(placed);
             }
             None => {}
@@ -181,7 +189,7 @@ impl<'a> Draft<'a> {
                 Ok(self.undecided(candidates, reason))
             }
             Match::One { hit, how } => self.adopt(placed, &hit, how),
-            Match::None if !self.enabled() && !self.rules.document.sync.create_disabled => {
+            Match::None if self.is_unwanted() => {
                 Ok(self.end(Action::NotInScope, Reason::AccountDisabled))
             }
             Match::None if self.rules.document.create => {
