@@ -96,6 +96,10 @@ pub struct Trail<'a> {
 /// matches for each `wanted` kind of record (P1). An agent whom no user mapping takes is a user of the
 /// agents mapping's `user_site_id`.
 pub fn place<'a>(mappings: &[Ready<'a>], view: &View<'_>, wanted: PerKind<bool>) -> Trail<'a> {
+    let places_users = |(id, ..): &Broken| {
+        let site = Placement::Agents { user_site_id: None };
+        mappings.iter().any(|ready| ready.mapping.id == *id && ready.mapping.target != site)
+    };
     let mut trail = Trail { tried: Vec::with_capacity(mappings.len()), ..Trail::default() };
     let mut open = wanted;
     for ready in mappings.iter().filter(|ready| *wanted.of(ready.kind())) {
@@ -121,7 +125,9 @@ pub fn place<'a>(mappings: &[Ready<'a>], view: &View<'_>, wanted: PerKind<bool>)
         }
     }
     if wanted.user && trail.found.user.placed.is_none() {
-        trail.found.user.placed = trail.found.agent.placed.as_ref().and_then(user_of_agent);
+        let PerKind { user, agent } = &mut trail.found;
+        user.placed = agent.placed.as_ref().and_then(user_of_agent);
+        user.broken.extend(agent.broken.iter().filter(|broken| places_users(broken)).cloned());
     }
     trail
 }
