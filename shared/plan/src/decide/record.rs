@@ -408,6 +408,9 @@ impl<'a> Draft<'a> {
             (Activity::InactiveByUs | Activity::InactiveByRole, Some(role)) => {
                 self.reasons.push(Reason::InactiveRole { role });
             }
+            (Activity::InactiveByRole, None) if !self.rules.document.roles.licence_management => {
+                self.reasons.push(left_active("$.roles.licence_management"));
+            }
             (Activity::InactiveByRole, None) if self.enabled() => {
                 self.reasons.push(Reason::InactiveRoleGone);
                 return Ok(Ok(Some(Activity::Active)));
