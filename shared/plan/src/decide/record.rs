@@ -1,13 +1,14 @@
 //! What happens to one record of a person, user or agent: looked for, made, taken over, kept right,
 //! made inactive, made active again.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::activity::{
     Leave, disabled_is_inactive, inactive_role, leave_to_deactivate, switch, switched,
 };
 use super::{Action, Case, Create, KnownRecord, Need, Part, Verb, Write};
-use crate::document::OutOfScope;
+use crate::document::{OutOfScope, WriteMode};
 use crate::explain::Reason;
 use crate::fields::{self, Filling, Record, Wish};
 use crate::ids::{MappingId, RecordId, RecordKind, SiteId};
@@ -281,7 +282,7 @@ impl<'a> Draft<'a> {
             mapping: None,
             granted: BTreeSet::new(),
         };
-        self.write(placed, &before, wishes, record.clone(), Links::Now)
+        self.write(placed, &before, wishes, Cow::Borrowed(record), Links::Now)
     }
 
     /// A linked person with a place: kept right, moved, made active again, or made inactive.
@@ -301,36 +302,37 @@ impl<'a> Draft<'a> {
     /// What we know of a linked record. It is asked for first where a row that writes only into an
     /// empty field meets one that we never read (F5), and before roles change, because others may have
     /// given some meanwhile (R4).
-    fn base(
+    fn base<'l>(
         &self,
         placed: &Placed<'_>,
-        linked: &Linked,
+        linked: &'l Linked,
         wishes: &[Wish<'_>],
-    ) -> Result<Fields, Need> {
+    ) -> Result<Cow<'l, Fields>, Need> {
         let unread = wishes.iter().any(|wish| {
-            wish.write == crate::document::WriteMode::IfEmpty
-                && !linked.image.contains_key(wish.target)
+            wish.write == WriteMode::IfEmpty && !linked.image.contains_key(wish.target)
         });
+        let with_roles = self.looks_at_roles(&linked.granted);
         let roles = roles::wished(self.rules, self.kind, &self.case.view, placed);
         let held = held_roles(&linked.image);
-        let unsettled = self.looks_at_roles(&linked.granted)
-            && !roles::is_settled(&roles, held, linked, self.intent());
+        let unsettled = with_roles && !roles::is_settled(&roles, held, linked, self.intent());
         if !unread && !unsettled {
-            return Ok(linked.image.clone());
+            return Ok(Cow::Borrowed(&linked.image));
         }
+        let targets = self.targets(with_roles);
         let Some(record) = &self.known().record else {
-            let roles = self.looks_at_roles(&linked.granted);
-            return Err(Need::Record(linked.record, self.targets(roles)));
+            return Err(Need::Record(linked.record, targets));
         };
         let mut base = linked.image.clone();
-        for (target, value) in record {
-            base.entry(target.clone()).or_insert_with(|| value.clone());
+        let nothing = HaloValue::Text(String::new());
+        for target in targets {
+            let read = record.get(&target).unwrap_or(&nothing);
+            base.entry(target).or_insert_with(|| read.clone());
         }
         let roles = roles::roles_target();
         if let Some(value) = record.get(&roles) {
             base.insert(roles, value.clone());
         }
-        Ok(base)
+        Ok(Cow::Owned(base))
     }
 
     /// The write that makes the record right, or nothing.
@@ -339,7 +341,7 @@ impl<'a> Draft<'a> {
         placed: &Placed<'_>,
         linked: &Linked,
         wishes: Vec<Wish<'_>>,
-        base: Fields,
+        base: Cow<'_, Fields>,
         links: Links,
     ) -> Result<Part, Need> {
         let mut changes = fields::changes(wishes, Record::Known(&base));
@@ -355,7 +357,9 @@ impl<'a> Draft<'a> {
             Err(Waits) => return Ok(self.done(Action::Held)),
         };
         let settled = roles.granted == linked.granted && !self.may_have_given();
-        let same = changes.is_empty() && settled;
+        // What was read is kept, so that it is not asked for again (T4).
+        let known = matches!(base, Cow::Borrowed(_)) || *base == linked.image;
+        let same = changes.is_empty() && settled && known;
         if same && links == Links::Already {
             return Ok(self.end(Action::Unchanged, Reason::NothingToChange));
         }
@@ -373,7 +377,7 @@ impl<'a> Draft<'a> {
             links: (links == Links::Now).then(|| linked.how.clone()),
             changes,
             activity,
-            base,
+            base: base.into_owned(),
             granted: roles.granted,
             given: roles.given,
         };
