@@ -16,7 +16,7 @@ use crate::link::{Activity, Choice, Fields, HaloValue, Intent, Linked, LinkedBy,
 use crate::matching::{self, Hit, Match};
 use crate::placement::{Found, Placed, SiteChoice};
 use crate::roles;
-use crate::rules::{RecordRules, Rules, licence_number};
+use crate::rules::{RecordRules, Rules, inactive_roles, licence_number};
 
 /// One record in the making: whom it is about, and the reasons so far.
 struct Draft<'a> {
@@ -301,7 +301,7 @@ impl<'a> Draft<'a> {
 
     /// What we know of a linked record. It is asked for first where a row that writes only into an
     /// empty field meets one that we never read (F5), and before roles change, because others may have
-    /// given some meanwhile (R4).
+    /// given some meanwhile (R4). So is it where roles count that we have never seen (R5).
     fn base<'l>(
         &self,
         placed: &Placed<'_>,
@@ -315,7 +315,9 @@ impl<'a> Draft<'a> {
         let roles = roles::wished(self.rules, self.kind, &self.case.view, placed);
         let held = held_roles(&linked.image);
         let unsettled = with_roles && !roles::is_settled(&roles, held, linked, self.intent());
-        if !unread && !unsettled {
+        // One that we made holds what we gave.
+        let unseen = held.is_none() && linked.how != LinkedBy::Created && self.roles_switch();
+        if !unread && !unsettled && !unseen {
             return Ok(Cow::Borrowed(&linked.image));
         }
         let targets = self.targets(with_roles);
@@ -323,12 +325,15 @@ impl<'a> Draft<'a> {
             return Err(Need::Record(linked.record, targets));
         };
         let mut base = linked.image.clone();
-        let nothing = HaloValue::Text(String::new());
-        for target in targets {
-            let read = record.get(&target).unwrap_or(&nothing);
-            base.entry(target).or_insert_with(|| read.clone());
-        }
         let roles = roles::roles_target();
+        for target in targets {
+            let nothing = || match target == roles {
+                true => HaloValue::Ids(BTreeSet::new()),
+                false => HaloValue::Text(String::new()),
+            };
+            let read = record.get(&target).cloned().unwrap_or_else(nothing);
+            base.entry(target).or_insert(read);
+        }
         if let Some(value) = record.get(&roles) {
             base.insert(roles, value.clone());
         }
@@ -460,6 +465,11 @@ impl<'a> Draft<'a> {
     /// A write of ours that was interrupted.
     fn intent(&self) -> Option<&'a Intent> {
         self.case.link.intents.get(&self.kind)
+    }
+
+    /// Whether some roles make the record inactive (R5).
+    fn roles_switch(&self) -> bool {
+        self.kind == RecordKind::Agent && !inactive_roles(self.rules.document).is_empty()
     }
 
     /// Whether an interrupted write may have given roles, which are ours then (R4).
