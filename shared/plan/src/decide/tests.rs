@@ -10,7 +10,15 @@
     reason = "a situation that cannot be read is the test's failure; a table is as long as it is"
 )]
 
+mod activity;
+mod boards;
+mod fields;
 mod finding;
+mod modes;
+mod placing;
+mod presence;
+mod roles;
+mod safety;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,6 +65,9 @@ const WORDS: &[(&str, &str)] = &[
         "agent found",
         r#"staff; known.agent.hits=[9]; known.agent.record={"name":"Ada","licence_type":0,"isdisabled":false}"#,
     ),
+    // What the run is about.
+    ("users only", r#"run=["users"]"#),
+    ("agents only", r#"run=["agents"]"#),
     // The account.
     ("disabled", "person.accountEnabled=false"),
     ("guest", "person.userType=Guest"),
@@ -72,7 +83,23 @@ const WORDS: &[(&str, &str)] = &[
         r#"link.ruling={"says":"reject","run":"other","until":"2026-02-01T00:00:00Z","by":"a"}"#,
     ),
     ("expired", "link.ruling.until=2026-01-15T00:00:00Z"),
-    // Roles.
+    // The manager.
+    (
+        "managed",
+        r#"manager={"is":{"properties":{"displayName":"Grace","mail":"grace@x.example"},"agent":null}}"#,
+    ),
+    // Sites by name.
+    (
+        "offices",
+        r#"mappings.all.target={"type":"organisation","client_id":3,"site_from":"officeLocation"}"#,
+    ),
+    // Roles and boards.
+    ("sales role", r#"roles.user_roles=[{"group":"Sales","role_id":4}]"#),
+    ("admins role", r#"roles.agent_roles=[{"group":"Admins","role_id":7}]"#),
+    ("sleepers role", r#"roles.agent_roles=[{"group":"Sleepers","role_id":11}]"#),
+    ("board", r#"roles.cabs=[{"group":"Board","cab_id":1,"cab_role_id":2}]"#),
+    ("kept", "roles.cabs.0.keep=true"),
+    ("seat", r#"link.seats={"1":{"record":{"kind":"user","id":7},"role":2,"state":"ours"}}"#),
     ("licensed", "roles.licence_management=true; roles.inactive_agent_role_ids=[11]"),
     (
         "interrupted",

@@ -210,6 +210,11 @@ fn an_administrators_choice_is_kept() {
             "user unchanged",
         ),
         (
+            "L2 not for a disabled account",
+            "disabled; link.choices.user=create",
+            "user not_in_scope (create_chosen account_disabled)",
+        ),
+        (
             "L2 unless those are wanted",
             "disabled; link.choices.user=create; sync.create_disabled=true",
             "user create with azure_tenant_id=other azureoid=me name=Ada site_id=12 (create_chosen)",
@@ -264,6 +269,16 @@ fn a_record_that_was_made_before_is_not_made_again() {
             "M6 made inactive, it is ours to make active",
             "agent found; nowhere; known.agent.made=9; interrupted; link.intents.agent.creates=true; known.agent.record.isdisabled=true",
             "user not_in_scope (agent_only) | agent reactivate 9 linked with isdisabled=false (returned)",
+        ),
+        (
+            "R4 its roles are ours",
+            "agent found; nowhere; known.agent.made=9; interrupted; link.intents.agent.creates=true; link.intents.agent.grants=[5]; mappings.staff.agent_role_id=5; known.agent.record.roles=[5]",
+            "user not_in_scope (agent_only) | agent update 9 linked [ours 5]",
+        ),
+        (
+            "R4 others' roles on it are not",
+            "agent found; nowhere; known.agent.made=9; interrupted; link.intents.agent.creates=true; link.intents.agent.grants=[5]; mappings.staff.agent_role_id=5; known.agent.record.roles=[5,6]",
+            "user not_in_scope (agent_only) | agent update 9 linked [ours 5]",
         ),
     ]);
 }
