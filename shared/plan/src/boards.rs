@@ -78,10 +78,12 @@ pub(crate) fn changes(
             }
         };
         let wish = match (wishes.remove(&board.cab), wish) {
-            (None, wish) => wish,
             // The first row that seats the person decides about the role.
+            (Some(Wish::Sits { role, keep: one }), Wish::Sits { keep: other, .. }) => {
+                Wish::Sits { role, keep: one || other }
+            }
             (Some(first @ Wish::Sits { .. }), _) => first,
-            (Some(_), wish @ Wish::Sits { .. }) => wish,
+            (None, wish) | (Some(_), wish @ Wish::Sits { .. }) => wish,
             (Some(Wish::Unknown), _) | (_, Wish::Unknown) => Wish::Unknown,
             (Some(Wish::Stands { keep: one }), Wish::Stands { keep: other }) => {
                 Wish::Stands { keep: one || other }
@@ -104,14 +106,15 @@ pub(crate) fn changes(
 
 fn change(wish: &Wish, seat: Option<&Seat>, kind: RecordKind, is_new: bool) -> Option<SeatMove> {
     match (wish, seat) {
-        (Wish::Unknown, _) => None,
         (Wish::Sits { role, keep }, None) => {
             (is_new || *keep).then_some(SeatMove::Join { kind, role: *role })
         }
-        (Wish::Sits { role, .. }, Some(seat)) => match seat.state {
+        (Wish::Sits { role, keep }, Some(seat)) => match seat.state {
             SeatState::Leaving => Some(SeatMove::Join { kind, role: *role }),
             // What others arranged stays as they did.
             SeatState::Others => None,
+            // Nothing follows later where the row says nothing of keeping.
+            SeatState::Ours if !is_new && !keep => None,
             SeatState::Joining | SeatState::JoiningOurs | SeatState::Ours => {
                 (seat.role != *role).then_some(SeatMove::Join { kind, role: *role })
             }
@@ -120,7 +123,7 @@ fn change(wish: &Wish, seat: Option<&Seat>, kind: RecordKind, is_new: bool) -> O
             SeatState::Joining | SeatState::JoiningOurs | SeatState::Ours => Some(SeatMove::Leave),
             SeatState::Others | SeatState::Leaving => None,
         },
-        (Wish::Stands { .. }, _) => None,
+        (Wish::Stands { .. } | Wish::Unknown, _) => None,
     }
 }
 

@@ -22,7 +22,7 @@ use crate::facts::{Facts, Presence};
 use crate::fields::View;
 use crate::guard;
 use crate::ids::{ClientId, ObjectId, PerKind, RecordId, RecordKind, SiteId};
-use crate::link::{Fields, Link, Linked, Target};
+use crate::link::{Fields, Link, Linked, LinkedBy, Target};
 use crate::matching::{Hits, MatchKey};
 use crate::placement;
 use crate::rules::Rules;
@@ -159,7 +159,8 @@ fn note_agent(user: &mut Part, agent: Option<&Part>, takes_agent: bool) {
 fn sitting(link: &Link, user: Option<&Part>, agent: Option<&Part>) -> (Option<RecordKind>, bool) {
     let there = |linked: Option<&Linked>, part: Option<&Part>| match part.map(|part| &part.action) {
         Some(Action::Create(_)) => Some(true),
-        Some(Action::Write(_)) => Some(false),
+        // Made by a worker that died before it could say so (M6).
+        Some(Action::Write(write)) => Some(write.links == Some(LinkedBy::Created)),
         Some(
             Action::Unchanged
             | Action::NotInScope

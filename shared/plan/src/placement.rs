@@ -98,6 +98,8 @@ pub struct Trail<'a> {
 pub fn place<'a>(mappings: &[Ready<'a>], view: &View<'_>, wanted: PerKind<bool>) -> Trail<'a> {
     let mut trail = Trail { tried: Vec::with_capacity(mappings.len()), ..Trail::default() };
     let mut open = wanted;
+    // Agents mappings that might have placed the user as well.
+    let mut broken_sites = Vec::new();
     for ready in mappings.iter().filter(|ready| *wanted.of(ready.kind())) {
         let kind = ready.kind();
         if !open.of(kind) {
@@ -113,7 +115,11 @@ pub fn place<'a>(mappings: &[Ready<'a>], view: &View<'_>, wanted: PerKind<bool>)
             Err(outcome) => outcome,
         };
         if let Outcome::GroupUnknown { group, why } = &outcome {
-            found.broken.push((ready.mapping.id.clone(), group.clone(), *why));
+            let broken = (ready.mapping.id.clone(), group.clone(), *why);
+            if let Placement::Agents { user_site_id: Some(_) } = ready.mapping.target {
+                broken_sites.push(broken.clone());
+            }
+            found.broken.push(broken);
         }
         trail.tried.push(Tried { mapping: ready.mapping.id.clone(), outcome });
         if !open.user && !open.agent {
@@ -121,7 +127,9 @@ pub fn place<'a>(mappings: &[Ready<'a>], view: &View<'_>, wanted: PerKind<bool>)
         }
     }
     if wanted.user && trail.found.user.placed.is_none() {
-        trail.found.user.placed = trail.found.agent.placed.as_ref().and_then(user_of_agent);
+        let PerKind { user, agent } = &mut trail.found;
+        user.placed = agent.placed.as_ref().and_then(user_of_agent);
+        user.broken.append(&mut broken_sites);
     }
     trail
 }

@@ -88,8 +88,16 @@ impl Outcome {
 }
 
 /// Whether nothing can change for somebody who holds `held`, which is most people: all that is wished
-/// is there, and everything of ours is wished.
-pub(crate) fn is_settled(wished: &Wished, held: Option<&BTreeSet<i64>>, linked: &Linked) -> bool {
+/// is there, everything of ours is wished, and no interrupted write gave anything.
+pub(crate) fn is_settled(
+    wished: &Wished,
+    held: Option<&BTreeSet<i64>>,
+    linked: &Linked,
+    intent: Option<&Intent>,
+) -> bool {
+    if intent.is_some_and(|intent| !intent.grants.is_empty()) {
+        return false;
+    }
     let holds = |role: &i64| held.is_some_and(|held| held.contains(role));
     let stays = |role: &i64| wished.roles.contains(role) || wished.unsure.contains(role);
     wished.roles.iter().all(holds) && linked.granted.iter().all(stays)

@@ -112,7 +112,7 @@ impl<'a> Rules<'a> {
 }
 
 fn users<'a>(document: &'a Document, groups: &Groups) -> RecordRules<'a> {
-    let mut columns = rows(&document.user_fields, |name| catalogue::user_target(name));
+    let mut columns = rows(&document.user_fields, catalogue::user_target);
     let own = [
         ("site_id", Feed::Site),
         ("azureoid", Feed::ObjectId),
@@ -137,7 +137,7 @@ fn users<'a>(document: &'a Document, groups: &Groups) -> RecordRules<'a> {
 }
 
 fn agents<'a>(document: &'a Document, groups: &Groups) -> RecordRules<'a> {
-    let mut columns = rows(&document.agent_fields, |name| catalogue::agent_target(name));
+    let mut columns = rows(&document.agent_fields, catalogue::agent_target);
     columns.push(Column::own("licence_type", Feed::Licence));
     columns.sort_by(|a, b| a.target.cmp(&b.target));
     let roles: Vec<(Named, i64)> = document

@@ -187,7 +187,7 @@ fn every_source_can_be_looked_at() {
             "lastSignInDateTime":"2026-01-02T00:00:00Z"}"#,
     );
     let boss = facts(r#"{"displayName":"Grace"}"#);
-    let known = ManagerView::Known(&boss);
+    let known = ManagerView::Known { facts: &boss, agent: None };
     let manager = || Source::Manager("displayName".into());
     let rows = [
         ("F6 known", manager(), is(&["grace"]), known, HOLDS),

@@ -1,21 +1,22 @@
 //! What happens to one record of a person, user or agent: looked for, made, taken over, kept right,
 //! made inactive, made active again.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::activity::{
     Leave, disabled_is_inactive, inactive_role, leave_to_deactivate, switch, switched,
 };
 use super::{Action, Case, Create, KnownRecord, Need, Part, Verb, Write};
-use crate::document::OutOfScope;
+use crate::document::{OutOfScope, WriteMode};
 use crate::explain::Reason;
 use crate::fields::{self, Filling, Record, Wish};
 use crate::ids::{MappingId, RecordId, RecordKind, SiteId};
-use crate::link::{Activity, Choice, Fields, HaloValue, Linked, LinkedBy, Target};
+use crate::link::{Activity, Choice, Fields, HaloValue, Intent, Linked, LinkedBy, Target};
 use crate::matching::{self, Hit, Match};
 use crate::placement::{Found, Placed, SiteChoice};
 use crate::roles;
-use crate::rules::{RecordRules, Rules, licence_number};
+use crate::rules::{RecordRules, Rules, inactive_roles, licence_number};
 
 /// One record in the making: whom it is about, and the reasons so far.
 struct Draft<'a> {
@@ -117,6 +118,11 @@ impl<'a> Draft<'a> {
         self.case.view.facts.enabled()
     }
 
+    /// A disabled account, of which no record is made (L2).
+    fn is_unwanted(&self) -> bool {
+        !self.enabled() && !self.rules.document.sync.create_disabled
+    }
+
     fn disabled_is_inactive(&self) -> bool {
         disabled_is_inactive(self.rules.document, self.kind)
     }
@@ -166,6 +172,9 @@ impl<'a> Draft<'a> {
             Some(Choice::Unlinked) => return Ok(self.end(Action::NotInScope, Reason::KeptUnlinked)),
             Some(Choice::Create) => {
                 self.reasons.push(Reason::CreateChosen);
+                if self.is_unwanted() {
+                    return Ok(self.end(Action::NotInScope, Reason::AccountDisabled));
+                }
                 return self.create(placed);
             }
             None => {}
@@ -179,7 +188,7 @@ impl<'a> Draft<'a> {
                 Ok(self.undecided(candidates, reason))
             }
             Match::One { hit, how } => self.adopt(placed, &hit, how),
-            Match::None if !self.enabled() && !self.rules.document.sync.create_disabled => {
+            Match::None if self.is_unwanted() => {
                 Ok(self.end(Action::NotInScope, Reason::AccountDisabled))
             }
             Match::None if self.rules.document.create => {
@@ -252,12 +261,12 @@ impl<'a> Draft<'a> {
             Err(problems) => return Ok(self.invalid(problems)),
         };
         let Some(record) = &self.known().record else {
-            return Err(Need::Record(found, self.targets()));
+            let roles = self.looks_at_roles(&BTreeSet::new());
+            return Err(Need::Record(found, self.targets(roles)));
         };
         let inactive = record.get(&switch(self.kind)) == Some(&HaloValue::Bool(true));
         self.reasons.push(Reason::Found { record: found, how: how.clone() });
-        let intent = self.case.link.intents.get(&self.kind);
-        let ours = intent.is_some_and(|intent| intent.creates);
+        let ours = self.intent().is_some_and(|intent| intent.creates);
         let activity = match (inactive, ours) {
             (false, _) => Activity::Active,
             (true, true) => Activity::InactiveByUs,
@@ -271,7 +280,7 @@ impl<'a> Draft<'a> {
             mapping: None,
             granted: BTreeSet::new(),
         };
-        self.write(placed, &before, wishes, record.clone(), Links::Now)
+        self.write(placed, &before, wishes, Cow::Borrowed(record), Links::Now)
     }
 
     /// A linked person with a place: kept right, moved, made active again, or made inactive.
@@ -290,35 +299,43 @@ impl<'a> Draft<'a> {
 
     /// What we know of a linked record. It is asked for first where a row that writes only into an
     /// empty field meets one that we never read (F5), and before roles change, because others may have
-    /// given some meanwhile (R4).
-    fn base(
+    /// given some meanwhile (R4). So is it where roles count that we have never seen (R5).
+    fn base<'l>(
         &self,
         placed: &Placed<'_>,
-        linked: &Linked,
+        linked: &'l Linked,
         wishes: &[Wish<'_>],
-    ) -> Result<Fields, Need> {
+    ) -> Result<Cow<'l, Fields>, Need> {
         let unread = wishes.iter().any(|wish| {
-            wish.write == crate::document::WriteMode::IfEmpty
-                && !linked.image.contains_key(wish.target)
+            wish.write == WriteMode::IfEmpty && !linked.image.contains_key(wish.target)
         });
-        let wished = roles::wished(self.rules, self.kind, &self.case.view, placed);
+        let with_roles = self.looks_at_roles(&linked.granted);
+        let roles = roles::wished(self.rules, self.kind, &self.case.view, placed);
         let held = held_roles(&linked.image);
-        let unsettled = self.own().has_roles && !roles::is_settled(&wished, held, linked);
-        if !unread && !unsettled {
-            return Ok(linked.image.clone());
+        let unsettled = with_roles && !roles::is_settled(&roles, held, linked, self.intent());
+        // One that we made holds what we gave.
+        let unseen = held.is_none() && linked.how != LinkedBy::Created && self.roles_switch();
+        if !unread && !unsettled && !unseen {
+            return Ok(Cow::Borrowed(&linked.image));
         }
+        let targets = self.targets(with_roles);
         let Some(record) = &self.known().record else {
-            return Err(Need::Record(linked.record, self.targets()));
+            return Err(Need::Record(linked.record, targets));
         };
         let mut base = linked.image.clone();
-        for (target, value) in record {
-            base.entry(target.clone()).or_insert_with(|| value.clone());
-        }
         let roles = roles::roles_target();
+        for target in targets {
+            let nothing = || match target == roles {
+                true => HaloValue::Ids(BTreeSet::new()),
+                false => HaloValue::Text(String::new()),
+            };
+            let read = record.get(&target).cloned().unwrap_or_else(nothing);
+            base.entry(target).or_insert(read);
+        }
         if let Some(value) = record.get(&roles) {
             base.insert(roles, value.clone());
         }
-        Ok(base)
+        Ok(Cow::Owned(base))
     }
 
     /// The write that makes the record right, or nothing.
@@ -327,7 +344,7 @@ impl<'a> Draft<'a> {
         placed: &Placed<'_>,
         linked: &Linked,
         wishes: Vec<Wish<'_>>,
-        base: Fields,
+        base: Cow<'_, Fields>,
         links: Links,
     ) -> Result<Part, Need> {
         let mut changes = fields::changes(wishes, Record::Known(&base));
@@ -342,7 +359,10 @@ impl<'a> Draft<'a> {
             Ok(None) => (Verb::Update, linked.activity),
             Err(Waits) => return Ok(self.done(Action::Held)),
         };
-        let same = changes.is_empty() && roles.granted == linked.granted;
+        let settled = roles.granted == linked.granted && !self.may_have_given();
+        // What was read is kept, so that it is not asked for again (T4).
+        let known = matches!(base, Cow::Borrowed(_)) || *base == linked.image;
+        let same = changes.is_empty() && settled && known;
         if same && links == Links::Already {
             return Ok(self.end(Action::Unchanged, Reason::NothingToChange));
         }
@@ -360,7 +380,7 @@ impl<'a> Draft<'a> {
             links: (links == Links::Now).then(|| linked.how.clone()),
             changes,
             activity,
-            base,
+            base: base.into_owned(),
             granted: roles.granted,
             given: roles.given,
         };
@@ -392,9 +412,11 @@ impl<'a> Draft<'a> {
                     Leave::Denied => Ok(None),
                 });
             }
-            (Activity::Active, _) => {}
             (Activity::InactiveByUs | Activity::InactiveByRole, Some(role)) => {
                 self.reasons.push(Reason::InactiveRole { role });
+            }
+            (Activity::InactiveByRole, None) if !self.rules.document.roles.licence_management => {
+                self.reasons.push(left_active("$.roles.licence_management"));
             }
             (Activity::InactiveByRole, None) if self.enabled() => {
                 self.reasons.push(Reason::InactiveRoleGone);
@@ -407,7 +429,7 @@ impl<'a> Draft<'a> {
             (Activity::InactiveByUs, None) if self.enabled() => {
                 self.reasons.push(Reason::ReactivateOff);
             }
-            (Activity::InactiveByUs | Activity::InactiveByRole, None) => {}
+            (Activity::Active, _) | (Activity::InactiveByUs | Activity::InactiveByRole, None) => {}
             (Activity::InactiveByOthers, _) => self.reasons.push(Reason::InactiveByOthers),
         }
         Ok(Ok(None))
@@ -426,17 +448,36 @@ impl<'a> Draft<'a> {
             granted: linked.granted.clone(),
             ..roles::Outcome::default()
         };
-        if !self.own().has_roles && linked.granted.is_empty() {
+        if !self.looks_at_roles(&linked.granted) {
             return as_is(None);
         }
         let wished = self.roles_wished(placed);
         let held = held_roles(base);
-        if roles::is_settled(&wished, held, linked) {
+        if roles::is_settled(&wished, held, linked, self.intent()) {
             return as_is(held);
         }
         let none = BTreeSet::new();
-        let intent = self.case.link.intents.get(&self.kind);
-        roles::outcome(&wished, held.unwrap_or(&none), &linked.granted, intent)
+        roles::outcome(&wished, held.unwrap_or(&none), &linked.granted, self.intent())
+    }
+
+    /// A write of ours that was interrupted.
+    fn intent(&self) -> Option<&'a Intent> {
+        self.case.link.intents.get(&self.kind)
+    }
+
+    /// Whether some roles make the record inactive (R5).
+    fn roles_switch(&self) -> bool {
+        self.kind == RecordKind::Agent && !inactive_roles(self.rules.document).is_empty()
+    }
+
+    /// Whether an interrupted write may have given roles, which are ours then (R4).
+    fn may_have_given(&self) -> bool {
+        self.intent().is_some_and(|intent| !intent.grants.is_empty())
+    }
+
+    /// Whether rules name roles, or some of ours may have to be taken back (R4).
+    fn looks_at_roles(&self, granted: &BTreeSet<i64>) -> bool {
+        self.own().has_roles || self.may_have_given() || !granted.is_empty()
     }
 
     /// All that the record should have: mapped fields, the site, and the ids that are always written
@@ -467,9 +508,9 @@ impl<'a> Draft<'a> {
     }
 
     /// All fields that are compared.
-    fn targets(&self) -> BTreeSet<Target> {
+    fn targets(&self, with_roles: bool) -> BTreeSet<Target> {
         let own = self.own();
-        let roles = own.has_roles.then(roles::roles_target);
+        let roles = with_roles.then(roles::roles_target);
         own.columns.iter().map(|column| column.target.clone()).chain(roles).collect()
     }
 }

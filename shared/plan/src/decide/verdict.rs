@@ -12,6 +12,7 @@ use crate::link::{Activity, FieldChange, Fields, LinkedBy};
 
 /// The outcome of [`super::decide`].
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly always decided, and never kept")]
 pub enum Verdict {
     /// Look this up and ask again.
     Needs(Need),

@@ -1,11 +1,13 @@
 //! Cases of field rows: what a row wants of a person (F3–F8), and what a record then gets (H3).
 #![allow(clippy::expect_used, reason = "a failed case is the failure of the test")]
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::*;
-use crate::document::Transform;
+use crate::document::{RowTarget, Transform};
 use crate::ids::CustomFieldId;
 
 fn facts(properties: &str) -> Facts {
@@ -42,11 +44,28 @@ fn ada() -> Facts {
     )
 }
 
+fn seen(facts: &Facts) -> ManagerView<'_> {
+    ManagerView::Known { facts, agent: None }
+}
+
+/// What the columns are filled from, besides the person and the manager: nothing.
+fn filling<'a>(person: &'a Facts, manager: ManagerView<'a>) -> Filling<'a> {
+    let view = View { facts: person, manager };
+    Filling {
+        id: ObjectId(uuid::Uuid::nil()),
+        view,
+        tenant: "",
+        site: None,
+        agent: None,
+        licence: None,
+    }
+}
+
 /// What the only row wants: its text, `clear`, or `leave`.
 fn wish(row: &FieldRow, person: &Facts, manager: ManagerView<'_>) -> String {
-    let wanted = wanted(slice::from_ref(row), &View { facts: person, manager }, |_| None);
-    assert!(wanted.problems.is_empty(), "{wanted:?}");
-    match wanted.wishes.values().next().map(|wish| &wish.value) {
+    let columns = [Column { target: Target::field("other1"), limit: None, feed: Feed::Row(row) }];
+    let wishes = wishes(&columns, &filling(person, manager), &mut Vec::new());
+    match wishes.expect("no limit, no problem").pop().map(|wish| wish.value.into_value()) {
         None => "leave".to_owned(),
         Some(value) if value.is_empty() => "clear".to_owned(),
         Some(value) => value.to_string(),
@@ -75,7 +94,7 @@ fn sources_are_read() {
     ];
     for (rule, source, expected) in rows {
         let row = row(&[source]);
-        assert_eq!(wish(&row, &ada, ManagerView::Known(&boss)), expected, "{rule} {row:?}");
+        assert_eq!(wish(&row, &ada, seen(&boss)), expected, "{rule} {row:?}");
     }
     let no_primary = facts(r#"{"proxyAddresses":["smtp:b@x.example"]}"#);
     let single = facts(r#"{"proxyAddresses":"SMTP:a@x.example"}"#);
@@ -95,7 +114,7 @@ fn sources_are_read() {
 fn no_value_leaves_or_clears() {
     let (ada, boss) = (ada(), facts("{}"));
     let prefix = || Transform::Prefix("x".into());
-    let known = ManagerView::Known(&boss);
+    let known = seen(&boss);
     let rows = [
         ("F5", property("surname"), vec![], ManagerView::None, "clear"),
         ("F5", property("department"), vec![], ManagerView::None, "clear"),
@@ -161,44 +180,66 @@ fn several_sources_make_one_value() {
 }
 
 #[test]
-fn rows_meet_their_targets() {
-    let person = facts(r#"{"displayName":"Ada","city":"åå🙂"}"#);
-    let custom = |id: Option<i64>| RowTarget::Custom {
-        asked: "Shoe size".into(),
-        id: id.map(CustomFieldId),
-    };
+fn a_value_that_halo_cannot_hold_is_named_and_not_cut() {
+    // F8: what a field with this limit gets; the database counts 🙂 twice.
     let rows = [
-        FieldRow { to: RowTarget::Field("name".into()), ..row(&[property("displayName")]) },
-        FieldRow {
-            to: custom(Some(7)),
-            write: WriteMode::IfEmpty,
-            ..row(&[property("displayName")])
-        },
-        FieldRow { to: custom(None), ..row(&[property("displayName")]) },
-        FieldRow { to: RowTarget::Field("other2".into()), ..row(&[property("city")]) },
-        FieldRow { to: RowTarget::Field("other3".into()), ..row(&[property("city")]) },
+        ("F8 no limit", "åå🙂", None, Ok("åå🙂")),
+        ("F8 as long as allowed", "åå🙂", Some(4), Ok("åå🙂")),
+        ("F8 bytes do not count", "ååå", Some(3), Ok("ååå")),
+        ("F8 one too long", "åå🙂", Some(3), Err((4, 3))),
+        ("F8 blanks count", "a  ", Some(2), Err((3, 2))),
     ];
-    let view = View { facts: &person, manager: ManagerView::None };
-    let limit = |target: &Target| match target.to_string().as_str() {
-        "other2" => Some(3),
-        "other3" => Some(4),
-        _ => None,
-    };
-    let wanted = wanted(&rows, &view, limit);
-    let got: Vec<_> = wanted
-        .wishes
-        .iter()
-        .map(|(target, wish)| format!("{target}={} {:?}", wish.value, wish.write))
-        .collect();
-    // F4: the custom field by its id, and not before Halo's id is known; F5: the row's own mode.
-    assert_eq!(got, ["name=Ada Always", "other3=åå🙂 Always", "customfield:7=Ada IfEmpty"]);
-    // F8: not cut, but said with the field's name; the database counts 🙂 twice.
-    let problem = Reason::ValueTooLong { field: "other2".into(), length: 4, limit: 3 };
-    assert_eq!(wanted.problems, [problem]);
+    for (rule, city, limit, expected) in rows {
+        let person = facts(&serde_json::json!({ "city": city }).to_string());
+        let row = row(&[property("city")]);
+        let columns = [Column { target: Target::field("other1"), limit, feed: Feed::Row(&row) }];
+        let got = wishes(&columns, &filling(&person, ManagerView::None), &mut Vec::new());
+        let expected = expected.map(ToOwned::to_owned).map_err(|(length, limit)| {
+            vec![Reason::ValueTooLong { field: "other1".into(), length, limit }]
+        });
+        let got = got.map(|mut wishes| match wishes.pop().map(|wish| wish.value) {
+            Some(Wanted::Text(text)) => text.into_owned(),
+            other => format!("{other:?}"),
+        });
+        assert_eq!(got, expected, "{rule}");
+    }
+}
+
+#[test]
+fn a_row_can_point_at_the_managers_agent() {
+    let boss = facts(r#"{"displayName":"Grace"}"#);
+    let agent = |id: i64| ManagerView::Known { facts: &boss, agent: Some(RecordId::agent(id)) };
+    let rows = [
+        ("F6 an agent", agent(9), Empty::Leaves, "9", false),
+        ("F6 no agent yet", seen(&boss), Empty::Clears, "leave", true),
+        ("F6 not read yet", ManagerView::NotReadYet, Empty::Clears, "leave", true),
+        ("F6 no manager", ManagerView::None, Empty::Leaves, "leave", false),
+        ("F6 no manager, cleared", ManagerView::None, Empty::Clears, "0", false),
+    ];
+    for (rule, manager, empty, expected, waits) in rows {
+        let row = FieldRow { empty, ..row(&[property("displayName")]) };
+        let target = Target::field("linemanager");
+        let columns = [Column { target, limit: None, feed: Feed::ManagersAgent(&row) }];
+        let (person, mut notes) = (ada(), Vec::new());
+        let wishes = wishes(&columns, &filling(&person, manager), &mut notes);
+        let got = wishes.expect(rule).pop().map(|wish| wish.value.into_value().to_string());
+        assert_eq!(got.as_deref().unwrap_or("leave"), expected, "{rule}");
+        assert_eq!(!notes.is_empty(), waits, "{rule}: {notes:?}");
+    }
 }
 
 fn text(text: &str) -> HaloValue {
     HaloValue::Text(text.to_owned())
+}
+
+/// A wish for this value, which a source gives as text or as a number.
+fn wanted(value: &HaloValue) -> Wanted<'_> {
+    match value {
+        HaloValue::Int(number) => Wanted::Int(*number),
+        HaloValue::Text(_) | HaloValue::Bool(_) | HaloValue::Ids(_) => {
+            Wanted::Text(value.to_string().into())
+        }
+    }
 }
 
 #[test]
@@ -206,11 +247,11 @@ fn only_differences_are_sent() {
     use HaloValue::{Bool, Ids, Int};
     use WriteMode::{Always, IfEmpty, OnCreate};
     let ids = |ids: &[i64]| Ids(ids.iter().copied().collect());
-    // What the record holds, what is wished, when; whether it is sent. The first three: a new record.
+    // What the record holds, what is wished, when; whether it is sent. `None`: a new record.
     let rows = [
         ("F5 new", None, text("a"), [Always, OnCreate, IfEmpty].as_slice(), true),
         ("H3 nothing for a new one", None, text(" "), &[Always, OnCreate, IfEmpty], false),
-        ("H3 new, no roles", None, ids(&[]), &[Always], false),
+        ("P7 a number for a new one, though it be 0", None, Int(0), &[Always], true),
         ("H3 same", Some(text("a")), text("a"), &[Always, OnCreate, IfEmpty], false),
         ("H3 ends", Some(text("a ")), text("\u{a0}a"), &[Always], false),
         ("H3 inner white space", Some(text("a  b")), text("a b"), &[Always], true),
@@ -220,48 +261,47 @@ fn only_differences_are_sent() {
         ("F5 on_create, empty there", Some(text("")), text("b"), &[OnCreate], false),
         ("F5 if_empty, not empty", Some(text("a")), text("b"), &[IfEmpty], false),
         ("F5 if_empty, empty", Some(text(" ")), text("b"), &[IfEmpty, Always], true),
+        ("F5 if_empty, no roles", Some(ids(&[])), text("b"), &[IfEmpty], true),
+        ("F5 if_empty, nobody there", Some(Int(0)), Int(5), &[IfEmpty], true),
+        ("F5 if_empty, somebody there", Some(Int(4)), Int(5), &[IfEmpty], false),
         ("F5 clear", Some(text("a")), text(""), &[Always], true),
         ("F5 clear, empty there", Some(text("")), text(""), &[Always, IfEmpty], false),
         ("F5 clear, white space there", Some(text(" ")), text(""), &[Always], false),
-        ("H3 switch", Some(Bool(true)), Bool(false), &[Always], true),
-        ("H3 switch, same", Some(Bool(false)), Bool(false), &[Always], false),
+        ("F6 clear a reference", Some(Int(9)), Int(0), &[Always], true),
+        ("F6 clear a reference to nobody", Some(Int(0)), Int(0), &[Always], false),
         ("H3 switch as text, same", Some(Bool(true)), text("true"), &[Always], false),
+        ("H3 switch as text", Some(Bool(true)), text("false"), &[Always], true),
         ("H3 number as text, same", Some(Int(5)), text(" 5"), &[Always], false),
         ("H3 number as text", Some(Int(5)), text("05"), &[Always], true),
+        ("H3 number for text, same", Some(text(" 5 ")), Int(5), &[Always], false),
         ("H3 number", Some(Int(5)), Int(6), &[Always], true),
-        ("R1 roles, same", Some(ids(&[2, 1])), ids(&[1, 2]), &[Always], false),
-        ("R1 roles", Some(ids(&[1])), ids(&[1, 2]), &[Always], true),
-        ("R1 last role taken", Some(ids(&[1])), ids(&[]), &[Always], true),
-        ("R1 no roles, null there", Some(text("")), ids(&[]), &[Always], false),
     ];
     let target = Target::field("other1");
     for (rule, before, after, modes, sent) in rows {
         for write in modes {
-            let wish = Wish { value: after.clone(), write: *write };
-            let wishes = BTreeMap::from([(target.clone(), wish)]);
+            let wish = Wish { target: &target, value: wanted(&after), write: *write };
             let held = before.iter().map(|value| (target.clone(), value.clone())).collect();
             let record = if before.is_some() { Record::Known(&held) } else { Record::New };
             let change =
                 FieldChange { field: target.clone(), before: before.clone(), after: after.clone() };
             let expected = if sent { vec![change] } else { Vec::new() };
-            assert_eq!(changes(&wishes, record), expected, "{rule} {write:?}");
+            assert_eq!(changes(vec![wish], record), expected, "{rule} {write:?}");
         }
     }
 }
 
 #[test]
 fn a_field_that_the_record_does_not_hold_is_empty() {
-    // F5, H3
-    let fields = Fields::new();
-    for (write, value, sent) in [
-        (WriteMode::Always, "a", 1),
-        (WriteMode::IfEmpty, "a", 1),
-        (WriteMode::OnCreate, "a", 0),
-        (WriteMode::Always, "", 0),
-    ] {
-        let wish = Wish { value: text(value), write };
-        let wishes = BTreeMap::from([(Target::field("other1"), wish)]);
-        assert_eq!(changes(&wishes, Record::Known(&fields)).len(), sent, "{write:?} {value:?}");
+    let (fields, target) = (Fields::new(), Target::field("other1"));
+    let rows = [
+        ("F5 always", WriteMode::Always, "a", 1),
+        ("F5 if_empty", WriteMode::IfEmpty, "a", 1),
+        ("F5 on_create", WriteMode::OnCreate, "a", 0),
+        ("H3 nothing", WriteMode::Always, "", 0),
+    ];
+    for (rule, write, value, sent) in rows {
+        let wish = Wish { target: &target, value: Wanted::Text(value.into()), write };
+        assert_eq!(changes(vec![wish], Record::Known(&fields)).len(), sent, "{rule}");
     }
 }
 
@@ -274,15 +314,12 @@ fn any_value() -> impl Strategy<Value = HaloValue> {
     ]
 }
 
-fn any_wishes() -> impl Strategy<Value = BTreeMap<Target, Wish>> {
+/// What each of a few targets should hold, and when it is written.
+fn any_wishes() -> impl Strategy<Value = BTreeMap<Target, (HaloValue, WriteMode)>> {
     let modes = [WriteMode::Always, WriteMode::OnCreate, WriteMode::IfEmpty];
     let wish = (any_value(), prop::sample::select(modes.to_vec()));
-    let wish = wish.prop_map(|(value, write)| Wish { value, write });
-    prop::collection::btree_map(
-        (0..6_i64).prop_map(|id| Target::Custom(CustomFieldId(id))),
-        wish,
-        0..6,
-    )
+    let target = (0..6_i64).prop_map(|id| Target::Custom(CustomFieldId(id)));
+    prop::collection::btree_map(target, wish, 0..6)
 }
 
 proptest! {
@@ -291,14 +328,21 @@ proptest! {
     /// T2: what has been sent is not sent again.
     #[test]
     fn changes_of_an_applied_record_are_none(
-        wishes in any_wishes(),
+        wished in any_wishes(),
         held in prop::collection::btree_map(0..6_i64, any_value(), 0..6),
         new: bool,
     ) {
+        let wishes = || -> Vec<Wish<'_>> {
+            let wish = wished.iter();
+            wish.map(|(target, (value, write))| {
+                Wish { target, value: wanted(value), write: *write }
+            })
+            .collect()
+        };
         let held = held.into_iter().map(|(id, value)| (Target::Custom(CustomFieldId(id)), value));
         let mut record: Fields = if new { Fields::new() } else { held.collect() };
-        let sent = changes(&wishes, if new { Record::New } else { Record::Known(&record) });
+        let sent = changes(wishes(), if new { Record::New } else { Record::Known(&record) });
         record.extend(sent.into_iter().map(|change| (change.field, change.after)));
-        prop_assert_eq!(changes(&wishes, Record::Known(&record)), vec![]);
+        prop_assert_eq!(changes(wishes(), Record::Known(&record)), vec![]);
     }
 }

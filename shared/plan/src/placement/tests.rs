@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::*;
-use crate::document::{Case, Condition, LicenceType, Nesting, Source, Test};
+use crate::document::{Case, Condition, GroupRef, LicenceType, Nesting, Source, Test};
 use crate::fields::ManagerView;
 use crate::groups::{Group, GroupState};
 
@@ -108,11 +108,12 @@ fn person(properties: &str, groups: &[u8]) -> Facts {
 }
 
 fn place<'a>(mappings: &'a [Mapping], facts: &Facts) -> Trail<'a> {
-    let mappings: Vec<&Mapping> = mappings.iter().collect();
-    place_user(&mappings, &View { facts, manager: ManagerView::None }, &groups())
+    let groups = groups();
+    let ready: Vec<Ready<'a>> = mappings.iter().map(|it| Ready::new(it, &groups)).collect();
+    super::place(&ready, &View { facts, manager: ManagerView::None }, PerKind::both(true))
 }
 
-/// Each mapping that was tried with how far it got, then the place.
+/// Each mapping that was tried with how far it got, then the user's place, then the agent's mapping.
 fn story(trail: &Trail<'_>) -> String {
     let tried = trail.tried.iter().map(|tried| {
         let outcome = match &tried.outcome {
@@ -126,12 +127,13 @@ fn story(trail: &Trail<'_>) -> String {
         };
         format!("{} {outcome}", tried.mapping)
     });
-    let place = match trail.placed.as_ref().map(|placed| (&placed.mapping.id, &placed.site)) {
+    let place = match trail.found.user.placed.as_ref().and_then(|placed| placed.site.as_ref()) {
         None => "nowhere".to_owned(),
-        Some((_, SiteChoice::Id(site))) => format!("site {site}"),
-        Some((_, SiteChoice::Named { client, name })) => format!("client {client} [{name}]"),
+        Some(SiteChoice::Id(site)) => format!("site {site}"),
+        Some(SiteChoice::Named { client, name }) => format!("client {client} [{name}]"),
     };
-    tried.chain([place]).collect::<Vec<_>>().join("; ")
+    let agent = trail.found.agent.placed.as_ref().map(|it| format!("agent by {}", it.mapping.id));
+    tried.chain([place]).chain(agent).collect::<Vec<_>>().join("; ")
 }
 
 fn check(rows: Vec<(&str, Vec<Mapping>, Facts, &str)>) {
@@ -155,12 +157,17 @@ fn the_first_user_mapping_that_matches_decides() {
             r#"m1 condition 0 saw "Sales"; m2 matched; site 2"#,
         ),
         ("P8 none", vec![it(1)], sales(), r#"m1 condition 0 saw "Sales"; nowhere"#),
-        ("P1 agents mappings place no user", vec![agents(1)], sales(), "nowhere"),
         (
-            "P1 agents mappings are passed",
+            "P1 agents mappings place no user",
+            vec![agents(1)],
+            sales(),
+            "m1 matched; nowhere; agent by m1",
+        ),
+        (
+            "P1 an agent and a user",
             vec![agents(1), mapping(2)],
             sales(),
-            "m2 matched; site 2",
+            "m1 matched; m2 matched; site 2; agent by m1",
         ),
     ]);
 }
@@ -286,18 +293,18 @@ fn broken_mappings_before_the_match_are_named() {
             "m1 Gone Old; m2 not in IT; m3 NotResolved Ghosts; nowhere".to_owned(),
             2,
         ),
-        ("P1 agents are not looked at", vec![agents(1).group(3)], "nowhere".to_owned(), 0),
+        ("P1 agents stand apart", vec![agents(1).group(3)], "m1 Gone Old; nowhere".to_owned(), 0),
     ];
     for (rule, mappings, expected, broken) in rows {
         let facts = person("{}", &[1]);
         let trail = place(&mappings, &facts);
         assert_eq!(story(&trail), expected, "{rule}");
-        assert_eq!(trail.broken.len(), broken, "{rule}");
+        assert_eq!(trail.found.user.broken.len(), broken, "{rule}");
     }
     let mappings = [mapping(1).group(3)];
     let trail = place(&mappings, &person("{}", &[]));
-    let expected = ("m1".parse().unwrap(), "Old".to_owned(), WhyUnknown::Gone);
-    assert_eq!(trail.broken, [expected], "P3: mapping, group and cause");
+    let expected = ("m1".parse().unwrap(), "Old".into(), WhyUnknown::Gone);
+    assert_eq!(trail.found.user.broken, [expected], "P3: mapping, group and cause");
 }
 
 #[test]
@@ -378,6 +385,7 @@ fn conditions_are_told_as_the_document_writes_them() {
     let mappings = [mapping(1).if_equal("department", "IT")];
     let trail = place(&mappings, &person(r#"{"department":"Sales"}"#, &[]));
     let (field, test) = mappings[0].conditions[0].describe();
+    let (field, test) = (field.into(), test.into());
     let outcome = Outcome::Condition { index: 0, field, test, saw: "Sales".into() };
     assert_eq!(trail.tried[0].outcome, outcome);
 }
@@ -416,7 +424,10 @@ fn two_spellings_of_one_name_have_one_key() {
 fn any_mapping() -> impl Strategy<Value = Mapping> {
     let target = (1..9_u8, 0..4_u8, prop::option::of(1..3_i64)).prop_map(
         |(number, kind, default)| match kind {
-            0 => agents(number),
+            0 => Mapping {
+                target: Placement::Agents { user_site_id: default.map(SiteId) },
+                ..mapping(number)
+            },
             1 => organisation(number, default),
             _ => mapping(number),
         },
@@ -434,6 +445,16 @@ fn any_mapping() -> impl Strategy<Value = Mapping> {
         made = if any { made.any() } else { made };
         made.external(if include { ExternalUsers::Include } else { ExternalUsers::Exclude })
     })
+}
+
+impl Trail<'_> {
+    /// Whether a mapping of this kind took the person.
+    fn matched(&self, kind: RecordKind) -> bool {
+        let agents =
+            |placed: &Placed<'_>| matches!(placed.mapping.target, Placement::Agents { .. });
+        let placed = self.found.of(kind).placed.as_ref();
+        placed.is_some_and(|placed| agents(placed) == (kind == RecordKind::Agent))
+    }
 }
 
 fn any_person() -> impl Strategy<Value = Facts> {
@@ -457,16 +478,30 @@ proptest! {
         later in prop::collection::vec(any_mapping(), 0..3),
         facts in any_person(),
     ) {
+        let mut mappings = mappings;
+        let mut later = later;
+        for (index, mapping) in mappings.iter_mut().chain(&mut later).enumerate() {
+            mapping.id = format!("m{index}").parse().unwrap();
+        }
         let before = place(&mappings, &facts);
         let longer: Vec<Mapping> = mappings.iter().chain(&later).cloned().collect();
         let after = place(&longer, &facts);
-        if before.placed.is_some() {
-            prop_assert_eq!(&before, &after);
+        for kind in RecordKind::ALL {
+            let (early, late) = (before.found.of(kind), after.found.of(kind));
+            if before.matched(kind) {
+                prop_assert_eq!(early, late);
+            }
+            prop_assert!(late.broken.starts_with(&early.broken));
         }
-        prop_assert_eq!(&before.tried[..], &after.tried[..before.tried.len()]);
+        let told = |trail: &Trail<'_>, of: &[Mapping]| -> Vec<Tried> {
+            let known = |tried: &&Tried| of.iter().any(|mapping| mapping.id == tried.mapping);
+            trail.tried.iter().filter(known).cloned().collect()
+        };
+        prop_assert_eq!(&before.tried, &told(&after, &mappings));
         for trail in [&before, &after] {
             let matched = trail.tried.iter().filter(|t| t.outcome == Outcome::Matched).count();
-            prop_assert_eq!(matched, usize::from(trail.placed.is_some()));
+            let found = RecordKind::ALL.into_iter().filter(|kind| trail.matched(*kind)).count();
+            prop_assert_eq!(matched, found);
         }
     }
 
