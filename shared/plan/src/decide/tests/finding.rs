@@ -74,9 +74,9 @@ fn somebody_unlinked_is_looked_for() {
             "user conflict 7 8 (several_found)",
         ),
         (
-            "M2 agents carry no object id",
+            "M2 our own links know the object id of agents",
             "staff; nowhere; nobody; known.agent.carriers=[9]",
-            "user not_in_scope (agent_only) | agent create with licence_type=0 name=Ada",
+            "asks for agent 9: licence_type name",
         ),
         (
             "M5 the address in capitals",
