@@ -10,6 +10,7 @@ use crate::groups::{Groups, Named};
 use crate::ids::{CabId, CabRoleId, PerKind, RecordKind};
 use crate::link::Target;
 use crate::placement::Ready;
+use crate::roles::roles_target;
 
 /// Which kinds of records a run is about (I2, I3).
 pub type Scope = PerKind<bool>;
@@ -90,6 +91,12 @@ impl<'a> Rules<'a> {
     /// The rows by which records of a kind are matched.
     pub fn matching(&self, kind: RecordKind) -> &'a [MatchRow] {
         self.records.of(kind).matching
+    }
+
+    /// Every field of a record that may be compared, roles included.
+    pub fn targets(&self, kind: RecordKind) -> BTreeSet<Target> {
+        let columns = self.records.of(kind).columns.iter();
+        columns.map(|column| column.target.clone()).chain([roles_target()]).collect()
     }
 
     /// Whether records of a kind are looked at: the run covers them and some mapping makes them, or
