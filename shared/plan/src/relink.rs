@@ -1,14 +1,17 @@
-//! Links that an administrator sets and cuts (M3, M7): what a pick does to a person's link, and which
-//! records cannot be picked.
+//! What administrators say of a person: links that they set and cut (M3, M7), with what speaks against
+//! it, and their rulings on held deactivations (L4).
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
-use crate::ids::{CabId, ObjectId, RecordId, RecordKind};
-use crate::link::{Activity, Choice, Fields, HaloValue, Link, Linked, LinkedBy, Target};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::ids::{CabId, ObjectId, RecordId, RecordKind, RunId};
+use crate::link::{
+    Activity, Choice, Fields, HaloValue, Link, Linked, LinkedBy, Ruling, Says, Target,
+};
 
 /// What an administrator picks for one kind of record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pick {
     /// The record of this number.
     Record(i64),
@@ -31,6 +34,17 @@ pub struct Relinked {
     pub active: i64,
     /// Boards on which only the freed record sat.
     pub seats: Vec<CabId>,
+}
+
+impl std::fmt::Display for Pick {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Pick::Record(id) => id.fmt(f),
+            Pick::Create => f.write_str("create"),
+            Pick::Unlinked => f.write_str("unlinked"),
+            Pick::Automatic => f.write_str("automatic"),
+        }
+    }
 }
 
 /// Carries a pick out on a link. `fields` = the picked record as Halo has it, needed only where a
@@ -88,7 +102,7 @@ fn picked(record: RecordId, fields: &Fields) -> Linked {
         activity: if inactive { Activity::InactiveByOthers } else { Activity::Active },
         image: fields.clone(),
         mapping: None,
-        granted: std::collections::BTreeSet::new(),
+        granted: BTreeSet::new(),
     }
 }
 
@@ -175,6 +189,21 @@ pub fn is_relinked(decided_on: &Link, now: &Link, kind: RecordKind) -> bool {
     record(decided_on) != record(now) || decided_on.choices.get(&kind) != now.choices.get(&kind)
 }
 
+/// How long a ruling holds (L4).
+const RULING_HOLDS: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Notes what an administrator says of the deactivations that a run held. `false` = the same was said
+/// before and still holds, so saying it twice changes nothing.
+pub fn rule(link: &mut Link, says: Says, run: RunId, by: &str, now: Timestamp) -> bool {
+    let stands = link.ruling.as_ref();
+    if stands.is_some_and(|it| it.says == says && it.run == run && it.until > now) {
+        return false;
+    }
+    let until = now.saturating_add(RULING_HOLDS).unwrap_or(Timestamp::MAX);
+    link.ruling = Some(Ruling { says, run, until, by: by.to_owned() });
+    true
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed step is the failure of the test")]
@@ -252,6 +281,25 @@ mod tests {
         let mut link = linked(7);
         relink(&mut link, RecordKind::User, Pick::Record(7), &Fields::new());
         assert!(link.user.unwrap().granted.contains(&3));
+    }
+
+    #[test]
+    fn a_ruling_is_noted_once_and_ends() {
+        // L4
+        let at = |days: i64| Timestamp::from_second(days * 86_400).unwrap();
+        let run = |n: u128| RunId(uuid::Uuid::from_u128(n));
+        let mut link = Link::default();
+        let said = [
+            ("first", Says::Release, 1, 0, true),
+            ("again", Says::Release, 1, 3, false),
+            ("otherwise", Says::Reject, 1, 3, true),
+            ("another run", Says::Reject, 2, 3, true),
+            ("over", Says::Reject, 2, 10, true),
+        ];
+        for (name, says, by, day, expected) in said {
+            assert_eq!(rule(&mut link, says, run(by), "ada", at(day)), expected, "{name}");
+        }
+        assert_eq!(link.ruling.unwrap().until, at(17));
     }
 
     #[test]

@@ -439,10 +439,11 @@ impl<'a> Reader<'a> {
             return Ok(false);
         };
         let mine = Some(self.run.value.run.run);
-        let State { authorisation, queued, rules_changed, .. } = found.value;
+        let State { authorisation, queued, rules_changed, linked, .. } = found.value;
         self.state.value.authorisation = authorisation;
         self.state.value.queued = queued.filter(|queued| Some(queued.run) != mine);
         self.state.value.rules_changed = rules_changed;
+        self.state.value.linked = linked;
         self.state.version = found.version;
         Ok(true)
     }
