@@ -486,5 +486,9 @@ fn new_run(engine: &Engine, connection: &ConnectionId, state: &State, start: Sta
         (Start::Queued(run) | Start::GoOn(run), _) => (run, Trigger::Manual),
         (Start::Scheduled | Start::Nothing, _) => (engine.random.run_id(now), Trigger::Schedule),
     };
-    RunRecord::new(run, connection, trigger, RunState::Reading, now)
+    let mut record = RunRecord::new(run, connection, trigger, RunState::Reading, now);
+    if let (Start::Queued(_), Some(queued)) = (start, &state.queued) {
+        record.entities.clone_from(&queued.entities);
+    }
+    record
 }

@@ -93,6 +93,13 @@ pub(super) async fn fail(
     end(engine, record, next, &parts, false).await
 }
 
+/// Whether all segments are done.
+pub(super) async fn all_written(engine: &Engine, run: &RunRecord) -> Result<bool, StepError> {
+    let done = parts(engine, run).await?;
+    let done = done.iter().filter(|part| part.phase == Phase::Done).count();
+    Ok(done >= run.segments.len())
+}
+
 async fn parts(engine: &Engine, run: &RunRecord) -> Result<Vec<SegmentRecord>, StepError> {
     let found = engine.store.segments(&run.run.connection, run.run.run, &run.segments).await?;
     Ok(found.into_iter().flatten().map(|part| part.value).collect())

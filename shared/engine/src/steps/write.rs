@@ -166,6 +166,12 @@ impl Done {
         self.sent.user.is_done() || self.sent.agent.is_done()
     }
 
+    /// Whether this made a link of that kind.
+    fn links(&self, kind: RecordKind) -> bool {
+        let part = self.decision.of(kind).filter(|part| part.linked_by().is_some());
+        part.is_some() && self.sent.of(kind).is_done()
+    }
+
     /// What went wrong, of both records.
     fn trouble(&self) -> Option<String> {
         let sent = [self.sent.agent.trouble(), self.sent.user.trouble()];
@@ -217,6 +223,7 @@ impl Recorder {
         if waiting.is_empty() {
             return Ok(());
         }
+        wake_reports(worker, &waiting).await?;
         let before = worker.held.record.clone();
         let owners = owners(worker, waiting.iter().map(|(done, _)| done)).await?;
         let mut settled = Vec::new();
@@ -224,7 +231,6 @@ impl Recorder {
             settled.push(settle(worker, done, person, &person.value.facts, &owners)?);
         }
         remember(worker, &settled).await?;
-        wake_reports(worker, &settled).await?;
         if store(worker, &settled).await? {
             return drop_claims(worker, &settled).await;
         }
@@ -325,16 +331,18 @@ impl Settled {
 }
 
 /// Somebody became an agent: whoever reports to them may name that agent now (F6). Marked before the
-/// link is stored: killed in between, the repetition links and marks again.
-async fn wake_reports(worker: &mut Worker<'_>, settled: &[Settled]) -> Result<(), Trouble> {
+/// link is stored: killed in between, the repetition links and marks again. Those who are about to be
+/// stored themselves are marked as well; they are stored one by one then.
+async fn wake_reports(
+    worker: &mut Worker<'_>,
+    waiting: &[(Done, Versioned<Person>)],
+) -> Result<(), Trouble> {
     if !worker.rules.points_at_managers() {
         return Ok(());
     }
-    for one in settled.iter().filter(|one| one.links.contains(&RecordKind::Agent)) {
-        let reports = keys::reports_of(&worker.held.connection, one.id);
-        let mut reports = worker.engine.store.all_of(&reports).await?;
-        // Those of this very transaction look again when it is stored.
-        reports.retain(|id| settled.iter().all(|other| other.id != *id));
+    for (done, _) in waiting.iter().filter(|(done, _)| done.links(RecordKind::Agent)) {
+        let reports = keys::reports_of(&worker.held.connection, done.id);
+        let reports = worker.engine.store.all_of(&reports).await?;
         mark(worker, reports, "manager").await?;
     }
     Ok(())

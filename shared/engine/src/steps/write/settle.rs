@@ -34,6 +34,7 @@ pub(super) fn settle(
     };
     outcome.follow_links(worker, done, owners)?;
     outcome.follow_seats(worker, done)?;
+    count_records(worker, done, outcome.was, &outcome.now);
     if done.is_partial {
         outcome.now.carried.clone_from(&done.decision.agent);
         worker.held.record.left += 1;
@@ -51,7 +52,7 @@ pub(super) fn settle(
     } else {
         worker.held.record.left += 1;
     }
-    count(worker, done, &decision, outcome.was, &outcome.now);
+    *counted(&mut worker.held.record.counts, done, &decision) += 1;
     if is_told(&decision, outcome.was, &outcome.now) {
         let expires = worker.engine.clock.now().saturating_add(worker.engine.policy.log_retention);
         let entry = entry(worker, done, decision, outcome.was, &outcome.now);
@@ -237,7 +238,8 @@ fn parked(worker: &Worker<'_>, done: &Done, decision: &Decision, was: &Person) -
     (!told.is_empty()).then(|| Parked { attempts, sentence: told.join(" "), until: None })
 }
 
-fn count(worker: &mut Worker<'_>, done: &Done, decision: &Decision, was: &Person, now: &Person) {
+/// Requests, and how many records are active and were made inactive (L4).
+fn count_records(worker: &mut Worker<'_>, done: &Done, was: &Person, now: &Person) {
     let released = was.link.ruling.as_ref().is_some_and(|ruling| ruling.says == Says::Release);
     let record = &mut worker.held.record;
     record.requests += worker.meter.take();
@@ -251,8 +253,6 @@ fn count(worker: &mut Worker<'_>, done: &Done, decision: &Decision, was: &Person
             part.is_some_and(|part| part.action.deactivates()) && done.sent.of(kind).is_done();
         *record.deactivated.of_mut(kind) += u64::from(deactivated && !released);
     }
-    let counts = &mut record.counts;
-    *counted(counts, done, decision) += 1;
 }
 
 fn counted<'a>(counts: &'a mut Counts, done: &Done, decision: &Decision) -> &'a mut u64 {
