@@ -22,4 +22,5 @@ pub mod message;
 pub mod placement;
 pub mod reading;
 pub mod schedule;
+pub mod sign_ins;
 pub mod tally;

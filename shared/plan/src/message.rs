@@ -46,6 +46,11 @@ pub enum Message {
         /// Which run.
         run: RunId,
     },
+    /// Read when people last signed in, or go on reading; no run is about this (D8).
+    SignIns {
+        /// Whose.
+        connection: ConnectionId,
+    },
 }
 
 impl Message {
@@ -56,7 +61,8 @@ impl Message {
             | Message::Index { connection, .. }
             | Message::Decide { connection, .. }
             | Message::Apply { connection, .. }
-            | Message::Finish { connection, .. } => connection,
+            | Message::Finish { connection, .. }
+            | Message::SignIns { connection } => connection,
         }
     }
 
@@ -68,6 +74,7 @@ impl Message {
             Message::Decide { .. } => "decide",
             Message::Apply { .. } => "apply",
             Message::Finish { .. } => "finish",
+            Message::SignIns { .. } => "sign_ins",
         }
     }
 }
