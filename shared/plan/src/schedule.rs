@@ -114,7 +114,11 @@ pub fn tick(situation: &Situation<'_>, running: Option<(RunState, Timestamp)>) -
 
 /// Whether a connection reads last sign-ins at all (D8); only then is it worth a look when they are due.
 /// Not before everybody was read once: the list of sign-ins makes up nobody, so it would find nobody.
-pub fn reads_sign_ins(situation: &Situation<'_>, module: Module, last_full: Option<Timestamp>) -> bool {
+pub fn reads_sign_ins(
+    situation: &Situation<'_>,
+    module: Module,
+    last_full: Option<Timestamp>,
+) -> bool {
     let Situation { document, authorised, .. } = *situation;
     let on = module == Module::On && document.enabled && document.sync.last_sign_in;
     on && authorised && last_full.is_some()

@@ -75,6 +75,13 @@ impl SignIns {
         }
     }
 
+    /// The same job, to begin its list anew at once: an administrator may have granted what was missing.
+    #[must_use]
+    pub fn anew(self, now: Timestamp) -> Self {
+        let Self { page_size, off, read, .. } = self;
+        Self { page_size, off, read, ..Self::new(now) }
+    }
+
     /// Whether a hint finds something to do.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.next_due <= now
@@ -156,10 +163,24 @@ fn is_about_page_size(failure: &Failure) -> bool {
 
 /// What happened and what to do, for an administrator.
 fn reason(failure: &Failure) -> String {
-    let told = if let Kind::Forbidden { code } = &failure.kind {
-        forbidden(code)
-    } else {
-        failure.sentence()
+    let told = match &failure.kind {
+        Kind::Forbidden { code } => forbidden(code),
+        // What these mean for an import does not hold here.
+        Kind::EndlessPages => {
+            "Microsoft Graph repeats pages of last sign-ins without end. Report it to Microsoft if it stays."
+                .to_owned()
+        }
+        Kind::LinkExpired => {
+            "Microsoft Graph twice forgot where we were in the list of last sign-ins.".to_owned()
+        }
+        Kind::Throttled { .. }
+        | Kind::Unavailable { .. }
+        | Kind::ForeignLink
+        | Kind::Incomplete { .. }
+        | Kind::Credentials { .. }
+        | Kind::Refused { .. }
+        | Kind::Malformed { .. }
+        | Kind::BudgetSpent { .. } => failure.sentence(),
     };
     format!("{told} Everything else goes on; this is tried again once a day.")
 }

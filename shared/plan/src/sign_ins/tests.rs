@@ -96,9 +96,8 @@ fn circles_end_whatever_their_links() {
     }
     assert_eq!(pages(100_000, |n, _| n), None, "an honest long list");
     let mut job = SignIns::new(at(0));
-    let empty = (0..2_000).find(|n| {
-        job.turn(&connection(), &[], link(*n), at(0)) == Progress::Endless
-    });
+    let empty =
+        (0..2_000).find(|n| job.turn(&connection(), &[], link(*n), at(0)) == Progress::Endless);
     assert_eq!(empty, Some(999), "D7: a thousand pages without anybody");
 }
 
