@@ -149,9 +149,10 @@ async fn a_batch_holds_every_kind_of_hint_and_none_fails() {
         Message::Decide { .. } => 2,
         Message::Apply { .. } => 3,
         Message::Finish { .. } => 4,
+        Message::SignIns { .. } => 5,
     };
     let kinds: BTreeSet<i32> = hints.iter().map(kind).collect();
-    assert_eq!(kinds, (0..5).collect());
+    assert_eq!(kinds, (0..6).collect());
 
     assert!(handled(&world, "worker-sqs").await.is_empty());
     world.quiet().await;

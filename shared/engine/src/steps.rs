@@ -4,7 +4,8 @@
 //! The order of a run: `fetch` reads Graph into facts and marks people dirty; `decide` looks at what
 //! would happen to each of them, so that claims on the same Halo user and the number of deactivations
 //! are known before anything is written; `apply` writes Halo, one person at a time; `finish` closes
-//! the run. `index` is called for when somebody unlinked has to be looked for in Halo.
+//! the run. `index` is called for when somebody unlinked has to be looked for in Halo. `sign_ins` is
+//! a job of its own beside the runs: it adds last sign-ins to the facts (D8).
 
 mod apply;
 mod decide;
@@ -12,6 +13,7 @@ mod fetch;
 mod finish;
 mod index;
 pub(crate) mod lookup;
+mod sign_ins;
 mod write;
 
 use std::time::Duration;
@@ -68,6 +70,7 @@ impl Engine {
                 apply::apply(self, connection, *run, *segment, deadline).await
             }
             Message::Finish { connection, run } => finish::finish(self, connection, *run).await,
+            Message::SignIns { connection } => sign_ins::sign_ins(self, connection, deadline).await,
         }
     }
 

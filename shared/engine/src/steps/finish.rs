@@ -114,7 +114,7 @@ async fn end(
         let mut free = state.value.clone();
         if free.run == Some(run) {
             free.run = None;
-            free.clean = left == 0 && next.run.state == RunState::Completed;
+            free.clean = left == 0 && next.run.state == RunState::Completed && !free.marked;
         }
         free.linked = free.linked.saturating_add_signed(linked);
         let writes = [
