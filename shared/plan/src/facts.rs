@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::fields::{self, LAST_SIGN_IN};
 use crate::ids::ObjectId;
 
 /// The value of a Graph property. A property without a value is not in [`Facts`] at all.
@@ -153,7 +154,8 @@ impl Facts {
     fn see(&mut self, seen: Seen) {
         self.presence = Presence::Present;
         if seen.absent == Absent::NeverSet {
-            self.properties.clear();
+            // A job of its own reads the last sign-in, and no round ever tells it (D8).
+            self.properties.retain(|name, _| name == LAST_SIGN_IN);
         }
         for (name, value) in seen.properties {
             match value {
@@ -166,6 +168,18 @@ impl Facts {
             ManagerNews::None => self.manager = None,
             ManagerNews::Is(manager) => self.manager = Some(manager),
         }
+    }
+
+    /// Merges a last sign-in, kept to the second (D8). What is no date leaves what is stored, and the
+    /// same date again changes nothing (T2).
+    pub fn signed_in(&mut self, at: &str) -> Merged {
+        let Some(moment) = fields::moment(at) else { return Merged::Same };
+        let value = Value::Text(moment.to_string());
+        if self.properties.get(LAST_SIGN_IN) == Some(&value) {
+            return Merged::Same;
+        }
+        self.properties.insert(LAST_SIGN_IN.to_owned(), value);
+        Merged::Changed
     }
 
     /// A property as text; `None` without a value.
@@ -199,5 +213,67 @@ impl Facts {
     /// What reports show of their manager (F6): when this changes, they are looked at again.
     pub fn as_manager(&self) -> [Option<&str>; 3] {
         ["displayName", "mail", "userPrincipalName"].map(|name| self.text(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(absent: Absent) -> News {
+        let title = ("jobTitle".to_owned(), Some(Value::Text("Pilot".to_owned())));
+        News::Seen(Seen {
+            properties: BTreeMap::from([title]),
+            manager: ManagerNews::Unsaid,
+            absent,
+        })
+    }
+
+    fn dated(at: &str) -> Facts {
+        let mut facts = Facts::default();
+        let _ = facts.signed_in(at);
+        facts
+    }
+
+    #[test]
+    fn the_last_sign_in_outlives_every_round() {
+        // D8
+        let at = "2026-01-10T12:24:11Z";
+        for (name, news) in [
+            ("full round", seen(Absent::NeverSet)),
+            ("round of changes", seen(Absent::Unsaid)),
+            ("soft-deleted", News::SoftDeleted),
+            ("purged", News::Purged),
+            ("missing", News::Missing),
+        ] {
+            let mut facts = dated(at);
+            let _ = facts.merge(news);
+            assert_eq!(facts.text(LAST_SIGN_IN), Some(at), "{name}");
+        }
+        let mut facts = dated(at);
+        facts.properties.insert("city".to_owned(), Value::Text("York".to_owned()));
+        let _ = facts.merge(seen(Absent::NeverSet));
+        assert_eq!(facts.text("city"), None, "everything else was never set");
+        assert_eq!(facts.merge(seen(Absent::NeverSet)), Merged::Same, "T2");
+    }
+
+    #[test]
+    fn a_sign_in_changes_the_facts_only_if_its_second_differs() {
+        // D8, T2
+        let before = "2026-01-10T12:24:11Z";
+        let cases = [
+            ("the same", before, Merged::Same, before),
+            ("fractions", "2026-01-10T12:24:11.9876543Z", Merged::Same, before),
+            ("another zone", "2026-01-10T13:24:11+01:00", Merged::Same, before),
+            ("later", "2026-01-10T12:24:12.5Z", Merged::Changed, "2026-01-10T12:24:12Z"),
+            ("corrected", "2026-01-09T00:00:00Z", Merged::Changed, "2026-01-09T00:00:00Z"),
+            ("no date", "yesterday", Merged::Same, before),
+            ("no year", "0001-01-01T00:00:00Z", Merged::Same, before),
+        ];
+        for (name, at, merged, after) in cases {
+            let mut facts = dated(before);
+            assert_eq!(facts.signed_in(at), merged, "{name}");
+            assert_eq!(facts.text(LAST_SIGN_IN), Some(after), "{name}");
+        }
     }
 }

@@ -9,6 +9,9 @@ mod tests;
 use std::borrow::Cow;
 use std::slice;
 
+use jiff::Timestamp;
+use jiff::tz::Offset;
+
 use crate::document::{Empty, FieldRow, Source, WriteMode};
 use crate::explain::Reason;
 use crate::facts::{Facts, Value};
@@ -17,6 +20,22 @@ use crate::link::{FieldChange, Fields, HaloValue, Target};
 
 /// Name under which the last sign-in stands among the properties (D8).
 pub const LAST_SIGN_IN: &str = "lastSignInDateTime";
+
+/// Years up to this one stand for "no date", as `0001-01-01T00:00:00Z` does.
+const NO_DATE: i16 = 1900;
+
+/// A date as Halo takes it: to the second, in UTC and without saying so, `2026-01-15T10:17:06`.
+/// `None` for what is no date.
+pub fn halo_date(graph: &str) -> Option<String> {
+    Some(Offset::UTC.to_datetime(moment(graph)?).to_string())
+}
+
+/// A date as Graph writes it, without the fractions of its second.
+pub(crate) fn moment(graph: &str) -> Option<Timestamp> {
+    let exact: Timestamp = graph.trim().parse().ok()?;
+    let dated = Offset::UTC.to_datetime(exact).year() > NO_DATE;
+    Timestamp::from_second(exact.as_second()).ok().filter(|_| dated)
+}
 
 /// What values can be read from: the person's facts and, when known, the manager's.
 #[derive(Clone, Copy, Debug)]
@@ -391,14 +410,6 @@ fn change(wish: Wish<'_>, before: Option<&HaloValue>, is_new: bool) -> Option<Fi
         before: before.cloned(),
         after: wish.value.into_value(),
     })
-}
-
-/// A moment as Graph writes it (`2026-01-15T10:17:06Z`) as Halo writes it: without a zone, which means
-/// UTC. `None` for what is no moment, and for Halo's "never", any year up to 1900.
-pub fn halo_date(graph: &str) -> Option<String> {
-    let moment: jiff::Timestamp = graph.trim().parse().ok()?;
-    let date = jiff::tz::Offset::UTC.to_datetime(moment);
-    (date.year() > 1900).then(|| date.strftime("%Y-%m-%dT%H:%M:%S").to_string())
 }
 
 fn holds_nothing(value: &HaloValue) -> bool {

@@ -25,4 +25,5 @@ pub mod reading;
 pub mod roles;
 pub mod rules;
 pub mod schedule;
+pub mod sign_ins;
 pub mod tally;
