@@ -309,7 +309,9 @@ impl<'a> Draft<'a> {
         wishes: &[Wish<'_>],
     ) -> Result<Cow<'l, Fields>, Need> {
         let unread = wishes.iter().any(|wish| {
-            wish.write == WriteMode::IfEmpty && !linked.image.contains_key(wish.target)
+            wish.write == WriteMode::IfEmpty
+                && !wish.value.is_nothing()
+                && !linked.image.contains_key(wish.target)
         });
         let with_roles = self.looks_at_roles(&linked.granted);
         let roles = roles::wished(self.rules, self.kind, &self.case.view, placed);
