@@ -329,11 +329,12 @@ impl<'a> Draft<'a> {
         let mut base = linked.image.clone();
         let roles = roles::roles_target();
         for target in targets {
-            let nothing = || match target == roles {
-                true => HaloValue::Ids(BTreeSet::new()),
-                false => HaloValue::Text(String::new()),
+            let nothing = if target == roles {
+                HaloValue::Ids(BTreeSet::new())
+            } else {
+                HaloValue::Text(String::new())
             };
-            let read = record.get(&target).cloned().unwrap_or_else(nothing);
+            let read = record.get(&target).cloned().unwrap_or(nothing);
             base.entry(target).or_insert(read);
         }
         if let Some(value) = record.get(&roles) {

@@ -271,7 +271,7 @@ fn only_names_the_agent(part: Option<&Part>) -> bool {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        rng_seed: RngSeed::Fixed(1), cases: 4000, failure_persistence: None,
+        rng_seed: RngSeed::Fixed(1), cases: 500, failure_persistence: None,
         ..ProptestConfig::default()
     })]
 
