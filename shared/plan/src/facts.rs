@@ -1,5 +1,8 @@
 //! What we last read of a person from Graph, and how a read item changes it.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};

@@ -237,7 +237,7 @@ impl Wanted<'_> {
     }
 
     /// Halo writes a reference to nobody as 0.
-    fn is_nothing(&self) -> bool {
+    pub(crate) fn is_nothing(&self) -> bool {
         match self {
             Wanted::Text(text) => is_blank(text),
             Wanted::Int(number) => *number == 0,

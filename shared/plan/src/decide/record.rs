@@ -307,7 +307,9 @@ impl<'a> Draft<'a> {
         wishes: &[Wish<'_>],
     ) -> Result<Cow<'l, Fields>, Need> {
         let unread = wishes.iter().any(|wish| {
-            wish.write == WriteMode::IfEmpty && !linked.image.contains_key(wish.target)
+            wish.write == WriteMode::IfEmpty
+                && !wish.value.is_nothing()
+                && !linked.image.contains_key(wish.target)
         });
         let with_roles = self.looks_at_roles(&linked.granted);
         let roles = roles::wished(self.rules, self.kind, &self.case.view, placed);
@@ -325,11 +327,12 @@ impl<'a> Draft<'a> {
         let mut base = linked.image.clone();
         let roles = roles::roles_target();
         for target in targets {
-            let nothing = || match target == roles {
-                true => HaloValue::Ids(BTreeSet::new()),
-                false => HaloValue::Text(String::new()),
+            let nothing = if target == roles {
+                HaloValue::Ids(BTreeSet::new())
+            } else {
+                HaloValue::Text(String::new())
             };
-            let read = record.get(&target).cloned().unwrap_or_else(nothing);
+            let read = record.get(&target).cloned().unwrap_or(nothing);
             base.entry(target).or_insert(read);
         }
         if let Some(value) = record.get(&roles) {
