@@ -148,7 +148,17 @@ async fn the_dates_arrive_and_the_next_run_looks_at_them() {
     assert!(marks.values().all(|changed| changed == &[LAST_SIGN_IN]));
     assert!(world.state().await.marked);
     let run = world.sync().await;
-    assert_eq!(run.counts.unchanged + run.counts.updated, 20, "{run:#?}");
+    assert_eq!(run.counts.updated, 20, "{run:#?}");
+    let written: Vec<String> = expected
+        .keys()
+        .map(|id| {
+            let users = world.halo.users_with_azureoid(&id.to_string());
+            world.halo.user(users[0]).unwrap()["azure_last_login_date"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let zoneless: Vec<String> =
+        expected.values().map(|date| date.trim_end_matches('Z').to_owned()).collect();
+    assert_eq!(written, zoneless, "Halo's dates have no zone");
     assert_eq!(self::marks(&world).await, BTreeMap::new());
     let state = world.state().await;
     assert!(state.clean && !state.marked, "{state:#?}");
