@@ -303,7 +303,7 @@ async fn owners(worker: &Worker<'_>, done: impl Iterator<Item = &Done>) -> Resul
     let places: Vec<Key> = linking.iter().map(|agent| keys::agent_owner(*agent)).collect();
     let found = worker.engine.store.get(&places).await?;
     let owned = linking.into_iter().zip(found).filter_map(|(id, record)| Some((id, record?)));
-    Ok(owned.map(|(id, record)| Ok((id, decode(&record)?))).collect::<Result<_, Trouble>>()?)
+    owned.map(|(id, record)| Ok((id, decode(&record)?))).collect()
 }
 
 /// The index learns of records that now belong to somebody, before the link is stored: killed in
