@@ -150,6 +150,7 @@ impl Seat {
 
     /// The seat once the board was looked at, before it is written: somebody who sits there already
     /// was put there by others.
+    #[must_use]
     pub fn looked(self, is_there: bool) -> Seat {
         let state = match (self.state, is_there) {
             (SeatState::Joining, true) => SeatState::Others,

@@ -46,7 +46,7 @@ impl World {
     /// The record that an unlinked person would be linked to.
     fn hit(&self, (id, facts): &(ObjectId, Facts), rules: &Rules<'_>) -> Option<RecordId> {
         let rows = rules.matching(RecordKind::User);
-        match matching::find(RecordKind::User, *id, facts, rows, &self.hits()) {
+        match matching::find(*id, facts, rows, &self.hits()) {
             Match::One { hit, .. } if !self.links.contains_key(id) => Some(hit.record),
             Match::One { .. } | Match::None | Match::Several(_) => None,
         }
