@@ -7,7 +7,7 @@
 mod tests;
 
 use crate::document::{Case, Condition, Test};
-use crate::fields::{Values, View, read};
+use crate::fields::Values;
 
 /// The value that made a condition fail, for the log: several joined by a comma, cut to
 /// 200 characters; empty = there was none.
@@ -17,11 +17,11 @@ pub struct Saw(pub String);
 /// Keeps log entries small where a person has hundreds of addresses.
 const SAW_LIMIT: usize = 200;
 
-/// Whether `condition` holds; if not, what was seen. Nothing is allocated for one that holds.
+/// Whether `condition` holds of the values of its field; if not, what was seen. Nothing is allocated for
+/// one that holds.
 ///
 /// `manager.*` has no value while the manager is unknown or not read yet.
-pub fn holds(condition: &Condition, view: &View<'_>) -> Result<(), Saw> {
-    let values = read(&condition.field, view);
+pub fn holds(condition: &Condition, values: Values<'_>) -> Result<(), Saw> {
     if passes(&condition.test, condition.case, values.clone()) { Ok(()) } else { Err(saw(values)) }
 }
 

@@ -16,12 +16,22 @@ use crate::link::{Activity, Choice, Fields, HaloValue, Intent, Linked, LinkedBy,
 use crate::matching::{self, Hit, Match};
 use crate::placement::{Found, Placed, SiteChoice};
 use crate::roles;
-use crate::rules::{RecordRules, Rules, inactive_roles, licence_number};
+use crate::rules::{RecordRules, Rules, licence_number};
+use crate::sight::Sight;
+
+/// Whom a decision is about, and by which rules.
+#[derive(Clone, Copy)]
+pub(super) struct About<'a> {
+    pub(super) rules: &'a Rules<'a>,
+    pub(super) case: &'a Case<'a>,
+    pub(super) sight: &'a Sight<'a>,
+}
 
 /// One record in the making: whom it is about, and the reasons so far.
 struct Draft<'a> {
     rules: &'a Rules<'a>,
     case: &'a Case<'a>,
+    sight: &'a Sight<'a>,
     kind: RecordKind,
     /// The agent that the person is, for the user record.
     agent: Option<RecordId>,
@@ -31,12 +41,12 @@ struct Draft<'a> {
 
 /// Decides about one kind of record of somebody whom Entra has.
 pub(super) fn part(
-    rules: &Rules<'_>,
-    case: &Case<'_>,
+    about: About<'_>,
     kind: RecordKind,
     found: Found<'_>,
     agent: Option<RecordId>,
 ) -> Result<Part, Need> {
+    let About { rules, case, sight } = about;
     let Found { placed, broken } = found;
     let linked = case.link.of(kind);
     let stays = linked.is_some_and(|linked| {
@@ -48,9 +58,10 @@ pub(super) fn part(
         group,
         why,
     });
-    let draft = Draft { rules, case, kind, agent, mapping: None, reasons: reasons.collect() };
+    let reasons = reasons.collect();
+    let draft = Draft { rules, case, sight, kind, agent, mapping: None, reasons };
     match (linked, placed) {
-        (Some(linked), placed) if !case.view.facts.enabled() && draft.disabled_is_inactive() => {
+        (Some(linked), placed) if !sight.enabled && draft.disabled_is_inactive() => {
             let mut draft = draft;
             draft.mapping = placed.map(|placed| placed.mapping.id.clone());
             draft.reasons.push(Reason::AccountDisabled);
@@ -68,14 +79,10 @@ pub(super) fn part(
 }
 
 /// Decides about one kind of record of somebody whom Entra does not have (D5).
-pub(super) fn gone(
-    rules: &Rules<'_>,
-    case: &Case<'_>,
-    kind: RecordKind,
-    why: &Reason,
-) -> Result<Part, Need> {
+pub(super) fn gone(about: About<'_>, kind: RecordKind, why: &Reason) -> Result<Part, Need> {
+    let About { rules, case, sight } = about;
     let reasons = vec![why.clone()];
-    let draft = Draft { rules, case, kind, agent: None, mapping: None, reasons };
+    let draft = Draft { rules, case, sight, kind, agent: None, mapping: None, reasons };
     match case.link.of(kind) {
         None => Ok(draft.done(Action::NotInScope)),
         Some(linked) if *why == Reason::NotReadYet => {
@@ -115,7 +122,7 @@ impl<'a> Draft<'a> {
     }
 
     fn enabled(&self) -> bool {
-        self.case.view.facts.enabled()
+        self.sight.enabled
     }
 
     /// A disabled account, of which no record is made (L2).
@@ -280,7 +287,8 @@ impl<'a> Draft<'a> {
             mapping: None,
             granted: BTreeSet::new(),
         };
-        self.write(placed, &before, wishes, Cow::Borrowed(record), Links::Now)
+        let roles = self.roles_wished(placed);
+        self.write(&before, wishes, &roles, Cow::Borrowed(record), Links::Now)
     }
 
     /// A linked person with a place: kept right, moved, made active again, or made inactive.
@@ -293,8 +301,9 @@ impl<'a> Draft<'a> {
             Ok(wishes) => wishes,
             Err(problems) => return Ok(self.invalid(problems)),
         };
-        let base = self.base(placed, linked, &wishes)?;
-        self.write(placed, linked, wishes, base, Links::Already)
+        let roles = self.roles_wished(placed);
+        let base = self.base(linked, &wishes, &roles)?;
+        self.write(linked, wishes, &roles, base, Links::Already)
     }
 
     /// What we know of a linked record. It is asked for first where a row that writes only into an
@@ -302,9 +311,9 @@ impl<'a> Draft<'a> {
     /// given some meanwhile (R4). So is it where roles count that we have never seen (R5).
     fn base<'l>(
         &self,
-        placed: &Placed<'_>,
         linked: &'l Linked,
         wishes: &[Wish<'_>],
+        due: &roles::Wished,
     ) -> Result<Cow<'l, Fields>, Need> {
         let unread = wishes.iter().any(|wish| {
             wish.write == WriteMode::IfEmpty
@@ -312,9 +321,8 @@ impl<'a> Draft<'a> {
                 && !linked.image.contains_key(wish.target)
         });
         let with_roles = self.looks_at_roles(&linked.granted);
-        let roles = roles::wished(self.rules, self.kind, &self.case.view, placed);
-        let held = held_roles(&linked.image);
-        let unsettled = with_roles && !roles::is_settled(&roles, held, linked, self.intent());
+        let held = if with_roles { self.held_roles(&linked.image) } else { None };
+        let unsettled = with_roles && !roles::is_settled(due, held, linked, self.intent());
         // One that we made holds what we gave.
         let unseen = held.is_none() && linked.how != LinkedBy::Created && self.roles_switch();
         if !unread && !unsettled && !unseen {
@@ -344,16 +352,20 @@ impl<'a> Draft<'a> {
     /// The write that makes the record right, or nothing.
     fn write(
         mut self,
-        placed: &Placed<'_>,
         linked: &Linked,
         wishes: Vec<Wish<'_>>,
+        due: &roles::Wished,
         base: Cow<'_, Fields>,
         links: Links,
     ) -> Result<Part, Need> {
         let mut changes = fields::changes(wishes, Record::Known(&base));
-        let roles = self.roles(placed, linked, &base);
-        changes.extend(roles.change.clone());
-        let (verb, activity) = match self.activity(linked, roles.after.as_ref())? {
+        let mut roles = self.roles(due, linked, &base);
+        changes.extend(roles.as_mut().and_then(|roles| roles.change.take()));
+        let held = match &roles {
+            Some(roles) => roles.after.as_ref(),
+            None => self.held_roles(&base),
+        };
+        let (verb, activity) = match self.activity(linked, held)? {
             Ok(Some(active)) => {
                 changes.push(switched(self.kind, !active.is_active()));
                 let verb = if active.is_active() { Verb::Reactivate } else { Verb::Deactivate };
@@ -362,7 +374,8 @@ impl<'a> Draft<'a> {
             Ok(None) => (Verb::Update, linked.activity),
             Err(Waits) => return Ok(self.done(Action::Held)),
         };
-        let settled = roles.granted == linked.granted && !self.may_have_given();
+        let settled = !self.may_have_given()
+            && roles.as_ref().is_none_or(|roles| roles.granted == linked.granted);
         // What was read is kept, so that it is not asked for again (T4).
         let known = matches!(base, Cow::Borrowed(_)) || *base == linked.image;
         let same = changes.is_empty() && settled && known;
@@ -374,9 +387,13 @@ impl<'a> Draft<'a> {
         if let Some(HaloValue::Int(from)) = moved.and_then(|change| change.before.as_ref()) {
             self.reasons.push(Reason::Moves { from: SiteId(*from) });
         }
-        self.reasons.extend(roles.reasons());
+        self.reasons.extend(roles.iter().flat_map(roles::Outcome::reasons));
         changes.sort_by(|a, b| a.field.cmp(&b.field));
         let count = changes.len();
+        let (granted, given) = match roles {
+            Some(roles) => (roles.granted, roles.given),
+            None => (linked.granted.clone(), BTreeSet::new()),
+        };
         let write = Write {
             verb,
             record: linked.record,
@@ -384,8 +401,8 @@ impl<'a> Draft<'a> {
             changes,
             activity,
             base: base.into_owned(),
-            granted: roles.granted,
-            given: roles.given,
+            granted,
+            given,
         };
         let reason =
             if count == 0 { Reason::NothingToChange } else { Reason::FieldsDiffer { count } };
@@ -439,28 +456,29 @@ impl<'a> Draft<'a> {
     }
 
     fn roles_wished(&mut self, placed: &Placed<'_>) -> roles::Wished {
-        let wished = roles::wished(self.rules, self.kind, &self.case.view, placed);
-        self.reasons.extend(wished.reasons.iter().cloned());
+        let mut wished = roles::wished(self.rules, self.kind, &self.case.view, placed);
+        self.reasons.append(&mut wished.reasons);
         wished
     }
 
-    /// What becomes of the roles of an existing record.
-    fn roles(&mut self, placed: &Placed<'_>, linked: &Linked, base: &Fields) -> roles::Outcome {
-        let as_is = |after: Option<&BTreeSet<i64>>| roles::Outcome {
-            after: after.cloned(),
-            granted: linked.granted.clone(),
-            ..roles::Outcome::default()
-        };
+    /// What becomes of the roles of an existing record; `None` = they stay as they are.
+    fn roles(&self, due: &roles::Wished, linked: &Linked, base: &Fields) -> Option<roles::Outcome> {
         if !self.looks_at_roles(&linked.granted) {
-            return as_is(None);
+            return None;
         }
-        let wished = self.roles_wished(placed);
-        let held = held_roles(base);
-        if roles::is_settled(&wished, held, linked, self.intent()) {
-            return as_is(held);
+        let held = self.held_roles(base);
+        if roles::is_settled(due, held, linked, self.intent()) {
+            return None;
         }
         let none = BTreeSet::new();
-        roles::outcome(&wished, held.unwrap_or(&none), &linked.granted, self.intent())
+        Some(roles::outcome(due, held.unwrap_or(&none), &linked.granted, self.intent()))
+    }
+
+    fn held_roles<'f>(&self, fields: &'f Fields) -> Option<&'f BTreeSet<i64>> {
+        match fields.get(&self.rules.roles_target)? {
+            HaloValue::Ids(roles) => Some(roles),
+            HaloValue::Bool(_) | HaloValue::Int(_) | HaloValue::Text(_) => None,
+        }
     }
 
     /// A write of ours that was interrupted.
@@ -470,7 +488,7 @@ impl<'a> Draft<'a> {
 
     /// Whether some roles make the record inactive (R5).
     fn roles_switch(&self) -> bool {
-        self.kind == RecordKind::Agent && !inactive_roles(self.rules.document).is_empty()
+        self.kind == RecordKind::Agent && !self.rules.inactive_roles.is_empty()
     }
 
     /// Whether an interrupted write may have given roles, which are ours then (R4).
@@ -500,8 +518,7 @@ impl<'a> Draft<'a> {
         };
         let licence = licence_number(placed.mapping.licence_type).or(is_new.then_some(0));
         let filling = Filling {
-            id: self.case.id,
-            view: self.case.view,
+            sight: self.sight,
             tenant: &self.rules.tenant,
             site,
             agent: self.agent,
@@ -526,11 +543,4 @@ struct Waits;
 enum Links {
     Now,
     Already,
-}
-
-fn held_roles(fields: &Fields) -> Option<&BTreeSet<i64>> {
-    match fields.get(&roles::roles_target())? {
-        HaloValue::Ids(roles) => Some(roles),
-        HaloValue::Bool(_) | HaloValue::Int(_) | HaloValue::Text(_) => None,
-    }
 }
