@@ -49,25 +49,36 @@ fn any(mut values: Values<'_>, test: impl Fn(&str) -> bool) -> bool {
     }
 }
 
-fn saw(values: Values<'_>) -> Saw {
-    let mut text = String::new();
+fn saw(mut values: Values<'_>) -> Saw {
+    let mut text = values.next().map(str::to_owned).unwrap_or_default();
     for value in values {
-        if !text.is_empty() {
-            text.push_str(", ");
-        }
+        text.push_str(", ");
         text.push_str(value);
-        if let Some((end, _)) = text.char_indices().nth(SAW_LIMIT) {
-            text.truncate(end);
-            text.push('…');
+        if text.len() > 4 * SAW_LIMIT {
             break;
         }
+    }
+    // Never more characters than bytes, so that most texts need no counting.
+    if text.len() > SAW_LIMIT
+        && let Some((end, _)) = text.char_indices().nth(SAW_LIMIT)
+    {
+        text.truncate(end);
+        text.push('…');
     }
     Saw(text)
 }
 
+/// A text without the white space at its ends; most have none.
+fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [b'!'..=b'~'] | [b'!'..=b'~', .., b'!'..=b'~'] => text,
+        _ => text.trim(),
+    }
+}
+
 /// Whether two texts are the same, without the white space at their ends.
 pub(crate) fn equal(case: Case, a: &str, b: &str) -> bool {
-    let (a, b) = (a.trim(), b.trim());
+    let (a, b) = (trimmed(a), trimmed(b));
     match case {
         Case::Sensitive => a == b,
         Case::Insensitive if a.is_ascii() && b.is_ascii() => a.eq_ignore_ascii_case(b),

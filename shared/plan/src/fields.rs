@@ -236,7 +236,7 @@ impl Wanted<'_> {
     }
 
     /// Halo writes a reference to nobody as 0.
-    pub(crate) fn is_nothing(&self) -> bool {
+    fn is_nothing(&self) -> bool {
         match self {
             Wanted::Text(text) => is_blank(text),
             Wanted::Int(number) => *number == 0,
@@ -256,17 +256,26 @@ impl Wanted<'_> {
     }
 }
 
-/// What the columns want of a record, in order of the targets; a target that is to be left as it is
-/// does not stand here. `Err` = values that do not fit their field (F8).
-pub(crate) fn wishes<'a>(
+/// What must be sent to a record, and whether enough is known of it to say so.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Differences {
+    /// What is sent, in order of the targets.
+    pub(crate) changes: Vec<FieldChange>,
+    /// Whether a row that writes only into an empty field has something for one that was never read.
+    pub(crate) unread: bool,
+}
+
+/// What must be sent so that the record is as the columns, in order of their targets, want it.
+/// `Err` = values that do not fit their field (F8).
+pub(crate) fn differences<'a>(
     columns: &'a [Column<'a>],
     from: &Filling<'a>,
+    record: Record<'_>,
     notes: &mut Vec<Reason>,
-) -> Result<Vec<Wish<'a>>, Vec<Reason>> {
-    let mut wishes = Vec::with_capacity(columns.len());
+) -> Result<Differences, Vec<Reason>> {
     let mut problems = Vec::new();
-    for column in columns {
-        let Some((value, write)) = value(column, from, notes) else { continue };
+    let wishes = columns.iter().filter_map(|column| {
+        let (value, write) = value(column, from, notes)?;
         let over = match &value {
             Wanted::Text(text) => too_long(text, column.limit),
             Wanted::Int(_) => None,
@@ -274,13 +283,15 @@ pub(crate) fn wishes<'a>(
         if let Some((length, limit)) = over {
             let field = column.target.to_string();
             problems.push(Reason::ValueTooLong { field, length, limit });
-        } else {
-            wishes.push(Wish { target: &column.target, value, write });
+            return None;
         }
-    }
-    if problems.is_empty() { Ok(wishes) } else { Err(problems) }
+        Some(Wish { target: &column.target, value, write })
+    });
+    let differences = compare(wishes, record);
+    if problems.is_empty() { Ok(differences) } else { Err(problems) }
 }
 
+/// A column's value and when it is written; `None` = the target is left as it is.
 fn value<'a>(
     column: &'a Column<'a>,
     from: &Filling<'a>,
@@ -342,7 +353,7 @@ fn text<'a>(
     }
     // A list stands for its first value in a field (F3), except where all addresses were asked for.
     let written = match (spots, row.transforms.is_empty()) {
-        ([spot], true) if !is_all(*spot) => sight.read(*spot).next().map(Cow::Borrowed),
+        ([spot], true) if !is_all(*spot) => sight.first(*spot).map(Cow::Borrowed),
         _ => {
             let count = |spot| if is_all(spot) { usize::MAX } else { 1 };
             let values = spots.iter().flat_map(|spot| sight.read(*spot).take(count(*spot)));
@@ -382,17 +393,20 @@ pub enum Record<'a> {
 /// What must be sent so that the record is as wished: only what differs (H3), in order of the
 /// targets, in which the wishes stand. Text is the same if it differs only in white space at its ends,
 /// and nothing is the same as empty.
-pub fn changes(wishes: Vec<Wish<'_>>, record: Record<'_>) -> Vec<FieldChange> {
-    let mut held = match record {
-        Record::New => None,
-        Record::Known(fields) => Some(fields.iter().peekable()),
+fn compare<'a>(wishes: impl Iterator<Item = Wish<'a>>, record: Record<'_>) -> Differences {
+    let (mut held, is_new) = match record {
+        Record::New => (None, true),
+        Record::Known(fields) => (Some(fields.iter().peekable()), false),
     };
-    let mut changes = Vec::new();
+    let mut differences = Differences { changes: Vec::new(), unread: false };
     for wish in wishes {
         let before = held.as_mut().and_then(|held| value_at(held, wish.target));
-        changes.extend(change(wish, before, matches!(record, Record::New)));
+        if let Some(change) = change(wish, before, is_new) {
+            differences.unread |= change.unread;
+            differences.changes.push(change.change);
+        }
     }
-    changes
+    differences
 }
 
 /// The value at a target in fields of which the ones before it are passed.
@@ -410,23 +424,35 @@ fn value_at<'a>(
     }
 }
 
-fn change(wish: Wish<'_>, before: Option<&HaloValue>, is_new: bool) -> Option<FieldChange> {
+/// A change that is due, and whether it is due only because the field was never read.
+struct Due {
+    change: FieldChange,
+    unread: bool,
+}
+
+fn change(wish: Wish<'_>, before: Option<&HaloValue>, is_new: bool) -> Option<Due> {
     let held = before.filter(|value| !holds_nothing(value));
+    let differs = match held {
+        // A new record gets numbers also where they are Halo's default, which nobody documents.
+        None => !wish.value.is_nothing() || (is_new && matches!(wish.value, Wanted::Int(_))),
+        Some(held) => !wish.value.is(held),
+    };
+    if !differs {
+        return None;
+    }
     let due = match wish.write {
         _ if is_new => true,
         WriteMode::Always => true,
         WriteMode::OnCreate => false,
         WriteMode::IfEmpty => held.is_none(),
     };
-    let differs = match held {
-        // A new record gets numbers also where they are Halo's default, which nobody documents.
-        None => !wish.value.is_nothing() || (is_new && matches!(wish.value, Wanted::Int(_))),
-        Some(held) => !wish.value.is(held),
-    };
-    (due && differs).then(|| FieldChange {
-        field: wish.target.clone(),
-        before: before.cloned(),
-        after: wish.value.into_value(),
+    due.then(|| Due {
+        unread: wish.write == WriteMode::IfEmpty && before.is_none() && !is_new,
+        change: FieldChange {
+            field: wish.target.clone(),
+            before: before.cloned(),
+            after: wish.value.into_value(),
+        },
     })
 }
 

@@ -5,11 +5,29 @@ use std::cmp::Ordering;
 
 use crate::document::Source;
 use crate::facts::{self, Facts, Value};
-use crate::fields::{Kind, LAST_SIGN_IN, ManagerView, Values, View, one, values};
+use crate::fields::{Kind, LAST_SIGN_IN, ManagerView, Values, View, is_blank, one, values};
 
-/// The properties that rules name, in the order of their names, each with its place in a [`Sight`].
+/// The properties that rules name, in the order of their names.
 #[derive(Debug)]
-pub(crate) struct Names(Vec<(Box<str>, usize)>);
+pub(crate) struct Names(Vec<Name>);
+
+#[derive(Debug)]
+struct Name {
+    text: Box<str>,
+    start: u64,
+    /// Where the property stands in a [`Sight`].
+    place: usize,
+}
+
+/// The first bytes of a name as a number in the same order, so that most names are told apart by one
+/// comparison.
+fn start(name: &str) -> u64 {
+    if let Some(chunk) = name.as_bytes().first_chunk() {
+        return u64::from_be_bytes(*chunk);
+    }
+    let bytes = name.bytes().fold(0, |sum, byte| sum << 8 | u64::from(byte));
+    bytes << (64 - 8 * name.len().max(1))
+}
 
 // What everybody is looked at for; the first places.
 const KIND: usize = 0;
@@ -41,11 +59,11 @@ pub enum Spot<'a> {
 impl Names {
     /// The place of a property, which it gets now if it has none yet.
     pub(crate) fn place(&mut self, name: &str) -> usize {
-        match self.0.binary_search_by(|(known, _)| (**known).cmp(name)) {
-            Ok(index) => self.0[index].1,
+        match self.0.binary_search_by(|known| (*known.text).cmp(name)) {
+            Ok(index) => self.0[index].place,
             Err(index) => {
                 let place = self.0.len();
-                self.0.insert(index, (name.into(), place));
+                self.0.insert(index, Name { text: name.into(), start: start(name), place });
                 place
             }
         }
@@ -98,6 +116,17 @@ impl<'a> Sight<'a> {
         self.values.get(place).copied().flatten()
     }
 
+    /// The first value of a source.
+    pub(crate) fn first(&self, spot: Spot<'a>) -> Option<&'a str> {
+        match spot {
+            Spot::Property(place, Kind::Any) => match self.value(place)? {
+                Value::Text(text) => (!is_blank(text)).then_some(text),
+                Value::Bool(_) | Value::List(_) => self.read(spot).next(),
+            },
+            Spot::Property(..) | Spot::Manager(_) | Spot::Const(_) => self.read(spot).next(),
+        }
+    }
+
     /// Reads a source. `manager.*` has no values while the manager is not known.
     pub(crate) fn read(&self, spot: Spot<'a>) -> Values<'a> {
         match spot {
@@ -116,23 +145,16 @@ impl<'a> Sight<'a> {
 fn looked_up<'a>(names: &Names, facts: &'a Facts) -> Vec<Option<&'a Value>> {
     let mut values = vec![None; names.0.len()];
     let mut wanted = names.0.iter();
-    let Some((mut name, mut place)) = wanted.next().map(|(name, place)| (name, *place)) else {
-        return values;
-    };
+    let mut name = wanted.next();
     for (property, value) in &facts.properties {
-        loop {
-            let next = match (**name).cmp(property.as_str()) {
+        let begins = start(property);
+        while let Some(Name { text, start, place }) = name {
+            match start.cmp(&begins).then_with(|| (**text).cmp(property.as_str())) {
                 Ordering::Greater => break,
-                Ordering::Equal => {
-                    values[place] = Some(value);
-                    wanted.next()
-                }
-                Ordering::Less => wanted.next(),
-            };
-            match next {
-                Some((next, its)) => (name, place) = (next, *its),
-                None => return values,
+                Ordering::Equal => values[*place] = Some(value),
+                Ordering::Less => {}
             }
+            name = wanted.next();
         }
     }
     values

@@ -1,22 +1,24 @@
 //! What happens to one record of a person, user or agent: looked for, made, taken over, kept right,
 //! made inactive, made active again.
 
-use std::borrow::Cow;
+mod known;
+
 use std::collections::BTreeSet;
+use std::ptr;
 
 use super::activity::{
     Leave, disabled_is_inactive, inactive_role, leave_to_deactivate, switch, switched,
 };
 use super::{Action, Case, Create, KnownRecord, Need, Part, Verb, Write};
-use crate::document::{OutOfScope, WriteMode};
+use crate::document::OutOfScope;
 use crate::explain::Reason;
-use crate::fields::{self, Filling, Record, Wish};
+use crate::fields::Record;
 use crate::ids::{MappingId, RecordId, RecordKind, SiteId};
-use crate::link::{Activity, Choice, Fields, HaloValue, Intent, Linked, LinkedBy, Target};
+use crate::link::{Activity, Choice, FieldChange, Fields, HaloValue, Linked, LinkedBy, Target};
 use crate::matching::{self, Hit, Match};
-use crate::placement::{Found, Placed, SiteChoice};
+use crate::placement::{Found, Placed};
 use crate::roles;
-use crate::rules::{RecordRules, Rules, licence_number};
+use crate::rules::{RecordRules, Rules};
 use crate::sight::Sight;
 
 /// Whom a decision is about, and by which rules.
@@ -39,6 +41,9 @@ struct Draft<'a> {
     reasons: Vec<Reason>,
 }
 
+/// Reasons that a record usually has, at most.
+const USUAL: usize = 6;
+
 /// Decides about one kind of record of somebody whom Entra has.
 pub(super) fn part(
     about: About<'_>,
@@ -53,12 +58,12 @@ pub(super) fn part(
         let own = linked.mapping.as_ref();
         broken.iter().any(|(mapping, ..)| placed.is_none() || Some(mapping) == own)
     });
-    let reasons = broken.into_iter().map(|(mapping, group, why)| Reason::MappingBroken {
+    let mut reasons = Vec::with_capacity(broken.len() + USUAL);
+    reasons.extend(broken.into_iter().map(|(mapping, group, why)| Reason::MappingBroken {
         mapping,
         group,
         why,
-    });
-    let reasons = reasons.collect();
+    }));
     let draft = Draft { rules, case, sight, kind, agent, mapping: None, reasons };
     match (linked, placed) {
         (Some(linked), placed) if !sight.enabled && draft.disabled_is_inactive() => {
@@ -218,14 +223,15 @@ impl<'a> Draft<'a> {
     }
 
     fn create(mut self, placed: &Placed<'_>) -> Result<Part, Need> {
-        let wishes = match self.wishes(placed, true)? {
-            Ok(wishes) => wishes,
+        let filling = self.filling(placed, true)?;
+        let differences = match self.differences(&filling, Record::New) {
+            Ok(differences) => differences,
             Err(problems) => return Ok(self.invalid(problems)),
         };
         let roles = self.roles_wished(placed);
         let roles = roles::of_new(&roles);
         self.reasons.extend(roles.reasons());
-        let changes = fields::changes(wishes, Record::New).into_iter().chain(roles.change.clone());
+        let changes = differences.changes.into_iter().chain(roles.change.clone());
         let mut fields: Fields = changes.map(|change| (change.field, change.after)).collect();
         if fields.get(&Target::field("name")).is_none_or(HaloValue::is_empty) {
             return Ok(self.invalid(vec![Reason::ValueMissing { field: "name".into() }]));
@@ -263,11 +269,14 @@ impl<'a> Draft<'a> {
                 return Ok(self.undecided(vec![found], reason));
             }
         }
-        let wishes = match self.wishes(placed, false)? {
-            Ok(wishes) => wishes,
+        let record = self.known().record.as_ref();
+        let filling = self.filling(placed, false)?;
+        let differences = self.differences(&filling, record.map_or(Record::New, Record::Known));
+        let changes = match differences {
+            Ok(differences) => differences.changes,
             Err(problems) => return Ok(self.invalid(problems)),
         };
-        let Some(record) = &self.known().record else {
+        let Some(record) = record else {
             let roles = self.looks_at_roles(&BTreeSet::new());
             return Err(Need::Record(found, self.targets(roles)));
         };
@@ -288,7 +297,7 @@ impl<'a> Draft<'a> {
             granted: BTreeSet::new(),
         };
         let roles = self.roles_wished(placed);
-        self.write(&before, wishes, &roles, Cow::Borrowed(record), Links::Now)
+        self.write(&before, changes, &roles, record, Links::Now)
     }
 
     /// A linked person with a place: kept right, moved, made active again, or made inactive.
@@ -297,74 +306,36 @@ impl<'a> Draft<'a> {
         if !self.enabled() {
             self.reasons.push(Reason::AccountDisabled);
         }
-        let wishes = match self.wishes(placed, false)? {
-            Ok(wishes) => wishes,
+        let filling = self.filling(placed, false)?;
+        let found = match self.differences(&filling, Record::Known(&linked.image)) {
+            Ok(differences) => differences,
             Err(problems) => return Ok(self.invalid(problems)),
         };
         let roles = self.roles_wished(placed);
-        let base = self.base(linked, &wishes, &roles)?;
-        self.write(linked, wishes, &roles, base, Links::Already)
-    }
-
-    /// What we know of a linked record. It is asked for first where a row that writes only into an
-    /// empty field meets one that we never read (F5), and before roles change, because others may have
-    /// given some meanwhile (R4). So is it where roles count that we have never seen (R5).
-    fn base<'l>(
-        &self,
-        linked: &'l Linked,
-        wishes: &[Wish<'_>],
-        due: &roles::Wished,
-    ) -> Result<Cow<'l, Fields>, Need> {
-        let unread = wishes.iter().any(|wish| {
-            wish.write == WriteMode::IfEmpty
-                && !wish.value.is_nothing()
-                && !linked.image.contains_key(wish.target)
-        });
-        let with_roles = self.looks_at_roles(&linked.granted);
-        let held = if with_roles { self.held_roles(&linked.image) } else { None };
-        let unsettled = with_roles && !roles::is_settled(due, held, linked, self.intent());
-        // One that we made holds what we gave.
-        let unseen = held.is_none() && linked.how != LinkedBy::Created && self.roles_switch();
-        if !unread && !unsettled && !unseen {
-            return Ok(Cow::Borrowed(&linked.image));
-        }
-        let targets = self.targets(with_roles);
-        let Some(record) = &self.known().record else {
-            return Err(Need::Record(linked.record, targets));
+        let Some(read) = self.read_again(linked, found.unread, &roles)? else {
+            return self.write(linked, found.changes, &roles, &linked.image, Links::Already);
         };
-        let mut base = linked.image.clone();
-        let roles = roles::roles_target();
-        for target in targets {
-            let nothing = if target == roles {
-                HaloValue::Ids(BTreeSet::new())
-            } else {
-                HaloValue::Text(String::new())
-            };
-            let read = record.get(&target).cloned().unwrap_or(nothing);
-            base.entry(target).or_insert(read);
-        }
-        if let Some(value) = record.get(&roles) {
-            base.insert(roles, value.clone());
-        }
-        Ok(Cow::Owned(base))
+        // What the first look noted is noted.
+        let noted = self.reasons.len();
+        let found = self.differences(&filling, Record::Known(&read));
+        self.reasons.truncate(noted);
+        let changes = found.map(|differences| differences.changes).unwrap_or_default();
+        self.write(linked, changes, &roles, &read, Links::Already)
     }
 
     /// The write that makes the record right, or nothing.
     fn write(
         mut self,
         linked: &Linked,
-        wishes: Vec<Wish<'_>>,
+        mut changes: Vec<FieldChange>,
         due: &roles::Wished,
-        base: Cow<'_, Fields>,
+        base: &Fields,
         links: Links,
     ) -> Result<Part, Need> {
-        let mut changes = fields::changes(wishes, Record::Known(&base));
-        let mut roles = self.roles(due, linked, &base);
+        let held = self.held_roles(base);
+        let mut roles = self.roles(due, linked, held);
         changes.extend(roles.as_mut().and_then(|roles| roles.change.take()));
-        let held = match &roles {
-            Some(roles) => roles.after.as_ref(),
-            None => self.held_roles(&base),
-        };
+        let held = roles.as_ref().map_or(held, |roles| roles.after.as_ref());
         let (verb, activity) = match self.activity(linked, held)? {
             Ok(Some(active)) => {
                 changes.push(switched(self.kind, !active.is_active()));
@@ -377,7 +348,7 @@ impl<'a> Draft<'a> {
         let settled = !self.may_have_given()
             && roles.as_ref().is_none_or(|roles| roles.granted == linked.granted);
         // What was read is kept, so that it is not asked for again (T4).
-        let known = matches!(base, Cow::Borrowed(_)) || *base == linked.image;
+        let known = ptr::eq(base, &raw const linked.image) || *base == linked.image;
         let same = changes.is_empty() && settled && known;
         if same && links == Links::Already {
             return Ok(self.end(Action::Unchanged, Reason::NothingToChange));
@@ -400,7 +371,7 @@ impl<'a> Draft<'a> {
             links: (links == Links::Now).then(|| linked.how.clone()),
             changes,
             activity,
-            base: base.into_owned(),
+            base: base.clone(),
             granted,
             given,
         };
@@ -453,85 +424,6 @@ impl<'a> Draft<'a> {
             (Activity::InactiveByOthers, _) => self.reasons.push(Reason::InactiveByOthers),
         }
         Ok(Ok(None))
-    }
-
-    fn roles_wished(&mut self, placed: &Placed<'_>) -> roles::Wished {
-        let mut wished = roles::wished(self.rules, self.kind, &self.case.view, placed);
-        self.reasons.append(&mut wished.reasons);
-        wished
-    }
-
-    /// What becomes of the roles of an existing record; `None` = they stay as they are.
-    fn roles(&self, due: &roles::Wished, linked: &Linked, base: &Fields) -> Option<roles::Outcome> {
-        if !self.looks_at_roles(&linked.granted) {
-            return None;
-        }
-        let held = self.held_roles(base);
-        if roles::is_settled(due, held, linked, self.intent()) {
-            return None;
-        }
-        let none = BTreeSet::new();
-        Some(roles::outcome(due, held.unwrap_or(&none), &linked.granted, self.intent()))
-    }
-
-    fn held_roles<'f>(&self, fields: &'f Fields) -> Option<&'f BTreeSet<i64>> {
-        match fields.get(&self.rules.roles_target)? {
-            HaloValue::Ids(roles) => Some(roles),
-            HaloValue::Bool(_) | HaloValue::Int(_) | HaloValue::Text(_) => None,
-        }
-    }
-
-    /// A write of ours that was interrupted.
-    fn intent(&self) -> Option<&'a Intent> {
-        self.case.link.intents.get(&self.kind)
-    }
-
-    /// Whether some roles make the record inactive (R5).
-    fn roles_switch(&self) -> bool {
-        self.kind == RecordKind::Agent && !self.rules.inactive_roles.is_empty()
-    }
-
-    /// Whether an interrupted write may have given roles, which are ours then (R4).
-    fn may_have_given(&self) -> bool {
-        self.intent().is_some_and(|intent| !intent.grants.is_empty())
-    }
-
-    /// Whether rules name roles, or some of ours may have to be taken back (R4).
-    fn looks_at_roles(&self, granted: &BTreeSet<i64>) -> bool {
-        self.own().has_roles || self.may_have_given() || !granted.is_empty()
-    }
-
-    /// All that the record should have: mapped fields, the site, and the ids that are always written
-    /// (F7).
-    fn wishes(
-        &mut self,
-        placed: &Placed<'_>,
-        is_new: bool,
-    ) -> Result<Result<Vec<Wish<'a>>, Vec<Reason>>, Need> {
-        let site = match &placed.site {
-            None => None,
-            Some(SiteChoice::Id(site)) => Some(*site),
-            Some(SiteChoice::Named { client, name }) => {
-                let need = || Need::Site(*client, name.clone());
-                Some(self.case.known.site.ok_or_else(need)?)
-            }
-        };
-        let licence = licence_number(placed.mapping.licence_type).or(is_new.then_some(0));
-        let filling = Filling {
-            sight: self.sight,
-            tenant: &self.rules.tenant,
-            site,
-            agent: self.agent,
-            licence,
-        };
-        Ok(fields::wishes(&self.own().columns, &filling, &mut self.reasons))
-    }
-
-    /// All fields that are compared.
-    fn targets(&self, with_roles: bool) -> BTreeSet<Target> {
-        let own = self.own();
-        let roles = with_roles.then(roles::roles_target);
-        own.columns.iter().map(|column| column.target.clone()).chain(roles).collect()
     }
 }
 

@@ -63,8 +63,10 @@ fn wanted_by(
     let sight = Sight::new(&names, View { facts: person, manager }, "");
     let filling = Filling { sight: &sight, tenant: "", site: None, agent: None, licence: None };
     let mut notes = Vec::new();
-    let wishes = wishes(&columns, &filling, &mut notes);
-    (wishes.map(|mut wishes| Some(wishes.pop()?.value.into_value())), notes)
+    // A record that holds something else in any case.
+    let held = Fields::from([(Target::field("other1"), text("held"))]);
+    let found = differences(&columns, &filling, Record::Known(&held), &mut notes);
+    (found.map(|mut found| Some(found.changes.pop()?.after)), notes)
 }
 
 /// What the only row wants: its text, `clear`, or `leave`.
@@ -223,6 +225,11 @@ fn a_row_can_point_at_the_managers_agent() {
         assert_eq!(got.as_deref().unwrap_or("leave"), expected, "{rule}");
         assert_eq!(!notes.is_empty(), waits, "{rule}: {notes:?}");
     }
+}
+
+/// What is sent of these wishes.
+fn changes(wishes: Vec<Wish<'_>>, record: Record<'_>) -> Vec<FieldChange> {
+    compare(wishes.into_iter(), record).changes
 }
 
 fn text(text: &str) -> HaloValue {

@@ -37,13 +37,14 @@ pub fn run<'a>(
 }
 
 fn join<'a>(mut values: impl Iterator<Item = &'a str>, separator: &str) -> Option<Cow<'a, str>> {
-    let mut joined = Cow::Borrowed(values.next()?);
+    let first = values.next()?;
+    let Some(second) = values.next() else { return Some(Cow::Borrowed(first)) };
+    let mut joined = [first, separator, second].concat();
     for value in values {
-        let joined = joined.to_mut();
         joined.push_str(separator);
         joined.push_str(value);
     }
-    Some(joined)
+    Some(joined.into())
 }
 
 /// The value after one transform; a new text only where it differs.
@@ -53,7 +54,15 @@ fn step<'a>(transform: &'a Transform, value: Cow<'a, str>) -> Cow<'a, str> {
             Cow::Borrowed(text) => text.trim().into(),
             Cow::Owned(text) => text.trim().to_owned().into(),
         },
+        Transform::Lower if value.is_ascii() => {
+            let differs = value.bytes().any(|b| b.is_ascii_uppercase());
+            if differs { value.to_ascii_lowercase().into() } else { value }
+        }
         Transform::Lower => value.to_lowercase().into(),
+        Transform::Upper if value.is_ascii() => {
+            let differs = value.bytes().any(|b| b.is_ascii_lowercase());
+            if differs { value.to_ascii_uppercase().into() } else { value }
+        }
         Transform::Upper => value.to_uppercase().into(),
         Transform::TitleCase => title_case(&value).into(),
         Transform::Replace(from, _) if !value.contains(from.as_str()) => value,
@@ -85,6 +94,9 @@ fn step<'a>(transform: &'a Transform, value: Cow<'a, str>) -> Cow<'a, str> {
 /// Where the longest start of `text` ends that has at most `limit` UTF-16 units, as Halo's database
 /// counts; never within a character.
 fn end_of(text: &str, limit: usize) -> usize {
+    if text.len() <= limit {
+        return text.len();
+    }
     let mut units = 0;
     text.char_indices()
         .find(|(_, c)| {
