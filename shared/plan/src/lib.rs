@@ -25,5 +25,6 @@ pub mod reading;
 pub mod roles;
 pub mod rules;
 pub mod schedule;
+mod sight;
 pub mod sign_ins;
 pub mod tally;
