@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use plan::boards::SeatChange;
 use plan::decide::{Action, Decision, Part};
-use plan::facts::Facts;
 use plan::failure::Failure;
 use plan::ids::{ObjectId, PerKind, RecordId, RecordKind};
 use plan::link::{Linked, LinkedBy, Target};
@@ -19,7 +18,7 @@ use super::Trouble;
 use super::apply::Worker;
 use super::lookup::{Batch, other_claims};
 use crate::halo::{Created, Error, Updated};
-use crate::store::people::{AgentOwner, Fenced, Person};
+use crate::store::people::{Fenced, Person, RecordOwner};
 use crate::store::{COMMIT_LIMIT, Commit, Expect, Key, Versioned, Write, decode, keys, put};
 
 /// What Halo answered to a part of a decision.
@@ -195,7 +194,7 @@ pub(super) struct Recorder {
     waiting: Vec<(Done, Versioned<Person>)>,
 }
 
-/// Writes for one person at the most: person, mark, retry, claims, owner, held, seats, entry and its
+/// Writes for one person at the most: person, mark, retry, owner, held, conflict, seats, entry and its
 /// facets. People with more seats than usual go alone.
 const WRITES_EACH: usize = 18;
 
@@ -228,7 +227,7 @@ impl Recorder {
         let owners = owners(worker, waiting.iter().map(|(done, _)| done)).await?;
         let mut settled = Vec::new();
         for (done, person) in &waiting {
-            settled.push(settle(worker, done, person, &person.value.facts, &owners)?);
+            settled.push(settle(worker, done, person, &person.value, &owners)?);
         }
         remember(worker, &settled).await?;
         if store(worker, &settled).await? {
@@ -236,7 +235,7 @@ impl Recorder {
         }
         worker.held.record = before;
         for (done, person) in waiting {
-            store_alone(worker, &done, &person.value.facts).await?;
+            store_alone(worker, &done, &person.value).await?;
         }
         Ok(())
     }
@@ -256,7 +255,7 @@ struct Settled {
 async fn store_alone(
     worker: &mut Worker<'_>,
     done: &Done,
-    decided_on: &Facts,
+    decided_on: &Person,
 ) -> Result<(), Trouble> {
     loop {
         let found = worker.engine.store.person(&worker.held.connection, done.id).await?;
@@ -291,7 +290,7 @@ async fn store(worker: &mut Worker<'_>, settled: &[Settled]) -> Result<bool, Tro
 }
 
 /// Whose the agents are that are about to be linked, as far as anybody's (M2).
-type Owners = BTreeMap<RecordId, Versioned<AgentOwner>>;
+type Owners = BTreeMap<RecordId, Versioned<RecordOwner>>;
 
 async fn owners(worker: &Worker<'_>, done: impl Iterator<Item = &Done>) -> Result<Owners, Trouble> {
     let linking = done.filter_map(|done| {
