@@ -130,10 +130,10 @@ impl Done {
         Self { id, decision, sent, started, is_partial: false }
     }
 
-    /// Takes over a newer decision; parts that were sent stay.
+    /// Takes over a newer decision; parts that were sent stay, and so do seats: whoever was new before
+    /// they were written is not any more (R3).
     pub(super) fn take(&mut self, newer: Decision) {
-        let Decision { user, agent, seats, tried, reasons } = newer;
-        let Decision { user: old_user, agent: old_agent, .. } = std::mem::take(&mut self.decision);
+        let old = std::mem::take(&mut self.decision);
         let kept = |sent: &Sent, old: Option<Part>, new| match sent {
             Sent::Nothing => new,
             Sent::Created(_)
@@ -142,11 +142,15 @@ impl Done {
             | Sent::Refused(_)
             | Sent::Stuck(_) => old,
         };
+        let (seats, reasons) = match self.has_acted() {
+            true => (old.seats, old.reasons),
+            false => (newer.seats, newer.reasons),
+        };
         self.decision = Decision {
-            user: kept(&self.sent.user, old_user, user),
-            agent: kept(&self.sent.agent, old_agent, agent),
+            user: kept(&self.sent.user, old.user, newer.user),
+            agent: kept(&self.sent.agent, old.agent, newer.agent),
             seats,
-            tried,
+            tried: newer.tried,
             reasons,
         };
     }
@@ -342,7 +346,7 @@ async fn wake_reports(
     for (done, _) in waiting.iter().filter(|(done, _)| done.links(RecordKind::Agent)) {
         let reports = keys::reports_of(&worker.held.connection, done.id);
         let reports = worker.engine.store.all_of(&reports).await?;
-        mark(worker, reports, "manager").await?;
+        mark(worker, reports, "manager.agent").await?;
     }
     Ok(())
 }
