@@ -158,9 +158,10 @@ async fn a_batch_holds_every_kind_of_hint_and_none_fails() {
         Message::Apply { .. } => 3,
         Message::Finish { .. } => 4,
         Message::Boards { .. } => 5,
+        Message::SignIns { .. } => 6,
     };
     let kinds: BTreeSet<i32> = hints.iter().map(kind).collect();
-    assert_eq!(kinds, (0..6).collect());
+    assert_eq!(kinds, (0..7).collect());
 
     assert!(handled(&world, "worker-sqs").await.is_empty());
     world.quiet().await;

@@ -30,6 +30,7 @@ use plan::document::{Document, Mistake};
 use plan::failure::{Failure, Kind};
 use plan::ids::{ConnectionId, RecordKind};
 use plan::schedule::Module;
+use plan::sign_ins::SignIns;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -58,6 +59,8 @@ pub struct Connection {
     pub saved: Saved,
     /// Where it stands.
     pub state: State,
+    /// Where the job that reads last sign-ins stands; `None` if it never ran, or is not asked for (D8).
+    pub sign_ins: Option<SignIns>,
     /// What to tell whoever saved it; empty when it is only read.
     pub warnings: Vec<Mistake>,
 }
@@ -238,10 +241,22 @@ impl Connection {
             "queued": self.state.queued.as_ref().map(|queued| queued.run),
             "next_due": self.state.next_due,
         });
+        if self.saved.document.sync.last_sign_in {
+            status["last_sign_in"] = self.last_sign_in();
+        }
         if !self.warnings.is_empty() {
             status["warnings"] = json!(self.warnings);
         }
         status
+    }
+
+    /// When last sign-ins were read, or why they are not (D8).
+    fn last_sign_in(&self) -> Value {
+        let job = self.sign_ins.as_ref();
+        match job.and_then(|job| job.off.as_ref()) {
+            Some(off) => json!({ "off": off.reason, "since": off.since }),
+            None => json!({ "read": job.and_then(|job| job.read) }),
+        }
     }
 }
 
@@ -264,7 +279,7 @@ impl Engine {
     /// A connection.
     pub async fn connection(&self, id: &ConnectionId) -> Result<Connection, Refusal> {
         let (saved, state) = self.load(id).await?;
-        Ok(Connection { saved: saved.value, state: state.value, warnings: Vec::new() })
+        Ok(self.show(saved.value, state.value, Vec::new()).await?)
     }
 
     /// Connections in order of their ids, and where to go on.
@@ -277,12 +292,23 @@ impl Engine {
         let reads = listed.iter().map(|(id, _)| self.store.connection(id));
         let found = futures::future::try_join_all(reads).await?;
         // One that was removed since the list was read is left out.
-        let connections = found.into_iter().flatten().map(|(saved, state)| Connection {
-            saved: saved.value,
-            state: state.value,
-            warnings: Vec::new(),
-        });
-        Ok((connections.collect(), next))
+        let shown = found
+            .into_iter()
+            .flatten()
+            .map(|(saved, state)| self.show(saved.value, state.value, Vec::new()));
+        Ok((futures::future::try_join_all(shown).await?, next))
+    }
+
+    /// A connection with what is shown of it besides document and state.
+    async fn show(
+        &self,
+        saved: Saved,
+        state: State,
+        warnings: Vec<Mistake>,
+    ) -> Result<Connection, StoreError> {
+        let Document { id, sync, .. } = &saved.document;
+        let job = if sync.last_sign_in { self.store.sign_ins(id).await? } else { None };
+        Ok(Connection { saved, state, sign_ins: job.map(|job| job.value), warnings })
     }
 
     async fn load(

@@ -8,6 +8,7 @@
 //! | `wire` | reading JSON leniently, page by page |
 //! | `person`, `people` | one user object; the calls that read users |
 //! | `group`, `groups` | one group object; the calls that read groups and members |
+//! | `sign_ins` | the call that lists last sign-ins |
 //! | `batch` | many small requests in one |
 //! | `probe` | which permissions the connection has (C6) |
 //!
@@ -24,6 +25,7 @@ mod people;
 mod person;
 mod probe;
 mod refusal;
+mod sign_ins;
 mod token;
 mod wire;
 
@@ -40,6 +42,7 @@ pub use group::{GroupChange, GroupNews, Member};
 pub use groups::FoundGroup;
 pub use hosts::Hosts;
 pub use probe::{Grant, Permission};
+pub use sign_ins::SignIn;
 pub use token::{Credential, Tokens};
 
 use crate::clock::Clock;

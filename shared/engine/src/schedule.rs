@@ -1,13 +1,16 @@
-//! The timer: which connections are due, and which runs stand still (I3, T1).
+//! The timer: which connections are due, which runs stand still, and whose last sign-ins are to be
+//! read (I3, T1, D8).
 
 use std::time::Duration;
 
+use plan::ids::ConnectionId;
 use plan::message::Message;
-use plan::schedule::{Module, Tick, tick};
+use plan::schedule::{Module, Tick, reads_sign_ins, tick};
 
 use crate::Engine;
 use crate::steps::StepError;
 use crate::steps::situation;
+use crate::store::connections::{Saved, State};
 use crate::store::runs::RunRecord;
 use crate::store::{Versioned, decode, keys};
 
@@ -35,11 +38,22 @@ impl Engine {
         }
     }
 
-    async fn tick_one(&self, connection: &plan::ids::ConnectionId) -> Result<bool, StepError> {
+    async fn tick_one(&self, connection: &ConnectionId) -> Result<bool, StepError> {
         let Some((saved, state)) = self.store.connection(connection).await? else {
             return Ok(false);
         };
-        let run: Option<Versioned<RunRecord>> = match state.value.run {
+        let (saved, state) = (saved.value, state.value);
+        let woken = self.tick_runs(connection, &saved, &state).await?;
+        Ok(self.tick_sign_ins(connection, &saved, &state).await? || woken)
+    }
+
+    async fn tick_runs(
+        &self,
+        connection: &ConnectionId,
+        saved: &Saved,
+        state: &State,
+    ) -> Result<bool, StepError> {
+        let run: Option<Versioned<RunRecord>> = match state.run {
             Some(run) => {
                 let found = self.store.get(&[keys::run(connection, run)]).await?.pop().flatten();
                 found.as_ref().map(decode).transpose()?
@@ -47,7 +61,7 @@ impl Engine {
             None => None,
         };
         let running = run.as_ref().map(|run| (run.value.run.state, run.value.touched));
-        let what = tick(&situation(&saved.value.document, &state.value, self), running);
+        let what = tick(&situation(&saved.document, state, self), running);
         match (what, run) {
             (Tick::Quiet, _) => Ok(false),
             (Tick::Wake(_), Some(run)) => {
@@ -61,5 +75,24 @@ impl Engine {
                 Ok(true)
             }
         }
+    }
+    /// One read more, where a connection wants it; whatever the hint leads to, no run hears of it.
+    async fn tick_sign_ins(
+        &self,
+        connection: &ConnectionId,
+        saved: &Saved,
+        state: &State,
+    ) -> Result<bool, StepError> {
+        let situation = situation(&saved.document, state, self);
+        if !reads_sign_ins(&situation, self.policy.module, state.reading.last_full) {
+            return Ok(false);
+        }
+        let job = self.store.sign_ins(connection).await?;
+        let due = job.is_none_or(|job| job.value.is_due(situation.now));
+        if due {
+            let hint = Message::SignIns { connection: connection.clone() };
+            self.queue.send(&[hint], Duration::ZERO).await?;
+        }
+        Ok(due)
     }
 }

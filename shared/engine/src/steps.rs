@@ -4,7 +4,9 @@
 //! The order of a run: `fetch` reads Graph into facts and marks people dirty; `decide` looks at what
 //! would happen to each of them, so that claims on the same Halo user and the number of deactivations
 //! are known before anything is written; `apply` writes Halo, one person at a time; `boards` writes the
-//! boards on which people sit; `finish` closes the run. `index` is called for when somebody unlinked has to be looked for in Halo.
+//! boards on which people sit; `finish` closes the run. `index` is called for when somebody unlinked
+//! has to be looked for in Halo. `sign_ins` is a job of its own beside the runs: it adds last sign-ins
+//! to the facts (D8).
 
 mod apply;
 mod boards;
@@ -14,6 +16,7 @@ mod finish;
 mod index;
 mod intent;
 pub(crate) mod lookup;
+mod sign_ins;
 mod write;
 
 use std::time::Duration;
@@ -73,6 +76,7 @@ impl Engine {
                 boards::boards(self, connection, *run, deadline).await
             }
             Message::Finish { connection, run } => finish::finish(self, connection, *run).await,
+            Message::SignIns { connection } => sign_ins::sign_ins(self, connection, deadline).await,
         }
     }
 

@@ -1,5 +1,8 @@
 //! Reasons as data, and the sentences that people read.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,13 @@
 //! What we last read of a person from Graph, and how a read item changes it.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::fields::{self, LAST_SIGN_IN};
 use crate::ids::ObjectId;
 
 /// The value of a Graph property. A property without a value is not in [`Facts`] at all.
@@ -153,7 +157,8 @@ impl Facts {
     fn see(&mut self, seen: Seen) {
         self.presence = Presence::Present;
         if seen.absent == Absent::NeverSet {
-            self.properties.clear();
+            // A job of its own reads the last sign-in, and no round ever tells it (D8).
+            self.properties.retain(|name, _| name == LAST_SIGN_IN);
         }
         for (name, value) in seen.properties {
             match value {
@@ -166,6 +171,18 @@ impl Facts {
             ManagerNews::None => self.manager = None,
             ManagerNews::Is(manager) => self.manager = Some(manager),
         }
+    }
+
+    /// Merges a last sign-in, kept to the second (D8). What is no date leaves what is stored, and the
+    /// same date again changes nothing (T2).
+    pub fn signed_in(&mut self, at: &str) -> Merged {
+        let Some(moment) = fields::moment(at) else { return Merged::Same };
+        let value = Value::Text(moment.to_string());
+        if self.properties.get(LAST_SIGN_IN) == Some(&value) {
+            return Merged::Same;
+        }
+        self.properties.insert(LAST_SIGN_IN.to_owned(), value);
+        Merged::Changed
     }
 
     /// A property as text; `None` without a value.
@@ -191,13 +208,22 @@ impl Facts {
 
     /// Guests, `#EXT#` names and people with an `externalUserState` (P4).
     pub fn external(&self) -> bool {
-        self.text("userType").is_some_and(|kind| kind.eq_ignore_ascii_case("guest"))
-            || self.user_principal_name().to_ascii_uppercase().contains("#EXT#")
-            || self.properties.contains_key("externalUserState")
+        let invited = self.properties.contains_key("externalUserState");
+        is_external(self.text("userType"), self.user_principal_name(), invited)
     }
 
     /// What reports show of their manager (F6): when this changes, they are looked at again.
     pub fn as_manager(&self) -> [Option<&str>; 3] {
         ["displayName", "mail", "userPrincipalName"].map(|name| self.text(name))
     }
+}
+
+/// Whether somebody with this `userType` and user principal name is external (P4); `invited` = there is
+/// an `externalUserState`.
+pub(crate) fn is_external(kind: Option<&str>, principal_name: &str, invited: bool) -> bool {
+    let starts = |start: usize| principal_name.as_bytes()[start..].get(..5);
+    let mut marks = principal_name.match_indices('#').filter_map(|(start, _)| starts(start));
+    invited
+        || kind.is_some_and(|kind| kind.eq_ignore_ascii_case("guest"))
+        || marks.any(|mark| mark.eq_ignore_ascii_case(b"#EXT#"))
 }

@@ -27,4 +27,6 @@ pub mod relink;
 pub mod roles;
 pub mod rules;
 pub mod schedule;
+mod sight;
+pub mod sign_ins;
 pub mod tally;

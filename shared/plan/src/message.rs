@@ -53,6 +53,11 @@ pub enum Message {
         /// Which run.
         run: RunId,
     },
+    /// Read when people last signed in, or go on reading; no run is about this (D8).
+    SignIns {
+        /// Whose.
+        connection: ConnectionId,
+    },
 }
 
 impl Message {
@@ -64,7 +69,8 @@ impl Message {
             | Message::Decide { connection, .. }
             | Message::Apply { connection, .. }
             | Message::Boards { connection, .. }
-            | Message::Finish { connection, .. } => connection,
+            | Message::Finish { connection, .. }
+            | Message::SignIns { connection } => connection,
         }
     }
 
@@ -77,6 +83,7 @@ impl Message {
             Message::Apply { .. } => "apply",
             Message::Boards { .. } => "boards",
             Message::Finish { .. } => "finish",
+            Message::SignIns { .. } => "sign_ins",
         }
     }
 }

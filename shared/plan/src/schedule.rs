@@ -61,7 +61,16 @@ pub fn start(situation: &Situation<'_>) -> Start {
 /// When the run after one that began at `now` is due: the interval, less up to a tenth of it by
 /// connection, so that thousands of connections do not start in the same second (I3).
 pub fn next_due(connection: &ConnectionId, document: &Document, now: Timestamp) -> Timestamp {
-    let seconds = i64::from(document.sync.every_minutes) * 60;
+    next_after(connection, SignedDuration::from_mins(document.sync.every_minutes.into()), now)
+}
+
+/// When the last sign-ins are read next after `now`: daily, spread in the same way (D8).
+pub fn next_sign_ins(connection: &ConnectionId, now: Timestamp) -> Timestamp {
+    next_after(connection, SignedDuration::from_hours(24), now)
+}
+
+fn next_after(connection: &ConnectionId, interval: SignedDuration, now: Timestamp) -> Timestamp {
+    let seconds = interval.as_secs();
     let spread = i64::try_from(spread(connection) % 100).unwrap_or(0);
     let wait = SignedDuration::from_secs(seconds - seconds * spread / 1000);
     now.saturating_add(wait).unwrap_or(now)
@@ -101,6 +110,18 @@ pub fn tick(situation: &Situation<'_>, running: Option<(RunState, Timestamp)>) -
         (Start::GoOn(_) | Start::Queued(_) | Start::Scheduled, _) => Tick::Fetch,
         (Start::Nothing, _) => Tick::Quiet,
     }
+}
+
+/// Whether a connection reads last sign-ins at all (D8); only then is it worth a look when they are due.
+/// Not before everybody was read once: the list of sign-ins makes up nobody, so it would find nobody.
+pub fn reads_sign_ins(
+    situation: &Situation<'_>,
+    module: Module,
+    last_full: Option<Timestamp>,
+) -> bool {
+    let Situation { document, authorised, .. } = *situation;
+    let on = module == Module::On && document.enabled && document.sync.last_sign_in;
+    on && authorised && last_full.is_some()
 }
 
 #[cfg(test)]
@@ -195,6 +216,50 @@ mod tests {
         for (name, running, expected) in cases {
             assert_eq!(tick(&situation, running), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn sign_ins_are_read_where_the_document_asks_and_the_connection_works() {
+        // D8, C7, C11
+        let with = |enabled: bool, last_sign_in: bool| {
+            let mut document = document(enabled);
+            document.sync.last_sign_in = last_sign_in;
+            document
+        };
+        let (on, unasked, disabled) = (with(true, true), with(true, false), with(false, true));
+        let full = Some(at(0));
+        let cases = [
+            ("asked for", &on, true, Module::On, full, true),
+            ("not asked for", &unasked, true, Module::On, full, false),
+            ("switched off", &disabled, true, Module::On, full, false),
+            ("C7 not authorised", &on, false, Module::On, full, false),
+            ("C11", &on, true, Module::Off, full, false),
+            ("nobody is known yet", &on, true, Module::On, None, false),
+        ];
+        for (name, document, authorised, module, last_full, expected) in cases {
+            let situation = Situation {
+                document,
+                authorised,
+                run: None,
+                queued: None,
+                next_due: at(60),
+                now: at(0),
+            };
+            assert_eq!(reads_sign_ins(&situation, module, last_full), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn sign_ins_are_read_daily_at_different_times() {
+        // D8
+        let mut dues: Vec<_> = (0..50)
+            .map(|n| next_sign_ins(&format!("tenant-{n}").parse().unwrap(), at(0)))
+            .collect();
+        let hour = |hours: i64| at(hours * 60);
+        assert!(dues.iter().all(|due| (hour(21)..=hour(24)).contains(due)), "{dues:?}");
+        dues.sort();
+        dues.dedup();
+        assert!(dues.len() > 20, "{} different times", dues.len());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::credentials::Credentials;
 use crate::graph::{Grant, Graph, Hosts, Permission};
 use crate::meter::Meter;
 use crate::store::connections::{Authorisation, CredentialFacts, Saved, State};
-use crate::store::{Commit, keys, put};
+use crate::store::{Commit, StoreError, Write, keys, put};
 
 /// A permission as a connection needs it (C5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -138,7 +138,7 @@ impl Engine {
                 self.audit(id, who, "credentials entered", None, None)?,
             ];
             if self.store.commit(&writes).await? == Commit::Done {
-                return Ok(Connection { saved: next, state: state.value, warnings: Vec::new() });
+                return Ok(self.show(next, state.value, Vec::new()).await?);
             }
         }
         Err(Refusal::Busy)
@@ -173,17 +173,32 @@ impl Engine {
             let saved_now = Saved { document, ..saved.value.clone() };
             let state_now =
                 State { authorisation: Authorisation::Authorised { since }, ..state.value.clone() };
-            let writes = [
+            let mut writes = vec![
                 put(keys::document(id), &saved_now, saved.unchanged())?,
                 put(keys::state(id), &state_now, state.unchanged())?,
                 self.audit(id, who, "authorised", None, None)?,
             ];
+            writes.extend(self.sign_ins_anew(&saved_now.document).await?);
             if self.store.commit(&writes).await? == Commit::Done {
-                let connection = Connection { saved: saved_now, state: state_now, warnings };
+                let connection = self.show(saved_now, state_now, warnings).await?;
                 return Ok(Authorised { permissions, connection });
             }
         }
         Err(Refusal::Busy)
+    }
+}
+
+impl Engine {
+    /// Starts the job that reads last sign-ins anew: what was granted just now counts at once (D8). It
+    /// may start anew any number of times; a worker in the middle of it finds its place changed and stops.
+    async fn sign_ins_anew(&self, document: &Document) -> Result<Option<Write>, StoreError> {
+        let Document { id, sync, .. } = document;
+        let found = if sync.last_sign_in { self.store.sign_ins(id).await? } else { None };
+        let anew = found.map(|found| {
+            let expect = found.unchanged();
+            put(keys::sign_ins(id), &found.value.anew(self.clock.now()), expect)
+        });
+        anew.transpose()
     }
 }
 

@@ -100,4 +100,5 @@ impl Engine {
 /// Somebody else than a reader placed dirty marks: the next run has to look for them.
 fn note_marks(state: &mut State) {
     state.clean = false;
+    state.marked = true;
 }

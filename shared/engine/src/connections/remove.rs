@@ -55,6 +55,7 @@ impl Engine {
                 Write::Delete { key: keys::document(id), expect: saved.unchanged() },
                 gone(keys::state(id)),
                 gone(keys::lease(id)),
+                gone(keys::sign_in_lease(id)),
                 gone(keys::listed(id)),
                 gone(keys::connection_name(&document.name)),
                 put(keys::removed(id), &(), Expect::Anything)?,

@@ -109,7 +109,7 @@ impl Engine {
             self.audit(&id, who, "created", None, Some(&saved.document))?,
         ];
         match self.store.commit(&writes).await? {
-            Commit::Done => Ok(Connection { saved, state, warnings }),
+            Commit::Done => Ok(self.show(saved, state, warnings).await?),
             Commit::Conflict(0) => Err(Refusal::Exists(id)),
             Commit::Conflict(1) => Err(Refusal::Invalid(vec![name_taken(None)])),
             Commit::Conflict(_) => Err(Refusal::Busy),
@@ -154,7 +154,7 @@ impl Engine {
         if state.queued.is_some() {
             self.hint_fetch(&saved.document.id).await?;
         }
-        Ok(Connection { saved, state, warnings })
+        Ok(self.show(saved, state, warnings).await?)
     }
 
     /// Stores an update; a state that a step wrote meanwhile is read again.

@@ -36,7 +36,9 @@ pub(super) async fn boards(
     deadline: Deadline,
 ) -> Result<(), StepError> {
     let Some(record) = engine.store.run(connection, run).await? else { return Ok(()) };
-    if record.value.run.state != RunState::Applying || record.value.boards_done {
+    let is_done = record.value.run.state != RunState::Applying || record.value.boards_done;
+    // People who are still being written may take more seats.
+    if is_done || !finish::all_written(engine, &record.value).await? {
         return Ok(());
     }
     let meter = std::sync::Arc::new(Meter::default());

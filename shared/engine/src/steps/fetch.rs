@@ -171,7 +171,9 @@ impl<'a> Reader<'a> {
             rules_changed: std::mem::take(&mut state.rules_changed),
             now,
         };
-        let was_clean = state.clean;
+        // This run looks for what others marked so far.
+        let marked = std::mem::take(&mut state.marked);
+        let was_clean = state.clean && !marked;
         state.reading.begin(&wanted, was_clean);
         // Cleared before the first mark can be made: killed anywhere, the next run looks for marks.
         state.clean = false;
@@ -324,7 +326,7 @@ impl<'a> Reader<'a> {
             record.run.state = RunState::Completed;
             record.run.finished = Some(now);
             self.state.value.run = None;
-            self.state.value.clean = true;
+            self.state.value.clean = !self.state.value.marked;
         } else {
             record.run.state = RunState::Deciding;
         }
@@ -431,19 +433,22 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Administrators write into the state of a connection that is being read: what they wish is
-    /// kept, everything else is the reader's. `false` = nothing is new.
+    /// Administrators write into the state of a connection that is being read, and so does whoever
+    /// else places marks: what they wish is kept, everything else is the reader's. `false` = nothing
+    /// is new.
     async fn heed_wishes(&mut self) -> Result<bool, Trouble> {
         let found = self.engine.store.state(self.connection).await?;
         let Some(found) = found.filter(|found| found.version != self.state.version) else {
             return Ok(false);
         };
         let mine = Some(self.run.value.run.run);
-        let State { authorisation, queued, rules_changed, linked, .. } = found.value;
+        let State { authorisation, queued, rules_changed, marked, linked, .. } = found.value;
         self.state.value.authorisation = authorisation;
         self.state.value.queued = queued.filter(|queued| Some(queued.run) != mine);
         self.state.value.rules_changed = rules_changed;
         self.state.value.linked = linked;
+        self.state.value.marked = marked;
+        self.state.value.clean &= !marked;
         self.state.version = found.version;
         Ok(true)
     }
@@ -487,5 +492,9 @@ fn new_run(engine: &Engine, connection: &ConnectionId, state: &State, start: Sta
         (Start::Queued(run) | Start::GoOn(run), _) => (run, Trigger::Manual),
         (Start::Scheduled | Start::Nothing, _) => (engine.random.run_id(now), Trigger::Schedule),
     };
-    RunRecord::new(run, connection, trigger, RunState::Reading, now)
+    let mut record = RunRecord::new(run, connection, trigger, RunState::Reading, now);
+    if let (Start::Queued(_), Some(queued)) = (start, &state.queued) {
+        record.entities.clone_from(&queued.entities);
+    }
+    record
 }

@@ -93,6 +93,13 @@ pub(super) async fn fail(
     end(engine, record, next, &parts, false).await
 }
 
+/// Whether all segments are done.
+pub(super) async fn all_written(engine: &Engine, run: &RunRecord) -> Result<bool, StepError> {
+    let done = parts(engine, run).await?;
+    let done = done.iter().filter(|part| part.phase == Phase::Done).count();
+    Ok(done >= run.segments.len())
+}
+
 async fn parts(engine: &Engine, run: &RunRecord) -> Result<Vec<SegmentRecord>, StepError> {
     let found = engine.store.segments(&run.run.connection, run.run.run, &run.segments).await?;
     Ok(found.into_iter().flatten().map(|part| part.value).collect())
@@ -148,7 +155,7 @@ async fn end(
         let mut free = state.value.clone();
         if free.run == Some(run) {
             free.run = None;
-            let quiet = left == 0 && !seats_open;
+            let quiet = left == 0 && !seats_open && !free.marked;
             free.clean = quiet && next.run.state == RunState::Completed;
         }
         let mut deactivated = PerKind::default();

@@ -15,10 +15,49 @@ use super::lookup::Batch;
 use super::{StepError, Trouble};
 use crate::store::{Commit, StoreError, keys, put};
 
+/// How often a note is tried again when somebody else wrote one of the people.
+const TRIES: u32 = 5;
+
 impl Worker<'_> {
     /// Notes what is about to be sent of this person, and in the same transaction of the others in the
     /// batch. Safe to repeat: what was noted by this hold of the segment stays as it is.
     pub(super) async fn intend(&mut self, batch: &mut Batch, id: ObjectId) -> Result<(), Trouble> {
+        for _ in 0..TRIES {
+            let Some(noted) = self.note(batch, id)? else { return Ok(()) };
+            let mut writes = vec![self.held.save()?];
+            for one in &noted {
+                let Some(person) = batch.people.get(one) else { return Err(Trouble::Lost) };
+                let key = keys::person(&self.held.connection, *one);
+                writes.push(put(key, &person.value, person.unchanged())?);
+            }
+            match self.engine.store.commit(&writes).await? {
+                Commit::Done => {
+                    self.held.saved();
+                    for one in noted {
+                        if let Some(person) = batch.people.get_mut(&one) {
+                            person.version += 1;
+                        }
+                    }
+                    return Ok(());
+                }
+                Commit::Conflict(0) => return Err(Trouble::Lost),
+                // Somebody wrote one of them meanwhile, as a worker does who marks reports.
+                Commit::Conflict(_) => {
+                    let connection = &self.held.connection;
+                    let fresh = self.engine.store.people(connection, noted).await?;
+                    batch.people.extend(fresh);
+                }
+            }
+        }
+        Err(Trouble::Ours(StepError::Store(StoreError {
+            operation: "note who is about to be written",
+            detail: "somebody else keeps writing the same people".to_owned(),
+        })))
+    }
+
+    /// Notes it with the people in the batch; those whose records have to be stored. `None` = all is
+    /// noted already.
+    fn note(&self, batch: &mut Batch, id: ObjectId) -> Result<Option<Vec<ObjectId>>, Trouble> {
         let Some(epoch) = self.held.epoch() else { return Err(Trouble::Lost) };
         let own = self.intents_of(batch, id, epoch, self.guard());
         let noted = |kind: &RecordKind| {
@@ -26,7 +65,7 @@ impl Worker<'_> {
             intents.and_then(|it| it.get(kind)).is_some_and(|intent| intent.epoch == epoch)
         };
         if own.iter().all(|(kind, _)| noted(kind)) {
-            return Ok(());
+            return Ok(None);
         }
         // What the others need to be deactivated is not asked for here.
         let guard = PerKind::both(guard::Verdict::ReadIncomplete);
@@ -35,34 +74,19 @@ impl Worker<'_> {
             .iter()
             .filter(|(other, person)| **other != id && person.value.link.intents.is_empty());
         let others: Vec<ObjectId> = others.map(|(other, _)| *other).collect();
-        let mut together: Vec<(ObjectId, Vec<(RecordKind, Intent)>)> = others
-            .into_iter()
-            .map(|other| (other, self.intents_of(batch, other, epoch, guard)))
-            .filter(|(_, intents)| !intents.is_empty())
-            .collect();
-        together.push((id, own));
-        let mut writes = vec![self.held.save()?];
-        for (one, intents) in together {
-            let Some(person) = batch.people.get_mut(&one) else { return Err(Trouble::Lost) };
+        let mut together = vec![(id, own)];
+        for other in others {
+            together.push((other, self.intents_of(batch, other, epoch, guard)));
+        }
+        together.retain(|(_, intents)| !intents.is_empty());
+        for (one, intents) in &together {
+            let Some(person) = batch.people.get_mut(one) else { return Err(Trouble::Lost) };
             for (kind, intent) in intents {
-                person.value.link.intents.entry(kind).or_insert(intent).epoch = epoch;
+                let known = person.value.link.intents.entry(*kind);
+                known.or_insert_with(|| intent.clone()).epoch = epoch;
             }
-            let key = keys::person(&self.held.connection, one);
-            writes.push(put(key, &person.value, person.unchanged())?);
-            person.version += 1;
         }
-        match self.engine.store.commit(&writes).await? {
-            Commit::Done => {
-                self.held.saved();
-                Ok(())
-            }
-            Commit::Conflict(0) => Err(Trouble::Lost),
-            // Somebody wrote one of them meanwhile: the hint comes back and finds what there is.
-            Commit::Conflict(_) => Err(Trouble::Ours(StepError::Store(StoreError {
-                operation: "note who is about to be written",
-                detail: "somebody else wrote one of the people at the same time".to_owned(),
-            }))),
-        }
+        Ok(Some(together.into_iter().map(|(one, _)| one).collect()))
     }
 
     /// What is to be noted of a person, as far as the decision can be taken now.

@@ -103,6 +103,14 @@ impl Batch {
         Ok(Self { people, managers, known, written: BTreeMap::new(), now })
     }
 
+    /// Takes over a link that is not stored yet; whoever reports to the person sees the agent at once.
+    pub(crate) fn wrote(&mut self, id: ObjectId, link: Link) {
+        if let Some((_, agent)) = self.managers.get_mut(&id) {
+            *agent = link.agent.as_ref().map(|linked| linked.record);
+        }
+        self.written.insert(id, link);
+    }
+
     fn case(&self, guard: PerKind<guard::Verdict>, id: ObjectId) -> Option<Case<'_>> {
         let person = &self.people.get(&id)?.value;
         Some(Case {

@@ -130,10 +130,10 @@ impl Done {
         Self { id, decision, sent, started, is_partial: false }
     }
 
-    /// Takes over a newer decision; parts that were sent stay.
+    /// Takes over a newer decision; parts that were sent stay, and so do seats: whoever was new before
+    /// they were written is not any more (R3).
     pub(super) fn take(&mut self, newer: Decision) {
-        let Decision { user, agent, seats, tried, reasons } = newer;
-        let Decision { user: old_user, agent: old_agent, .. } = std::mem::take(&mut self.decision);
+        let old = std::mem::take(&mut self.decision);
         let kept = |sent: &Sent, old: Option<Part>, new| match sent {
             Sent::Nothing => new,
             Sent::Created(_)
@@ -142,11 +142,15 @@ impl Done {
             | Sent::Refused(_)
             | Sent::Stuck(_) => old,
         };
+        let (seats, reasons) = match self.has_acted() {
+            true => (old.seats, old.reasons),
+            false => (newer.seats, newer.reasons),
+        };
         self.decision = Decision {
-            user: kept(&self.sent.user, old_user, user),
-            agent: kept(&self.sent.agent, old_agent, agent),
+            user: kept(&self.sent.user, old.user, newer.user),
+            agent: kept(&self.sent.agent, old.agent, newer.agent),
             seats,
-            tried,
+            tried: newer.tried,
             reasons,
         };
     }
@@ -163,6 +167,12 @@ impl Done {
     /// Whether anything was changed in Halo.
     pub(super) fn has_acted(&self) -> bool {
         self.sent.user.is_done() || self.sent.agent.is_done()
+    }
+
+    /// Whether this made a link of that kind.
+    fn links(&self, kind: RecordKind) -> bool {
+        let part = self.decision.of(kind).filter(|part| part.linked_by().is_some());
+        part.is_some() && self.sent.of(kind).is_done()
     }
 
     /// What went wrong, of both records.
@@ -216,6 +226,7 @@ impl Recorder {
         if waiting.is_empty() {
             return Ok(());
         }
+        wake_reports(worker, &waiting).await?;
         let before = worker.held.record.clone();
         let owners = owners(worker, waiting.iter().map(|(done, _)| done)).await?;
         let mut settled = Vec::new();
@@ -223,7 +234,6 @@ impl Recorder {
             settled.push(settle(worker, done, person, &person.value, &owners)?);
         }
         remember(worker, &settled).await?;
-        wake_reports(worker, &settled).await?;
         if store(worker, &settled).await? {
             return drop_claims(worker, &settled).await;
         }
@@ -296,7 +306,7 @@ async fn owners(worker: &Worker<'_>, done: impl Iterator<Item = &Done>) -> Resul
     let places: Vec<Key> = linking.iter().map(|agent| keys::agent_owner(*agent)).collect();
     let found = worker.engine.store.get(&places).await?;
     let owned = linking.into_iter().zip(found).filter_map(|(id, record)| Some((id, record?)));
-    Ok(owned.map(|(id, record)| Ok((id, decode(&record)?))).collect::<Result<_, Trouble>>()?)
+    owned.map(|(id, record)| Ok((id, decode(&record)?))).collect()
 }
 
 /// The index learns of records that now belong to somebody, before the link is stored: killed in
@@ -324,17 +334,19 @@ impl Settled {
 }
 
 /// Somebody became an agent: whoever reports to them may name that agent now (F6). Marked before the
-/// link is stored: killed in between, the repetition links and marks again.
-async fn wake_reports(worker: &mut Worker<'_>, settled: &[Settled]) -> Result<(), Trouble> {
+/// link is stored: killed in between, the repetition links and marks again. Those who are about to be
+/// stored themselves are marked as well; they are stored one by one then.
+async fn wake_reports(
+    worker: &mut Worker<'_>,
+    waiting: &[(Done, Versioned<Person>)],
+) -> Result<(), Trouble> {
     if !worker.rules.points_at_managers() {
         return Ok(());
     }
-    for one in settled.iter().filter(|one| one.links.contains(&RecordKind::Agent)) {
-        let reports = keys::reports_of(&worker.held.connection, one.id);
-        let mut reports = worker.engine.store.all_of(&reports).await?;
-        // Those of this very transaction look again when it is stored.
-        reports.retain(|id| settled.iter().all(|other| other.id != *id));
-        mark(worker, reports, "manager").await?;
+    for (done, _) in waiting.iter().filter(|(done, _)| done.links(RecordKind::Agent)) {
+        let reports = keys::reports_of(&worker.held.connection, done.id);
+        let reports = worker.engine.store.all_of(&reports).await?;
+        mark(worker, reports, "manager.agent").await?;
     }
     Ok(())
 }

@@ -8,10 +8,14 @@ use plan::groups::{Group, Groups};
 use plan::guard::Recent;
 use plan::ids::{ConnectionId, ObjectId, PerKind, RunId};
 use plan::reading::{Read, Reading};
+use plan::sign_ins::SignIns;
 use plan::tally::Trigger;
 use serde::{Deserialize, Serialize};
 
-use super::{Expect, Key, Order, Range, Store, StoreError, Versioned, decode, keys};
+use super::people::Fenced;
+use super::{
+    Commit, Expect, Key, Order, Range, Store, StoreError, Versioned, Write, decode, keys, put,
+};
 
 /// A saved document with its history (C10).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,6 +82,10 @@ pub struct State {
     /// No dirty mark stands: the next run need not look for any (T4).
     #[serde(default)]
     pub clean: bool,
+    /// Somebody else than a reader placed marks: the next run looks for them, whatever `clean` says.
+    /// See [`Store::tell_of_marks`].
+    #[serde(default)]
+    pub marked: bool,
     /// Linked and active records, for the guard's share (L4).
     #[serde(default)]
     pub linked: PerKind<u64>,
@@ -113,6 +121,7 @@ impl State {
             queued: None,
             reading: Reading::default(),
             clean: false,
+            marked: false,
             linked: PerKind::default(),
             recent: Recent::default(),
             rules_changed: false,
@@ -167,6 +176,44 @@ impl Store {
         match found.as_slice() {
             [Some(document), Some(state)] => Ok(Some((decode(document)?, decode(state)?))),
             _ => Ok(None),
+        }
+    }
+
+    /// Where a connection's job that reads last sign-ins stands; `None` before its first time (D8).
+    pub async fn sign_ins(
+        &self,
+        connection: &ConnectionId,
+    ) -> Result<Option<Versioned<SignIns>>, StoreError> {
+        self.read(&keys::sign_ins(connection)).await
+    }
+
+    /// Tells the next run that marks stand which no reader placed. To be called *behind* the marks,
+    /// before the caller's own position moves past the people who got them. Told again, it is the same.
+    ///
+    /// No mark is lost. Killed between marks and this, the caller does the same people again, finds
+    /// them still waiting (or their marks gone, because a run dealt with them), and gets here after
+    /// all. From here on the state says `marked`, and only a reader that begins takes that back: it
+    /// looks through all segments when it has read, which is later than the marks. A `clean` that an
+    /// earlier run writes in between does not count while `marked` stands. Told before the marks, a
+    /// reader could begin and look in between, find nothing, and leave a clean state behind.
+    pub async fn tell_of_marks(
+        &self,
+        connection: &ConnectionId,
+        check: &Write,
+    ) -> Result<Fenced<()>, StoreError> {
+        loop {
+            let Some(state) = self.state(connection).await? else { return Ok(Fenced::Lost) };
+            if state.value.marked {
+                return Ok(Fenced::Done(()));
+            }
+            let told = State { marked: true, clean: false, ..state.value.clone() };
+            let writes = [check.clone(), put(keys::state(connection), &told, state.unchanged())?];
+            match self.commit(&writes).await? {
+                Commit::Done => return Ok(Fenced::Done(())),
+                Commit::Conflict(0) => return Ok(Fenced::Lost),
+                // A reader or an administrator wrote the state meanwhile.
+                Commit::Conflict(_) => {}
+            }
         }
     }
 

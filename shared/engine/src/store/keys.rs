@@ -7,6 +7,7 @@
 //! | `connections#removed` | id | a connection of which something is left to remove |
 //! | `runs#RUN` | `connection` | whose run that is |
 //! | `c#ID` | `document`, `state`, `lease` | what a step reads first |
+//! | `c#ID` | `sign-ins`, `sign-in-lease` | the job that reads last sign-ins (D8) |
 //! | `c#ID` | `audit#TIME` | who changed what; ids sort by time (C10) |
 //! | `c#ID` | `group#OID` | a tracked group |
 //! | `c#ID` | `run#RUN` | a run; run ids sort by time |
@@ -80,6 +81,16 @@ pub fn state(connection: &ConnectionId) -> Key {
 /// The lease of the connection's reader.
 pub fn lease(connection: &ConnectionId) -> Key {
     Key::new(own(connection), "lease")
+}
+
+/// Where the job that reads last sign-ins stands (D8).
+pub fn sign_ins(connection: &ConnectionId) -> Key {
+    Key::new(own(connection), "sign-ins")
+}
+
+/// The lease of the job that reads last sign-ins.
+pub fn sign_in_lease(connection: &ConnectionId) -> Key {
+    Key::new(own(connection), "sign-in-lease")
 }
 
 /// A tracked group.

@@ -1,5 +1,7 @@
 //! People in the store: their facts, their link, and the marks that somebody must be looked at.
 
+mod sign_ins;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;

@@ -15,8 +15,10 @@ mod boards;
 mod fields;
 mod finding;
 mod modes;
+mod order;
 mod placing;
 mod presence;
+mod properties;
 mod roles;
 mod safety;
 

@@ -82,6 +82,9 @@ pub struct Faults {
     pub opaque_access_tokens: bool,
     /// The next n reads of `signInActivity` are answered 403 although premium and permission are there.
     pub sign_in_forbidden: u32,
+    /// Most people on a page with `signInActivity`, where the service still has a lower limit than
+    /// today's 500; it has been 120.
+    pub sign_in_cap: Option<usize>,
     /// The next n requests inside batches are answered 429.
     pub batch_throttled: u32,
     /// The next n batches leave out one response.
@@ -126,6 +129,7 @@ impl Default for Faults {
             login_error: None,
             opaque_access_tokens: false,
             sign_in_forbidden: 0,
+            sign_in_cap: None,
             batch_throttled: 0,
             batch_missing: 0,
             batch_failed_outside: 0,
@@ -239,6 +243,8 @@ pub(super) enum Wire {
 /// A failure waiting for requests whose path starts with `prefix`.
 pub(super) struct Scripted {
     pub(super) prefix: String,
+    /// Such requests that pass unharmed before.
+    pub(super) skip: u32,
     pub(super) left: u32,
     pub(super) fault: Fault,
 }

@@ -118,6 +118,11 @@ fn start(
         ));
     }
     let source = narrowed(model, source, filter.as_ref());
+    let top = call.query.top(if sign_in { MAX_TOP_SIGN_IN } else { MAX_TOP })?;
+    if let Some(cap) = model.faults.sign_in_cap.filter(|cap| sign_in && top > *cap) {
+        let message = format!("Cannot query data for more than {cap} users at a time.");
+        return Err(Reply::error(400, "BadRequest", message));
+    }
     Ok(ListPage {
         path: call.path.clone(),
         source,
@@ -125,7 +130,7 @@ fn start(
         select,
         filter,
         expand: parse_expand(call, true)?,
-        top: call.query.top(if sign_in { MAX_TOP_SIGN_IN } else { MAX_TOP })?,
+        top,
         counts: call.query.counts() && call.eventual(),
         advanced,
         place: 0,

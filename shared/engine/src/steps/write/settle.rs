@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use plan::decide::{Action, Decision};
+use plan::explain::Reason;
 use plan::failure::parked_for;
 use plan::ids::RecordKind;
 use plan::link::{Link, Linked, Says, Seat};
@@ -35,6 +36,7 @@ pub(super) fn settle(
     };
     outcome.follow_links(worker, done, owners)?;
     outcome.follow_seats(worker, done)?;
+    count_records(worker, done, outcome.was, &outcome.now);
     if done.is_partial {
         outcome.now.carried.clone_from(&done.decision.agent);
         worker.held.record.left += 1;
@@ -49,15 +51,18 @@ pub(super) fn settle(
         outcome.follow_held(worker, done, &decision)?;
         outcome.follow_conflict(worker, done, &decision)?;
     }
-    let same = outcome.was.facts == decided_on.facts && !overruled;
-    if same && !decision.is_held() && !worker.rules.is_partial() {
+    // Marked meanwhile, there is something that the decision did not know.
+    let is_current = !overruled
+        && outcome.was.facts == decided_on.facts
+        && outcome.was.pending == decided_on.pending;
+    if is_current && !decision.is_held() && !worker.rules.is_partial() {
         outcome.now.pending = None;
         let key = keys::dirty(&connection, done.id);
         outcome.writes.push(Write::Delete { key, expect: Expect::Anything });
     } else {
         worker.held.record.left += 1;
     }
-    count(worker, done, &decision, outcome.was, &outcome.now);
+    *counted(&mut worker.held.record.counts, done, &decision) += 1;
     if is_told(&decision, outcome.was, &outcome.now) {
         let expires = worker.engine.clock.now().saturating_add(worker.engine.policy.log_retention);
         let entry = entry(worker, done, decision, outcome.was, &outcome.now);
@@ -81,7 +86,14 @@ fn is_told(decision: &Decision, was: &Person, now: &Person) -> bool {
     let still_held = decision.is_held()
         && decision.parts().all(|(_, part)| !part.action.writes())
         && was.held.as_ref().map(|held| &held.kinds) == now.held.as_ref().map(|held| &held.kinds);
-    !decision.is_unchanged() && !still_held
+    let protected = is_protected(decision) && was.parked.is_none();
+    (!decision.is_unchanged() && !still_held) || protected
+}
+
+/// Whether an agent stays active only because Halo cannot do without it (R7).
+fn is_protected(decision: &Decision) -> bool {
+    let mut reasons = decision.agent.iter().flat_map(|agent| &agent.reasons);
+    reasons.any(|reason| matches!(reason, Reason::OwnAgent | Reason::LastAdministrator))
 }
 
 /// A person's record in the making.
@@ -225,7 +237,10 @@ impl Outcome<'_> {
     ) -> Result<(), Trouble> {
         let key = keys::held(&worker.held.connection, done.id);
         let parts = decision.parts().filter(|(_, part)| part.action == Action::Held);
-        let kinds: BTreeSet<RecordKind> = parts.map(|(kind, _)| kind).collect();
+        let mut kinds: BTreeSet<RecordKind> = parts.map(|(kind, _)| kind).collect();
+        // A run about users alone says nothing about agents.
+        let unsaid = |kind: &&RecordKind| decision.of(**kind).is_none();
+        kinds.extend(self.was.held.iter().flat_map(|held| held.kinds.iter().filter(unsaid)));
         if kinds.is_empty() {
             if self.now.held.take().is_some() {
                 self.writes.push(Write::Delete { key, expect: Expect::Anything });
@@ -281,6 +296,13 @@ fn parked(worker: &Worker<'_>, done: &Done, decision: &Decision, was: &Person) -
         let until = worker.engine.clock.now().saturating_add(parked_for(attempts)).ok();
         return Some(Parked { attempts, sentence, until });
     }
+    // Somebody else may become an administrator, which nobody tells us.
+    if is_protected(decision) {
+        let agent = decision.agent.iter().flat_map(|agent| &agent.reasons);
+        let told: Vec<String> = agent.map(|reason| reason.sentence(RecordKind::Agent)).collect();
+        let until = worker.engine.clock.now().saturating_add(parked_for(attempts)).ok();
+        return Some(Parked { attempts, sentence: told.join(" "), until });
+    }
     // Wrong data and conflicts wait for somebody to change something.
     let waits = decision
         .parts()
@@ -291,7 +313,8 @@ fn parked(worker: &Worker<'_>, done: &Done, decision: &Decision, was: &Person) -
     (!told.is_empty()).then(|| Parked { attempts, sentence: told.join(" "), until: None })
 }
 
-fn count(worker: &mut Worker<'_>, done: &Done, decision: &Decision, was: &Person, now: &Person) {
+/// Requests, and how many records are active and were made inactive (L4).
+fn count_records(worker: &mut Worker<'_>, done: &Done, was: &Person, now: &Person) {
     let released = was.link.ruling.as_ref().is_some_and(|ruling| ruling.says == Says::Release);
     let record = &mut worker.held.record;
     record.requests += worker.meter.take();
@@ -305,8 +328,6 @@ fn count(worker: &mut Worker<'_>, done: &Done, decision: &Decision, was: &Person
             part.is_some_and(|part| part.action.deactivates()) && done.sent.of(kind).is_done();
         *record.deactivated.of_mut(kind) += u64::from(deactivated && !released);
     }
-    let counts = &mut record.counts;
-    *counted(counts, done, decision) += 1;
 }
 
 fn counted<'a>(counts: &'a mut Counts, done: &Done, decision: &Decision) -> &'a mut u64 {
@@ -339,6 +360,7 @@ fn entry(
         (Some(sentence), _) => (OutcomeKind::Failed, Some(sentence)),
         (None, "failed") => (OutcomeKind::Failed, parked()),
         (None, "conflict" | "held") => (OutcomeKind::Waiting, None),
+        (None, "unchanged") if is_protected(&decision) => (OutcomeKind::Waiting, None),
         (None, "unchanged" | "not_in_scope") => (OutcomeKind::Nothing, None),
         (None, _) => (OutcomeKind::Done, None),
     };

@@ -10,6 +10,7 @@ fn somebody_unlinked_is_looked_for() {
         ("M2 the index is asked first", "", "asks for matching users"),
         ("M2 agents are looked for before users", "staff", "asks for matching agents"),
         ("M2 users next", "staff; known.agent.hits=[]", "asks for matching users"),
+        ("M4 general users and service accounts are not in the index", "nobody", NEW),
         ("M3 nobody fits", "nobody", NEW),
         (
             "M3 nobody fits and nobody is made",
@@ -90,7 +91,7 @@ fn somebody_unlinked_is_looked_for() {
             NEW,
         ),
         (
-            "M4 agents are found among agents only",
+            "M2 agents are found among agents only",
             "agent found; nowhere; known.user.hits=[9]",
             "user not_in_scope (agent_only) | agent update 9 linked",
         ),
