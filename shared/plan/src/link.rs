@@ -307,4 +307,8 @@ pub struct Intent {
     /// Roles that were to be given: found in Halo afterwards, they are ours (R4).
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub grants: BTreeSet<i64>,
+    /// Records like the one that was to be made, there before it, where an administrator chose that one
+    /// more is made (M3).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub beside: BTreeSet<RecordId>,
 }

@@ -6,7 +6,7 @@ use sandbox::graph::Graph;
 use sandbox::halo::Halo;
 use sandbox::sample::{CLIENT_ID, CLIENT_SECRET, TENANT_ID};
 use serde_json::{Value, json};
-use tests::world::{Setup, World};
+use tests::world::{Setup, Storage, World};
 
 /// The object id of a person by number.
 pub(crate) fn oid(n: u32) -> String {
@@ -97,7 +97,7 @@ fn edit(document: &mut Value) {
 
 /// The world before its first run. Each deactivation is held.
 pub(crate) fn setup() -> Setup {
-    Setup { entra: entra(), halo: halo(), edit, ..Setup::default() }
+    Setup { entra: entra(), halo: halo(), edit, storage: Storage::Memory, ..Setup::default() }
 }
 
 /// The world after its first run.

@@ -1,18 +1,21 @@
 //! Notes what is about to be sent, before it is: so that a worker that was killed in between neither
 //! makes anybody twice (M6) nor leaves roles behind that nobody knows to be ours (R4).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use plan::decide::{Action, Create, Part, Verdict};
+use plan::facts::Facts;
 use plan::guard;
 use plan::ids::{ObjectId, PerKind, RecordId, RecordKind};
-use plan::link::{Fields, Intent, Target};
-use plan::matching::{self, Hits};
+use plan::link::{Choice, Fields, Intent, Link, Target};
+use plan::matching::{self, Hits, MatchKey};
+use plan::relink::is_relinked;
 use uuid::Uuid;
 
 use super::apply::Worker;
 use super::lookup::Batch;
 use super::{StepError, Trouble};
+use crate::store::people::Person;
 use crate::store::{Commit, StoreError, keys, put};
 
 /// How often a note is tried again when somebody else wrote one of the people.
@@ -22,8 +25,9 @@ impl Worker<'_> {
     /// Notes what is about to be sent of this person, and in the same transaction of the others in the
     /// batch. Safe to repeat: what was noted by this hold of the segment stays as it is.
     pub(super) async fn intend(&mut self, batch: &mut Batch, id: ObjectId) -> Result<(), Trouble> {
+        let beside = self.look_beside(batch, id).await?;
         for _ in 0..TRIES {
-            let Some(noted) = self.note(batch, id)? else { return Ok(()) };
+            let Some(noted) = self.note(batch, id, &beside)? else { return Ok(()) };
             let mut writes = vec![self.held.save()?];
             for one in &noted {
                 let Some(person) = batch.people.get(one) else { return Err(Trouble::Lost) };
@@ -45,6 +49,13 @@ impl Worker<'_> {
                 Commit::Conflict(_) => {
                     let connection = &self.held.connection;
                     let fresh = self.engine.store.people(connection, noted).await?;
+                    let now = fresh.get(&id).map(|person| &person.value.link);
+                    let was = batch.people.get(&id).map(|person| &person.value.link);
+                    if let (Some(was), Some(now)) = (was, now)
+                        && RecordKind::ALL.into_iter().any(|kind| is_relinked(was, now, kind))
+                    {
+                        return Err(relinked());
+                    }
                     batch.people.extend(fresh);
                 }
             }
@@ -57,9 +68,17 @@ impl Worker<'_> {
 
     /// Notes it with the people in the batch; those whose records have to be stored. `None` = all is
     /// noted already.
-    fn note(&self, batch: &mut Batch, id: ObjectId) -> Result<Option<Vec<ObjectId>>, Trouble> {
+    fn note(
+        &self,
+        batch: &mut Batch,
+        id: ObjectId,
+        beside: &BTreeMap<RecordKind, BTreeSet<RecordId>>,
+    ) -> Result<Option<Vec<ObjectId>>, Trouble> {
         let Some(epoch) = self.held.epoch() else { return Err(Trouble::Lost) };
-        let own = self.intents_of(batch, id, epoch, self.guard());
+        let mut own = self.intents_of(batch, id, epoch, self.guard());
+        for (kind, intent) in &mut own {
+            intent.beside = beside.get(kind).cloned().unwrap_or_default();
+        }
         let noted = |kind: &RecordKind| {
             let intents = batch.people.get(&id).map(|person| &person.value.link.intents);
             intents.and_then(|it| it.get(kind)).is_some_and(|intent| intent.epoch == epoch)
@@ -72,7 +91,8 @@ impl Worker<'_> {
         let others = batch
             .people
             .iter()
-            .filter(|(other, person)| **other != id && person.value.link.intents.is_empty());
+            .filter(|(other, person)| **other != id && person.value.link.intents.is_empty())
+            .filter(|(_, person)| !chose_another(&person.value.link));
         let others: Vec<ObjectId> = others.map(|(other, _)| *other).collect();
         let mut together = vec![(id, own)];
         for other in others {
@@ -87,6 +107,47 @@ impl Worker<'_> {
             }
         }
         Ok(Some(together.into_iter().map(|(one, _)| one).collect()))
+    }
+
+    /// Looks for records like one that is to be made although they fit, as an administrator chose (M3):
+    /// whoever looks for a lost one leaves them out.
+    async fn look_beside(
+        &self,
+        batch: &Batch,
+        id: ObjectId,
+    ) -> Result<BTreeMap<RecordKind, BTreeSet<RecordId>>, Trouble> {
+        let mut beside = BTreeMap::new();
+        let Some(person) = batch.people.get(&id) else { return Ok(beside) };
+        let Person { facts, link, .. } = &person.value;
+        if !chose_another(link) {
+            return Ok(beside);
+        }
+        let asked = batch.ask(self.rules, self.guard(), id);
+        let Some(Verdict::Decided(decision)) = asked else { return Ok(beside) };
+        for (kind, part) in decision.parts() {
+            let chosen = link.choices.get(&kind) == Some(&Choice::Create);
+            let noted = link.intents.contains_key(&kind);
+            if let (Action::Create(create), true, false) = (&part.action, chosen, noted) {
+                let keys = self.keys_of_lost(id, facts, kind, create);
+                let hits = self.halo.find(kind, &keys).await?;
+                beside.insert(kind, hits.values().flatten().map(|hit| hit.record).collect());
+            }
+        }
+        Ok(beside)
+    }
+
+    /// What a record is looked for by that may have been made.
+    fn keys_of_lost(
+        &self,
+        id: ObjectId,
+        facts: &Facts,
+        kind: RecordKind,
+        create: &Create,
+    ) -> BTreeSet<MatchKey> {
+        match kind {
+            RecordKind::User => matching::keys(id, facts, self.rules.matching(kind)),
+            RecordKind::Agent => matching::keys_of_new(&create.fields),
+        }
     }
 
     /// What is to be noted of a person, as far as the decision can be taken now.
@@ -143,14 +204,16 @@ impl Worker<'_> {
         create: &Create,
     ) -> Result<bool, Trouble> {
         let Some(person) = batch.people.get(&id) else { return Ok(false) };
-        let facts = &person.value.facts;
-        let keys = match kind {
-            RecordKind::User => matching::keys(id, facts, self.rules.matching(kind)),
-            RecordKind::Agent => matching::keys_of_new(&create.fields),
-        };
+        let keys = self.keys_of_lost(id, &person.value.facts, kind, create);
+        let chosen = person.value.link.choices.get(&kind) == Some(&Choice::Create);
         let hits: Hits = self.halo.find(kind, &keys).await?;
         let known = &batch.known.entry(id).or_default().records.of(kind);
         match kind {
+            RecordKind::User if chosen => {
+                let made = self.made_beside(batch, id, &hits);
+                batch.known.entry(id).or_default().records.of_mut(kind).made = made;
+                Ok(made.is_some())
+            }
             // Users carry the object id, so the ordinary decision knows what to make of them.
             RecordKind::User => {
                 let new = hits.values().flatten().next().is_some();
@@ -163,7 +226,8 @@ impl Worker<'_> {
                 Ok(false)
             }
             RecordKind::Agent => {
-                let made = self.made_by_us(&hits, &create.fields).await?;
+                let older = beside(batch, id, kind);
+                let made = self.made_by_us(&hits, &create.fields, &older).await?;
                 let known = batch.known.entry(id).or_default().records.of_mut(kind);
                 known.made = made;
                 Ok(made.is_some())
@@ -171,11 +235,25 @@ impl Worker<'_> {
         }
     }
 
+    /// The user among those found that carries the person's object id and was not there before.
+    fn made_beside(&self, batch: &Batch, id: ObjectId, hits: &Hits) -> Option<RecordId> {
+        let key = MatchKey::new("azureoid", &id.to_string())?;
+        let older = beside(batch, id, RecordKind::User);
+        let found = hits.get(&key).into_iter().flatten().map(|hit| hit.record);
+        found.filter(|record| !older.contains(record)).max()
+    }
+
     /// The agent among those found that is as we would have made it and is nobody's yet.
-    async fn made_by_us(&self, hits: &Hits, fields: &Fields) -> Result<Option<RecordId>, Trouble> {
+    async fn made_by_us(
+        &self,
+        hits: &Hits,
+        fields: &Fields,
+        older: &BTreeSet<RecordId>,
+    ) -> Result<Option<RecordId>, Trouble> {
         let targets: BTreeSet<Target> = fields.keys().cloned().collect();
         let free = hits.values().flatten().filter(|hit| hit.object_id.is_none());
-        let candidates: BTreeSet<RecordId> = free.map(|hit| hit.record).collect();
+        let new = free.map(|hit| hit.record).filter(|record| !older.contains(record));
+        let candidates: BTreeSet<RecordId> = new.collect();
         for record in candidates.into_iter().rev() {
             let owner = self.engine.store.get(&[keys::agent_owner(record)]).await?;
             if owner.iter().any(Option::is_some) {
@@ -190,14 +268,37 @@ impl Worker<'_> {
     }
 }
 
+/// An administrator changed the person's link at this moment: the hint comes back, and the step
+/// decides again.
+fn relinked() -> Trouble {
+    Trouble::Ours(StepError::Store(StoreError {
+        operation: "note who is about to be written",
+        detail: "an administrator changed the person's link at the same time".to_owned(),
+    }))
+}
+
+/// Whether an administrator chose that a record is made whoever fits.
+fn chose_another(link: &Link) -> bool {
+    link.choices.values().any(|choice| *choice == Choice::Create)
+}
+
+/// Records that were there before one more was made.
+fn beside(batch: &Batch, id: ObjectId, kind: RecordKind) -> BTreeSet<RecordId> {
+    let intents = batch.people.get(&id).map(|person| &person.value.link.intents);
+    let intent = intents.and_then(|intents| intents.get(&kind));
+    intent.map(|intent| intent.beside.clone()).unwrap_or_default()
+}
+
 /// What has to be noted before a part is sent.
 fn intent(part: &Part, epoch: Uuid) -> Option<Intent> {
     match &part.action {
         Action::Create(create) => {
-            Some(Intent { epoch, creates: true, grants: create.granted.clone() })
+            let (grants, beside) = (create.granted.clone(), BTreeSet::new());
+            Some(Intent { epoch, creates: true, grants, beside })
         }
         Action::Write(write) if !write.given.is_empty() => {
-            Some(Intent { epoch, creates: false, grants: write.given.clone() })
+            let (grants, beside) = (write.given.clone(), BTreeSet::new());
+            Some(Intent { epoch, creates: false, grants, beside })
         }
         Action::Write(_)
         | Action::Unchanged
