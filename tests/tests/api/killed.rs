@@ -20,7 +20,7 @@ use sandbox::server::Moment;
 use serde_json::json;
 use tests::world::World;
 
-use crate::small::{BEN_TWO, SHARED, SPARE_AGENT, counted, id, oid, records, world};
+use crate::small::{BEN_TWO, SHARED, SPARE, SPARE_AGENT, counted, id, oid, records, upn, world};
 
 /// What an administrator does.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +84,8 @@ async fn end(world: &World) -> End {
         let name = entry.decision.name().replace("create", "update");
         log.entry(entry.person.display_name).or_default().push(name);
     }
+    // Entries of one instant stand in no order.
+    log.values_mut().for_each(|names| names.sort());
     let sight = engine::inbound::Sight::Masked;
     let conflicts = world.engine.conflicts(&world.id, None, 20, sight).await.unwrap();
     let (held, _) = world.engine.held(&world.id, None, 20).await.unwrap();
@@ -222,23 +224,37 @@ async fn what_an_administrator_says_while_a_run_writes_stands() {
     // M3, M7, L4: said before each transaction of a run in turn.
     let agent = PerKind { user: false, agent: true };
     let to_ben = pick(Some(Pick::Record(BEN_TWO)), None);
-    let acts =
-        [(5, Act::Cut(5, agent)), (2, Act::Set(2, to_ben)), (1, Act::Cut(1, PerKind::both(true)))];
+    let to_spare = pick(Some(Pick::Record(SPARE)), None);
+    let acts = [
+        (5, Act::Cut(5, agent)),
+        (2, Act::Set(2, to_ben)),
+        (1, Act::Cut(1, PerKind::both(true))),
+        // Somebody who is about to be made.
+        (8, Act::Set(8, to_spare)),
+    ];
     for (n, act) in acts {
         let mut said = 0;
         for at in 0.. {
             let world = world().await;
-            world.entra.update_user(&oid(n), json!({ "department": "IT" }));
+            if n == 8 {
+                world.entra.add_user(json!({ "id": oid(8), "displayName": "Hal", "surname": "Hal",
+                    "userPrincipalName": upn(8), "mail": upn(8), "department": "Sales",
+                    "accountEnabled": true, "userType": "Member" }));
+            } else {
+                world.entra.update_user(&oid(n), json!({ "department": "IT" }));
+            }
             let Some(done) = meddled(&world, at, act).await else { break };
             settle(&world).await;
             if let Err(refused) = done {
-                assert!(refused.contains("at this moment"), "{act:?} {at}: {refused}");
+                let known = ["at this moment", "has not told of"];
+                let known = known.iter().any(|text| refused.contains(text));
+                assert!(known, "{act:?} {at}: {refused}");
                 continue;
             }
             said += 1;
             let (user, agent) = records(&world, n).await;
             let stands = match act {
-                Act::Set(..) => user == Some(BEN_TWO),
+                Act::Set(_, choice) => user.map(Pick::Record) == choice.user,
                 Act::Cut(_, kinds) => agent.is_none() && (!kinds.user || user.is_none()),
                 Act::Rule(_) => true,
             };
@@ -248,7 +264,7 @@ async fn what_an_administrator_says_while_a_run_writes_stands() {
             let dirty = world.people().await.into_values().any(|it| it.value.pending.is_some());
             assert!(!dirty, "{act:?} {at}: everybody was looked at");
         }
-        assert!(said > 3, "{act:?}: {said}");
+        assert!(said > 2, "{act:?}: {said}");
     }
 }
 
