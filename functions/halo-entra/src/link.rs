@@ -16,7 +16,7 @@ pub(crate) async fn set(screen: Screen, args: &args::Link) -> anyhow::Result<End
     let body = Value::Object(picks.map(|(kind, pick)| (kind, pick.0)).collect::<Map<_, _>>());
     let path = ["connections", args.connection.as_str(), "people", args.who.as_str(), "link"];
     let answer = client.write(Method::PUT, &path, &body, None).await?.body;
-    show(screen, args.api.json, answer)
+    show(screen, args.api.json, &answer)
 }
 
 /// Cuts links.
@@ -29,12 +29,12 @@ pub(crate) async fn cut(screen: Screen, args: &args::Unlink) -> anyhow::Result<E
     };
     let path = ["connections", args.connection.as_str(), "people", args.who.as_str(), "link"];
     let answer = client.delete(&path, kind.map(|kind| ("kind", kind))).await?;
-    show(screen, args.api.json, answer)
+    show(screen, args.api.json, &answer)
 }
 
-fn show(screen: Screen, json: bool, answer: Value) -> anyhow::Result<Ended> {
+fn show(screen: Screen, json: bool, answer: &Value) -> anyhow::Result<Ended> {
     if json {
-        say_json(&answer)?;
+        say_json(answer)?;
         return Ok(Ended::Done);
     }
     let person: Person = serde_json::from_value(answer["person"].clone())?;

@@ -77,7 +77,8 @@ pub(crate) struct Tried {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Reason {
     /// Its word.
-    pub(crate) reason: String,
+    #[serde(rename = "reason")]
+    pub(crate) word: String,
     /// `user`, `agent` or `seats`.
     pub(crate) about: String,
     /// For people.
@@ -173,7 +174,7 @@ impl Decision {
 
     /// Whether a reason is among those of the decision.
     pub(crate) fn has(&self, reason: &str) -> bool {
-        self.reasons.iter().any(|one| one.reason == reason)
+        self.reasons.iter().any(|one| one.word == reason)
     }
 }
 
@@ -218,7 +219,7 @@ pub(crate) fn text(value: &Value) -> String {
 pub(crate) fn halo_records(link: &Value) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     for (kind, name) in [("user", "Halo user"), ("agent", "Halo agent")] {
-        let line = match (&link[kind], link["choices"][kind].as_str()) {
+        let told = match (&link[kind], link["choices"][kind].as_str()) {
             (Value::Object(_), _) => linked(&link[kind]),
             (_, Some("create")) => "none yet; a new one is made, as an administrator chose".into(),
             (_, Some(_)) => "none, as an administrator chose".into(),
@@ -226,7 +227,7 @@ pub(crate) fn halo_records(link: &Value) -> Vec<(&'static str, String)> {
             (_, None) if kind == "agent" => continue,
             (_, None) => "none yet".into(),
         };
-        lines.push((name, line));
+        lines.push((name, told));
     }
     let seats = link["seats"].as_array().into_iter().flatten().map(seat);
     let seats: Vec<String> = seats.collect();
@@ -244,12 +245,12 @@ fn linked(record: &Value) -> String {
         Some(_) | None => "found by its fields",
     };
     let activity = text(&record["activity"]).replace('_', " ");
-    let mut line = format!("{} ({activity}, {how})", record["id"]);
-    if record["granted_roles"].as_array().is_some_and(|roles| !roles.is_empty()) {
-        let roles = text(&record["granted_roles"]);
-        line.push_str(&format!(", with roles {roles} from us"));
-    }
-    line
+    let is_given = record["granted_roles"].as_array().is_some_and(|roles| !roles.is_empty());
+    let roles = match text(&record["granted_roles"]) {
+        roles if is_given => format!(", with roles {roles} from us"),
+        _ => String::new(),
+    };
+    format!("{} ({activity}, {how}){roles}", record["id"])
 }
 
 fn seat(seat: &Value) -> String {

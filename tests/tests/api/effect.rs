@@ -38,7 +38,7 @@ async fn the_effect_of_a_draft_is_what_saving_it_does() {
             "fewer people",
             |it| {
                 it["mappings"][1]["conditions"][0] =
-                    json!({ "field": "department", "op": "equals", "value": "Sales" })
+                    json!({ "field": "department", "op": "equals", "value": "Sales" });
             },
             json!({ "deactivate": 2 }),
         ),
@@ -137,23 +137,4 @@ async fn before_the_first_read_nobody_would_change() {
     let effect = ask(&api, &api.document("contoso")).await.ok().json;
     assert_eq!((&effect["people"], &effect["affected"]), (&json!(0), &json!(0)));
     assert_eq!(effect["needs_full_read"], true);
-}
-
-/// How long it takes: `cargo test -p tests --test api --release -- --ignored --nocapture many_people`.
-#[tokio::test]
-#[ignore = "a figure, and no test"]
-async fn the_effect_on_many_people_is_told_in_time() {
-    use std::time::Instant;
-    const PEOPLE: usize = 20_000;
-    let entra = sandbox::sample::large(PEOPLE, 5);
-    let api = Api::with(Setup { entra, ..Setup::default() }).await;
-    api.world.sync().await;
-    let mut draft = api.get("/v1/connections/contoso").await.json;
-    draft["field_mappings"]["users"][5]["transforms"] = json!(["upper"]);
-    let start = Instant::now();
-    let effect = ask(&api, &draft).await.ok().json;
-    let operations = api.world.engine.store.operations();
-    println!("{} people, {} affected: {:?}", effect["people"], effect["affected"], start.elapsed());
-    ask(&api, &draft).await.ok();
-    println!("{} store operations", api.world.engine.store.operations() - operations);
 }

@@ -85,7 +85,9 @@ async fn end(world: &World) -> End {
         log.entry(entry.person.display_name).or_default().push(name);
     }
     // Entries of one instant stand in no order.
-    log.values_mut().for_each(|names| names.sort());
+    for names in log.values_mut() {
+        names.sort();
+    }
     let sight = engine::inbound::Sight::Masked;
     let conflicts = world.engine.conflicts(&world.id, None, 20, sight).await.unwrap();
     let (held, _) = world.engine.held(&world.id, None, 20).await.unwrap();

@@ -107,11 +107,11 @@ impl Engine {
         if done.ruled == 0 && done.left == 0 {
             return Err(Refusal::HoldsNobody(nobody(run, people.is_some(), &done.others)));
         }
-        let word = match says {
+        let verb = match says {
             Says::Release => "released",
             Says::Reject => "rejected",
         };
-        let what = format!("{word} deactivations of {} people that run {run} held", done.ruled);
+        let what = format!("{verb} deactivations of {} people that run {run} held", done.ruled);
         done.run = self.look_at_marked(who, connection, &what).await?;
         Ok(done)
     }

@@ -179,7 +179,7 @@ impl Engine {
         let before = change.now.link.of(kind).cloned();
         let done = relink(&mut change.now.link, kind, pick, fields);
         *change.active.of_mut(kind) = done.active;
-        change.settle(kind, done.freed.is_some())?;
+        change.settle(kind, done.freed.is_some());
         for cab in done.seats {
             let key = keys::seat(change.connection, cab, change.me);
             change.writes.push(Write::Delete { key, expect: Expect::Anything });
@@ -258,9 +258,12 @@ impl Engine {
         let person = self.store.person(&owner.connection, owner.person).await?;
         let linked = |person: &Person| person.link.of(record.kind).map(|it| it.record);
         let person = person.map(|it| it.value).filter(|it| linked(it) == Some(record));
-        Ok(person.map(|person| match here {
-            true => Objection::LinkedTo { person: names(&person, owner.person) },
-            false => Objection::OfConnection { connection: owner.connection.to_string() },
+        Ok(person.map(|person| {
+            if here {
+                Objection::LinkedTo { person: names(&person, owner.person) }
+            } else {
+                Objection::OfConnection { connection: owner.connection.to_string() }
+            }
         }))
     }
 
@@ -317,7 +320,7 @@ impl<'a> Change<'a> {
     }
 
     /// What waited for the administrator, or for another try, waits no longer.
-    fn settle(&mut self, kind: RecordKind, freed: bool) -> Result<(), StoreError> {
+    fn settle(&mut self, kind: RecordKind, freed: bool) {
         let Self { connection, me, now, .. } = self;
         let mut gone: Vec<Key> = Vec::new();
         let parked = now.parked.take().and_then(|parked| parked.until);
@@ -345,7 +348,6 @@ impl<'a> Change<'a> {
         }
         let gone = gone.into_iter().map(|key| Write::Delete { key, expect: Expect::Anything });
         self.writes.extend(gone);
-        Ok(())
     }
 
     /// All writes but those of the connection's state.

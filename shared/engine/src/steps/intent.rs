@@ -210,7 +210,7 @@ impl Worker<'_> {
         let known = &batch.known.entry(id).or_default().records.of(kind);
         match kind {
             RecordKind::User if chosen => {
-                let made = self.made_beside(batch, id, &hits);
+                let made = made_beside(batch, id, &hits);
                 batch.known.entry(id).or_default().records.of_mut(kind).made = made;
                 Ok(made.is_some())
             }
@@ -233,14 +233,6 @@ impl Worker<'_> {
                 Ok(made.is_some())
             }
         }
-    }
-
-    /// The user among those found that carries the person's object id and was not there before.
-    fn made_beside(&self, batch: &Batch, id: ObjectId, hits: &Hits) -> Option<RecordId> {
-        let key = MatchKey::new("azureoid", &id.to_string())?;
-        let older = beside(batch, id, RecordKind::User);
-        let found = hits.get(&key).into_iter().flatten().map(|hit| hit.record);
-        found.filter(|record| !older.contains(record)).max()
     }
 
     /// The agent among those found that is as we would have made it and is nobody's yet.
@@ -280,6 +272,14 @@ fn relinked() -> Trouble {
 /// Whether an administrator chose that a record is made whoever fits.
 fn chose_another(link: &Link) -> bool {
     link.choices.values().any(|choice| *choice == Choice::Create)
+}
+
+/// The user among those found that carries the person's object id and was not there before.
+fn made_beside(batch: &Batch, id: ObjectId, hits: &Hits) -> Option<RecordId> {
+    let key = MatchKey::new("azureoid", &id.to_string())?;
+    let older = beside(batch, id, RecordKind::User);
+    let found = hits.get(&key).into_iter().flatten().map(|hit| hit.record);
+    found.filter(|record| !older.contains(record)).max()
 }
 
 /// Records that were there before one more was made.

@@ -251,7 +251,9 @@ impl From<Refusal> for Problem {
                 Self::of(T::StaleRevision, refusal.to_string()).with("revision", current)
             }
             Refusal::Ours(error) => Self::ours(error),
-            Refusal::NotFound(_) => Self::of(T::NotFound, refusal.to_string()),
+            Refusal::NotFound(_) | Refusal::HoldsNobody(_) => {
+                Self::of(T::NotFound, refusal.to_string())
+            }
             Refusal::Exists(_) | Refusal::BeingRemoved(_) => {
                 Self::of(T::Exists, refusal.to_string())
             }
@@ -264,7 +266,6 @@ impl From<Refusal> for Problem {
             Refusal::Busy | Refusal::BeingMade(_) => Self::of(T::Busy, refusal.to_string()),
             Refusal::Nobody => Self::nobody(),
             Refusal::Link(_) => Self::of(T::LinkRefused, refusal.to_string()),
-            Refusal::HoldsNobody(_) => Self::of(T::NotFound, refusal.to_string()),
         }
     }
 }
