@@ -10,5 +10,7 @@
 
 pub mod aws;
 pub mod contract;
+pub mod helpdesk;
+pub mod memory;
 pub mod tripwire;
 pub mod world;

@@ -28,6 +28,7 @@ use sandbox::graph::Graph;
 use sandbox::server::Served;
 use serde_json::{Value, json};
 
+use crate::memory::Memory;
 use crate::tripwire::{Tripwire, Wired};
 
 /// How long a message stays with a worker that does not answer: longer than any lease.
@@ -64,10 +65,23 @@ pub struct Setup {
     pub entra: Graph,
     /// Halo.
     pub halo: sandbox::halo::Halo,
+    /// The connection document but for its cloud; `None` = the sample's.
+    pub document: Option<Value>,
     /// Changes the connection document before it is saved.
     pub edit: fn(&mut Value),
+    /// Where the product keeps its state.
+    pub storage: Storage,
     /// The request budget.
     pub limit: RequestLimit,
+}
+
+/// Where the product keeps its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// In a file, as a small deployment does.
+    File,
+    /// In memory: for worlds by the hundred.
+    Memory,
 }
 
 impl Default for Setup {
@@ -75,7 +89,9 @@ impl Default for Setup {
         Self {
             entra: sandbox::sample::tenant(),
             halo: sample_halo(),
+            document: None,
             edit: |_| {},
+            storage: Storage::File,
             limit: RequestLimit::Unlimited,
         }
     }
@@ -101,7 +117,7 @@ pub fn sample_halo() -> sandbox::halo::Halo {
 impl World {
     /// A world with an authorised connection that has not run yet.
     pub async fn new(setup: Setup) -> Self {
-        let Setup { entra, halo, edit, limit } = setup;
+        let Setup { entra, halo, document, edit, storage, limit } = setup;
         let dir = tempfile::tempdir().unwrap();
         let start: Timestamp = "2026-11-02T08:00:00Z".parse().unwrap();
         let clock = Arc::new(ManualClock::new(start));
@@ -110,7 +126,10 @@ impl World {
         let graph_served = entra.serve(None, Some(wire.hook("graph"))).await.unwrap();
         let halo_served = halo.serve(None, Some(wire.hook("halo"))).await.unwrap();
         let queue = Arc::new(Local::new(clock.clone(), VISIBILITY));
-        let table: Arc<dyn Table> = Arc::new(Embedded::open(dir.path(), clock.clone()).unwrap());
+        let table: Arc<dyn Table> = match storage {
+            Storage::File => Arc::new(Embedded::open(dir.path(), clock.clone()).unwrap()),
+            Storage::Memory => Arc::new(Memory::new(clock.clone())),
+        };
         let secrets: Arc<dyn Secrets> = Arc::new(Files::open(dir.path().join("secrets")).unwrap());
         let store = Store::new(
             Arc::new(Wired { wire: wire.clone(), inner: table }),
@@ -128,9 +147,8 @@ impl World {
             store,
             policy: Policy { custom_clouds: CustomClouds::Allowed, ..Policy::default() },
         };
-        let mut document = sandbox::sample::connection(&graph_served.url);
-        // Halo knows its custom fields by number; saving through the API would pin it.
-        pin_custom_field(&mut document, &halo);
+        let mut document = document.unwrap_or_else(sample_document);
+        document["cloud"] = json!({ "login": graph_served.url, "graph": graph_served.url });
         edit(&mut document);
         let id: ConnectionId = document["id"].as_str().unwrap().parse().unwrap();
         let world = Self {
@@ -149,20 +167,22 @@ impl World {
         world
     }
 
-    async fn connect(&self, document: &Value) {
+    /// Stores the document of a connection that is authorised.
+    pub async fn connect(&self, document: &Value) {
+        let id: ConnectionId = document["id"].as_str().unwrap().parse().unwrap();
         let parsed = plan::document::parse(document, CustomClouds::Allowed).unwrap();
         let now = self.clock.now();
         let state =
             State { authorisation: Authorisation::Authorised { since: now }, ..State::new(now) };
         let saved = Saved { document: parsed.document, revision: 1, saved: now, credentials: None };
         let writes = [
-            put(keys::document(&self.id), &saved, Expect::Absent).unwrap(),
-            put(keys::state(&self.id), &state, Expect::Absent).unwrap(),
-            put(keys::listed(&self.id), &saved.document.name, Expect::Absent).unwrap(),
+            put(keys::document(&id), &saved, Expect::Absent).unwrap(),
+            put(keys::state(&id), &state, Expect::Absent).unwrap(),
+            put(keys::listed(&id), &saved.document.name, Expect::Absent).unwrap(),
         ];
         self.engine.store.commit(&writes).await.map(drop).unwrap();
         let secret = json!({ "client_secret": sandbox::sample::CLIENT_SECRET }).to_string();
-        let name = engine::secrets::SecretName::credentials(&self.id);
+        let name = engine::secrets::SecretName::credentials(&id);
         self.engine.secrets.put(&name, &secret.into()).await.unwrap();
     }
 
@@ -350,8 +370,9 @@ fn halo_settings(url: &str, limit: RequestLimit) -> Settings {
     settings
 }
 
-fn pin_custom_field(document: &mut Value, halo: &sandbox::halo::Halo) {
-    let _ = halo;
+/// The sample's document. Halo knows its custom fields by number; saving through the API would pin it.
+fn sample_document() -> Value {
+    let mut document = sandbox::sample::connection("http://127.0.0.1");
     let seed = sandbox::sample::halo_seed();
     let rows = document["field_mappings"]["users"].as_array_mut().unwrap();
     for row in rows {
@@ -360,4 +381,5 @@ fn pin_custom_field(document: &mut Value, halo: &sandbox::halo::Halo) {
         let field = seed.custom_fields.iter().find(|field| field["name"] == *name).unwrap();
         row["custom_field_id"] = field["id"].clone();
     }
+    document
 }

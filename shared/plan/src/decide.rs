@@ -165,8 +165,15 @@ fn note_agent(user: &mut Part, agent: Option<&Part>, takes_agent: bool) {
 fn sitting(link: &Link, user: Option<&Part>, agent: Option<&Part>) -> (Option<RecordKind>, bool) {
     let there = |linked: Option<&Linked>, part: Option<&Part>| match part.map(|part| &part.action) {
         Some(Action::Create(_)) => Some(true),
-        // Made by a worker that died before it could say so (M6).
-        Some(Action::Write(write)) => Some(write.links == Some(LinkedBy::Created)),
+        // Made by a worker that died before it could say so (M6): a user is found by its object id then.
+        Some(Action::Write(write)) => {
+            let ours = || link.intents.get(&write.record.kind).is_some_and(|it| it.creates);
+            Some(match write.links {
+                Some(LinkedBy::Created) => true,
+                Some(_) => ours(),
+                None => false,
+            })
+        }
         Some(
             Action::Unchanged
             | Action::NotInScope

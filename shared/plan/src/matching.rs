@@ -93,7 +93,12 @@ pub fn is_as_made(fields: &Fields, record: &Fields) -> bool {
 /// Finds the record among `hits`: by object id, then row by row; the first row with any hit decides.
 pub fn find(id: ObjectId, facts: &Facts, rows: &[MatchRow], hits: &Hits) -> Match {
     let own = MatchKey::new("azureoid", &id.to_string());
-    let carrying = collect(own.into_iter(), hits, |_| true);
+    // A record that went to somebody else may still stand under the id that it had.
+    let mine = |hit: &Hit| {
+        let carried = hit.object_id.as_deref().map(str::trim).filter(|other| !other.is_empty());
+        carried.is_none_or(|other| other.eq_ignore_ascii_case(&id.to_string()))
+    };
+    let carrying = collect(own.into_iter(), hits, mine);
     if !carrying.is_empty() {
         return verdict(carrying, LinkedBy::ObjectId);
     }

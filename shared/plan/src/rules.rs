@@ -107,6 +107,12 @@ impl<'a> Rules<'a> {
         self.records.of(kind).matching
     }
 
+    /// Every field of a record that may be compared, roles included.
+    pub fn targets(&self, kind: RecordKind) -> BTreeSet<Target> {
+        let columns = self.records.of(kind).columns.iter();
+        columns.map(|column| column.target.clone()).chain([roles_target()]).collect()
+    }
+
     /// Whether records of a kind are looked at: the run covers them and some mapping makes them, or
     /// the person is one already.
     pub fn looks_at(&self, kind: RecordKind, is_linked: bool) -> bool {

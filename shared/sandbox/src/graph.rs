@@ -142,9 +142,19 @@ impl Graph {
     /// The next `n` requests whose path starts with `prefix` (`/v1.0/users`, `/{tenant}/oauth2`)
     /// fail in this way; requests inside a batch count one by one.
     pub fn fail_next(&self, prefix: &str, n: u32, fault: Fault) {
+        self.fail_after(0, prefix, n, fault);
+    }
+
+    /// As [`Graph::fail_next`], after `skip` such requests have passed unharmed.
+    pub fn fail_after(&self, skip: u32, prefix: &str, n: u32, fault: Fault) {
         if n > 0 {
-            self.lock().script.push(Scripted { prefix: prefix.to_owned(), left: n, fault });
+            self.lock().script.push(Scripted { prefix: prefix.to_owned(), skip, left: n, fault });
         }
+    }
+
+    /// Forgets the failures that have not happened yet.
+    pub fn clear_failures(&self) {
+        self.lock().script.clear();
     }
 
     /// Every delta link issued so far is too old from now on.

@@ -307,6 +307,37 @@ impl Halo {
     }
 }
 
+/// Changes that somebody makes in Halo itself. They are not among [`Halo::writes`]. A record that is not
+/// there stops the test.
+impl Halo {
+    /// Changes an agent; the other properties stay.
+    pub fn change_agent(&self, id: i64, changes: &Value) {
+        self.change(Kind::Agents, id, changes);
+    }
+
+    /// Changes a user; the other properties stay.
+    pub fn change_user(&self, id: i64, changes: &Value) {
+        self.change(Kind::Users, id, changes);
+    }
+
+    /// Takes a change advisory board away.
+    pub fn remove_cab(&self, id: i64) {
+        self.model().remove(Kind::Cabs, id);
+    }
+
+    /// Takes an agent away.
+    pub fn remove_agent(&self, id: i64) {
+        self.model().remove(Kind::Agents, id);
+    }
+
+    fn change(&self, kind: Kind, id: i64, changes: &Value) {
+        let mut model = self.model();
+        let mut row = model.row(kind, id).cloned().expect("the record is there");
+        model.merge(kind, id, &mut row, &model::object(changes));
+        model.put(kind, id, row);
+    }
+}
+
 /// What is in Halo now, and what was written to it over the API.
 impl Halo {
     /// All users with all details, General Users and inactive ones included, in order of id. Some

@@ -171,7 +171,7 @@ async fn readers_see_what_happened_but_no_personal_values() {
             let properties = &shown["facts"]["properties"];
             assert_eq!(properties["displayName"], person.display_name, "names are not masked");
             assert_eq!(properties["surname"] != masked, sees, "{shown}");
-            assert_eq!(shown["link"]["image"]["emailaddress"] != masked, sees, "{shown}");
+            assert_eq!(shown["link"]["user"]["image"]["emailaddress"] != masked, sees, "{shown}");
         }
         let entry = &why["log"][0];
         assert_eq!(entry["decision"], "create");

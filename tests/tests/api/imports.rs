@@ -57,7 +57,7 @@ async fn what_an_import_does_not_understand_is_refused() {
         (json!({ "people": ["ada"] }), "$"),
         (json!({ "read": "all" }), "$"),
         (json!({ "entities": [] }), "$.entities"),
-        (json!({ "entities": ["users", "agents"] }), "$.entities[1]"),
+        (json!({ "entities": ["users", "licences"] }), "$.entities[1]"),
     ] {
         let answer = api.post(IMPORTS, &body).await;
         assert_eq!(answer.problem(), "invalid_request", "{body}: {}", answer.text);

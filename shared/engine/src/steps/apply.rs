@@ -187,7 +187,7 @@ impl Worker<'_> {
             if let Some(linked) = linked_after(&part, &sent, link.of(kind)) {
                 *link.of_mut(kind) = Some(linked);
             }
-            batch.written.insert(id, link);
+            batch.wrote(id, link);
             done.carried(kind, part, sent);
         }
     }

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use plan::boards::SeatChange;
 use plan::decide::{Action, Decision, Part};
-use plan::facts::Facts;
 use plan::failure::Failure;
 use plan::ids::{ObjectId, PerKind, RecordId, RecordKind};
 use plan::link::{Linked, LinkedBy, Target};
@@ -19,7 +18,7 @@ use super::Trouble;
 use super::apply::Worker;
 use super::lookup::{Batch, other_claims};
 use crate::halo::{Created, Error, Updated};
-use crate::store::people::{AgentOwner, Fenced, Person};
+use crate::store::people::{Fenced, Person, RecordOwner};
 use crate::store::{COMMIT_LIMIT, Commit, Expect, Key, Versioned, Write, decode, keys, put};
 
 /// What Halo answered to a part of a decision.
@@ -131,10 +130,10 @@ impl Done {
         Self { id, decision, sent, started, is_partial: false }
     }
 
-    /// Takes over a newer decision; parts that were sent stay.
+    /// Takes over a newer decision; parts that were sent stay, and so do seats: whoever was new before
+    /// they were written is not any more (R3).
     pub(super) fn take(&mut self, newer: Decision) {
-        let Decision { user, agent, seats, tried, reasons } = newer;
-        let Decision { user: old_user, agent: old_agent, .. } = std::mem::take(&mut self.decision);
+        let old = std::mem::take(&mut self.decision);
         let kept = |sent: &Sent, old: Option<Part>, new| match sent {
             Sent::Nothing => new,
             Sent::Created(_)
@@ -143,11 +142,15 @@ impl Done {
             | Sent::Refused(_)
             | Sent::Stuck(_) => old,
         };
+        let (seats, reasons) = match self.has_acted() {
+            true => (old.seats, old.reasons),
+            false => (newer.seats, newer.reasons),
+        };
         self.decision = Decision {
-            user: kept(&self.sent.user, old_user, user),
-            agent: kept(&self.sent.agent, old_agent, agent),
+            user: kept(&self.sent.user, old.user, newer.user),
+            agent: kept(&self.sent.agent, old.agent, newer.agent),
             seats,
-            tried,
+            tried: newer.tried,
             reasons,
         };
     }
@@ -195,7 +198,7 @@ pub(super) struct Recorder {
     waiting: Vec<(Done, Versioned<Person>)>,
 }
 
-/// Writes for one person at the most: person, mark, retry, claims, owner, held, seats, entry and its
+/// Writes for one person at the most: person, mark, retry, owner, held, conflict, seats, entry and its
 /// facets. People with more seats than usual go alone.
 const WRITES_EACH: usize = 18;
 
@@ -228,7 +231,7 @@ impl Recorder {
         let owners = owners(worker, waiting.iter().map(|(done, _)| done)).await?;
         let mut settled = Vec::new();
         for (done, person) in &waiting {
-            settled.push(settle(worker, done, person, &person.value.facts, &owners)?);
+            settled.push(settle(worker, done, person, &person.value, &owners)?);
         }
         remember(worker, &settled).await?;
         if store(worker, &settled).await? {
@@ -236,7 +239,7 @@ impl Recorder {
         }
         worker.held.record = before;
         for (done, person) in waiting {
-            store_alone(worker, &done, &person.value.facts).await?;
+            store_alone(worker, &done, &person.value).await?;
         }
         Ok(())
     }
@@ -256,7 +259,7 @@ struct Settled {
 async fn store_alone(
     worker: &mut Worker<'_>,
     done: &Done,
-    decided_on: &Facts,
+    decided_on: &Person,
 ) -> Result<(), Trouble> {
     loop {
         let found = worker.engine.store.person(&worker.held.connection, done.id).await?;
@@ -291,7 +294,7 @@ async fn store(worker: &mut Worker<'_>, settled: &[Settled]) -> Result<bool, Tro
 }
 
 /// Whose the agents are that are about to be linked, as far as anybody's (M2).
-type Owners = BTreeMap<RecordId, Versioned<AgentOwner>>;
+type Owners = BTreeMap<RecordId, Versioned<RecordOwner>>;
 
 async fn owners(worker: &Worker<'_>, done: impl Iterator<Item = &Done>) -> Result<Owners, Trouble> {
     let linking = done.filter_map(|done| {
@@ -303,7 +306,7 @@ async fn owners(worker: &Worker<'_>, done: impl Iterator<Item = &Done>) -> Resul
     let places: Vec<Key> = linking.iter().map(|agent| keys::agent_owner(*agent)).collect();
     let found = worker.engine.store.get(&places).await?;
     let owned = linking.into_iter().zip(found).filter_map(|(id, record)| Some((id, record?)));
-    Ok(owned.map(|(id, record)| Ok((id, decode(&record)?))).collect::<Result<_, Trouble>>()?)
+    owned.map(|(id, record)| Ok((id, decode(&record)?))).collect()
 }
 
 /// The index learns of records that now belong to somebody, before the link is stored: killed in
@@ -343,7 +346,7 @@ async fn wake_reports(
     for (done, _) in waiting.iter().filter(|(done, _)| done.links(RecordKind::Agent)) {
         let reports = keys::reports_of(&worker.held.connection, done.id);
         let reports = worker.engine.store.all_of(&reports).await?;
-        mark(worker, reports, "manager").await?;
+        mark(worker, reports, "manager.agent").await?;
     }
     Ok(())
 }

@@ -243,6 +243,8 @@ pub(super) enum Wire {
 /// A failure waiting for requests whose path starts with `prefix`.
 pub(super) struct Scripted {
     pub(super) prefix: String,
+    /// Such requests that pass unharmed before.
+    pub(super) skip: u32,
     pub(super) left: u32,
     pub(super) fault: Fault,
 }

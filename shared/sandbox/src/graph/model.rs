@@ -93,6 +93,10 @@ impl Model {
     pub(super) fn scripted(&mut self, path: &str) -> Option<Fault> {
         let at = self.script.iter().position(|entry| path.starts_with(&entry.prefix))?;
         let entry = &mut self.script[at];
+        if entry.skip > 0 {
+            entry.skip -= 1;
+            return None;
+        }
         entry.left = entry.left.saturating_sub(1);
         let fault = entry.fault.clone();
         if entry.left == 0 {
