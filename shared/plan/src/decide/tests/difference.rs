@@ -14,15 +14,18 @@ fn a_difference_is_named() {
         ("L6 presence", "", "presence=soft_deleted", "presence"),
         ("P3 groups", "", r#"in=["Sales"]"#, "groups"),
         ("R6 the account", "", "disabled", "accountEnabled"),
-        ("P4 all at once", "", r#"guest; in=["Sales"]; presence=missing"#, "groups presence userType"),
+        (
+            "P4 all at once",
+            "",
+            r#"guest; in=["Sales"]; presence=missing"#,
+            "groups presence userType",
+        ),
     ];
     for (name, before, after, expected) in rows {
         let named = difference(&given(before).facts, &given(after).facts);
         assert_eq!(named.join(" "), expected, "{name}");
     }
-    let managed = crate::facts::Facts {
-        manager: Some(super::OTHER.parse().unwrap()),
-        ..given("").facts
-    };
+    let managed =
+        crate::facts::Facts { manager: Some(super::OTHER.parse().unwrap()), ..given("").facts };
     assert_eq!(difference(&given("").facts, &managed), ["manager"], "F6 the manager");
 }
