@@ -162,6 +162,8 @@ pub struct Column<'a> {
 pub enum Feed<'a> {
     /// A field row.
     Row(&'a FieldRow),
+    /// A field row for a switch.
+    Switch(&'a FieldRow),
     /// The agent that the person's manager is, as a row asks for it (F6).
     ManagersAgent(&'a FieldRow),
     /// The site of the mapping (P6).
@@ -194,7 +196,7 @@ impl Column<'_> {
     /// When it is written (F5).
     fn mode(&self) -> WriteMode {
         match self.feed {
-            Feed::Row(row) | Feed::ManagersAgent(row) => row.write,
+            Feed::Row(row) | Feed::Switch(row) | Feed::ManagersAgent(row) => row.write,
             Feed::Site
             | Feed::ObjectId
             | Feed::Tenant
@@ -207,7 +209,9 @@ impl Column<'_> {
     /// Whether its value may be refused, or may have to wait for the manager, which is said whether it
     /// is written or not.
     fn may_complain(&self) -> bool {
-        self.limit.is_some() || self.spots.iter().any(|spot| matches!(spot, Spot::Manager(_)))
+        self.limit.is_some()
+            || matches!(self.feed, Feed::Switch(_))
+            || self.spots.iter().any(|spot| matches!(spot, Spot::Manager(_)))
     }
 }
 
@@ -244,6 +248,8 @@ pub enum Wanted<'a> {
     Text(Cow<'a, str>),
     /// A number.
     Int(i64),
+    /// A switch.
+    Bool(bool),
 }
 
 impl Wanted<'_> {
@@ -251,6 +257,7 @@ impl Wanted<'_> {
         match self {
             Wanted::Text(text) => HaloValue::Text(text.into_owned()),
             Wanted::Int(number) => HaloValue::Int(number),
+            Wanted::Bool(on) => HaloValue::Bool(on),
         }
     }
 
@@ -259,6 +266,7 @@ impl Wanted<'_> {
         match self {
             Wanted::Text(text) => is_blank(text),
             Wanted::Int(number) => *number == 0,
+            Wanted::Bool(on) => !on,
         }
     }
 
@@ -271,6 +279,7 @@ impl Wanted<'_> {
             (Wanted::Int(number), HaloValue::Int(held)) => number == held,
             (Wanted::Text(text), held) => text.trim() == held.to_string(),
             (Wanted::Int(number), held) => held.to_string().trim() == number.to_string(),
+            (Wanted::Bool(on), held) => held.to_string().trim() == on.to_string(),
         }
     }
 }
@@ -302,9 +311,20 @@ pub(crate) fn differences<'a>(
             continue;
         }
         let Some((value, write)) = value(column, from, notes) else { continue };
+        let value = match (&column.feed, value) {
+            (Feed::Switch(_), Wanted::Text(text)) => match switch(&text) {
+                Some(on) => Wanted::Bool(on),
+                None => {
+                    let field = column.target.to_string();
+                    problems.push(Reason::ValueNotASwitch { field });
+                    continue;
+                }
+            },
+            (_, value) => value,
+        };
         let over = match &value {
             Wanted::Text(text) => too_long(text, column.limit),
-            Wanted::Int(_) => None,
+            Wanted::Int(_) | Wanted::Bool(_) => None,
         };
         if let Some((length, limit)) = over {
             let field = column.target.to_string();
@@ -325,7 +345,7 @@ fn value<'a>(
     let always = |value| Some((value, WriteMode::Always));
     let number = |number: Option<i64>| number.and_then(|it| always(Wanted::Int(it)));
     match column.feed {
-        Feed::Row(row) => {
+        Feed::Row(row) | Feed::Switch(row) => {
             Some((Wanted::Text(text(row, &column.spots, from.sight, notes)?), row.write))
         }
         Feed::ManagersAgent(row) => {
@@ -394,6 +414,16 @@ fn text<'a>(
 
 fn is_all(spot: Spot<'_>) -> bool {
     matches!(spot, Spot::Property(_, Kind::Address))
+}
+
+/// What a text says of a switch; nothing says no.
+fn switch(text: &str) -> Option<bool> {
+    let says = |words: [&str; 3]| words.iter().any(|word| text.trim().eq_ignore_ascii_case(word));
+    match text {
+        _ if says(["true", "yes", "1"]) => Some(true),
+        _ if is_blank(text) || says(["false", "no", "0"]) => Some(false),
+        _ => None,
+    }
 }
 
 fn too_long(text: &str, limit: Option<usize>) -> Option<(usize, usize)> {
