@@ -217,6 +217,10 @@ impl Worker<'_> {
                 self.unless_stuck(id, answer).map(Some)
             }
             Action::Write(write) => {
+                let finds = kind == RecordKind::Agent && write.links.is_some();
+                if finds && !self.own_agent(batch, id, write.record).await? {
+                    return Ok(None);
+                }
                 if !write.given.is_empty() {
                     self.intend(batch, id).await?;
                     self.posted.insert((id, kind));
