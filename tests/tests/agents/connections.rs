@@ -1,6 +1,6 @@
 //! Two connections to one Halo, and runs about users or agents alone.
 
-use engine::store::people::{AgentOwner, Pending, Person};
+use engine::store::people::{RecordOwner, Pending, Person};
 use engine::store::{Expect, keys, put};
 use plan::document::Entity;
 use plan::ids::{ConnectionId, RecordId};
@@ -65,7 +65,7 @@ async fn an_agent_that_another_worker_took_a_moment_ago_is_not_taken_again() {
     world.sync().await;
     let fabrikam: ConnectionId = "fabrikam".parse().unwrap();
     let theirs = Person { pending: Some(Pending::default()), ..Person::default() };
-    let owner = |person| AgentOwner { connection: fabrikam.clone(), person };
+    let owner = |person| RecordOwner { connection: fabrikam.clone(), person };
     let (twin, left) = (id(0xaa), id(0xbb));
     world
         .put_raw(&[
