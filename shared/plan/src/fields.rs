@@ -311,16 +311,9 @@ pub(crate) fn differences<'a>(
             continue;
         }
         let Some((value, write)) = value(column, from, notes) else { continue };
-        let value = match (&column.feed, value) {
-            (Feed::Switch(_), Wanted::Text(text)) => match switch(&text) {
-                Some(on) => Wanted::Bool(on),
-                None => {
-                    let field = column.target.to_string();
-                    problems.push(Reason::ValueNotASwitch { field });
-                    continue;
-                }
-            },
-            (_, value) => value,
+        let Some(value) = as_held(column, value) else {
+            problems.push(Reason::ValueNotASwitch { field: column.target.to_string() });
+            continue;
         };
         let over = match &value {
             Wanted::Text(text) => too_long(text, column.limit),
@@ -414,6 +407,14 @@ fn text<'a>(
 
 fn is_all(spot: Spot<'_>) -> bool {
     matches!(spot, Spot::Property(_, Kind::Address))
+}
+
+/// The value as its target holds it; `None` = a switch is asked to be something else.
+fn as_held<'a>(column: &Column<'_>, value: Wanted<'a>) -> Option<Wanted<'a>> {
+    match (&column.feed, value) {
+        (Feed::Switch(_), Wanted::Text(text)) => switch(&text).map(Wanted::Bool),
+        (_, value) => Some(value),
+    }
 }
 
 /// What a text says of a switch; nothing says no.

@@ -1,6 +1,6 @@
 //! Two connections to one Halo, and runs about users or agents alone.
 
-use engine::store::people::{RecordOwner, Pending, Person};
+use engine::store::people::{Pending, Person, RecordOwner};
 use engine::store::{Expect, keys, put};
 use plan::document::Entity;
 use plan::ids::{ConnectionId, RecordId};
