@@ -105,7 +105,7 @@ async fn tied(world: &World) -> BTreeMap<String, Tied> {
 
 async fn owns(world: &World, agent: RecordId, person: ObjectId) -> bool {
     let store = &world.engine.store;
-    let owner = store.read::<engine::store::people::AgentOwner>(&keys::agent_owner(agent)).await;
+    let owner = store.read::<engine::store::people::RecordOwner>(&keys::agent_owner(agent)).await;
     owner.unwrap().is_some_and(|owner| owner.value.person == person)
 }
 
