@@ -37,6 +37,14 @@ const HTTPS: &[(&str, u16)] = &[
     ("admin-import", 202),
     // Nobody is known before the first run, and there is no such run.
     ("admin-person", 404),
+    ("admin-link-set", 404),
+    ("admin-link-cut", 404),
+    ("admin-conflicts", 200),
+    ("admin-held", 200),
+    ("admin-held-release", 404),
+    // Nor anybody whose deactivation could be held.
+    ("admin-held-reject", 400),
+    ("admin-effect", 200),
     ("inbound-logs-get", 200),
     ("inbound-logs-runs", 200),
     ("inbound-logs-run", 404),

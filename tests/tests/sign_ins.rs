@@ -16,6 +16,7 @@ use plan::message::Message;
 use plan::sign_ins::SignIns;
 use plan::tally::{Counts, RunState};
 use sandbox::graph::{Body, Fault, Graph};
+use sandbox::halo::Halo;
 use sandbox::sample::{CLIENT_ID, CLIENT_SECRET, TENANT_ID};
 use sandbox::server::Moment;
 use serde_json::{Value, json};
@@ -28,8 +29,9 @@ fn edit(document: &mut Value) {
     document["sync"]["last_sign_in"] = json!(true);
     document["sync"]["every_minutes"] = json!(60);
     document["roles"] = json!({});
-    let site = document["mappings"][0]["target"]["site_id"].clone();
-    let target = json!({ "type": "site", "site_id": site });
+    document["field_mappings"]["users"] = json!([{ "from": "jobTitle", "to": "title" },
+        { "from": "displayName", "to": "name" }]);
+    let target = json!({ "type": "site", "site_id": 18 });
     document["mappings"] = json!([{ "id": "all", "sequence": 1, "target": target }]);
 }
 
@@ -56,7 +58,10 @@ fn id(n: usize) -> ObjectId {
 
 /// A world whose first import is done and whose job never ran.
 async fn imported(people: usize) -> World {
-    let world = World::new(Setup { entra: tenant(people), edit, ..Setup::default() }).await;
+    let halo = Halo::new();
+    halo.add_client(&json!({ "id": 3, "name": "Contoso" }));
+    halo.add_site(&json!({ "id": 18, "name": "Sales", "client_id": 3 }));
+    let world = World::new(Setup { entra: tenant(people), halo, edit, ..Setup::default() }).await;
     let run = world.sync().await;
     assert_eq!(run.state, RunState::Completed, "{run:#?}");
     assert_eq!(world.engine.store.sign_ins(&world.id).await.unwrap(), None);
@@ -148,7 +153,17 @@ async fn the_dates_arrive_and_the_next_run_looks_at_them() {
     assert!(marks.values().all(|changed| changed == &[LAST_SIGN_IN]));
     assert!(world.state().await.marked);
     let run = world.sync().await;
-    assert_eq!(run.counts.unchanged + run.counts.updated, 20, "{run:#?}");
+    assert_eq!(run.counts.updated, 20, "{run:#?}");
+    let written: Vec<String> = expected
+        .keys()
+        .map(|id| {
+            let users = world.halo.users_with_azureoid(&id.to_string());
+            world.halo.user(users[0]).unwrap()["azure_last_login_date"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let zoneless: Vec<String> =
+        expected.values().map(|date| date.trim_end_matches('Z').to_owned()).collect();
+    assert_eq!(written, zoneless, "Halo's dates have no zone");
     assert_eq!(self::marks(&world).await, BTreeMap::new());
     let state = world.state().await;
     assert!(state.clean && !state.marked, "{state:#?}");

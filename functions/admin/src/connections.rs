@@ -7,7 +7,6 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use engine::Engine;
 use engine::connections::{Connection, Precondition, Removed, consent_url, needed};
-use engine::inbound::Sight;
 use engine::web::{Caller, JsonBody, Path, Problem, ProblemType, Query, cursor};
 use plan::document::{Entity, Mistake};
 use plan::reading::Read;
@@ -168,18 +167,6 @@ fn check_entities(entities: Option<&[Entity]>) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::with_mistakes(ProblemType::InvalidRequest, &mistakes))
-}
-
-/// `GET /v1/connections/{id}/people/{who}`.
-pub(crate) async fn person(
-    State(engine): State<Engine>,
-    Extension(caller): Extension<Caller>,
-    path: Path,
-) -> Result<Json<Value>, Problem> {
-    let id = engine.connection(&path.connection()?).await?.saved.document.id;
-    let known = engine.find_person(&id, path.text("who")).await?;
-    let known = known.ok_or_else(Problem::nobody)?;
-    Ok(Json(known.shown(Sight::from(caller.role))))
 }
 
 fn shown(status: StatusCode, connection: &Connection) -> Response {

@@ -1,4 +1,5 @@
-//! Administration over HTTPS: connections, credentials, authorisation, imports, people, health.
+//! Administration over HTTPS: connections, credentials, authorisation, imports, people and what an
+//! administrator decides on them, health.
 //!
 //! | route | does |
 //! |---|---|
@@ -8,12 +9,18 @@
 //! | `GET /v1/connections/{id}/permissions` | C5 |
 //! | `POST /v1/connections/{id}/authorise` | C6 |
 //! | `POST /v1/connections/{id}/imports` | I2 |
+//! | `POST /v1/connections/{id}/effect` | what saving a draft would change (I4) |
 //! | `GET /v1/connections/{id}/people/{who}` | a person by object id or user principal name |
+//! | `PUT DELETE /v1/connections/{id}/people/{who}/link` | sets and cuts links (M7) |
+//! | `GET /v1/connections/{id}/conflicts` | people for whom somebody has to choose (M3) |
+//! | `GET /v1/connections/{id}/held` | deactivations that wait (L4) |
+//! | `POST /v1/connections/{id}/held/release`, `…/reject` | lets them pass, or not (L4) |
 //! | `GET /v1/halo/test` | H1 |
 //! | `GET /v1/health` | liveness, version; the only route without a token |
 
 mod connections;
 mod health;
+mod people;
 
 use axum::Router;
 use axum::routing::{get, post, put};
@@ -33,7 +40,16 @@ pub fn router(engine: Engine, auth: Auth) -> Router {
         .route("/v1/connections/{id}/permissions", get(connections::permissions))
         .route("/v1/connections/{id}/authorise", post(connections::authorise))
         .route("/v1/connections/{id}/imports", post(connections::import))
-        .route("/v1/connections/{id}/people/{who}", get(connections::person))
+        .route("/v1/connections/{id}/effect", post(people::effect))
+        .route("/v1/connections/{id}/people/{who}", get(people::person))
+        .route(
+            "/v1/connections/{id}/people/{who}/link",
+            put(people::set_link).delete(people::cut_link),
+        )
+        .route("/v1/connections/{id}/conflicts", get(people::conflicts))
+        .route("/v1/connections/{id}/held", get(people::held))
+        .route("/v1/connections/{id}/held/release", post(people::release))
+        .route("/v1/connections/{id}/held/reject", post(people::reject))
         .route("/v1/halo/test", get(health::halo))
         .with_state(engine.clone());
     let health = Router::new().route("/v1/health", get(health::health)).with_state(engine.clone());

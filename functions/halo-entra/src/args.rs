@@ -77,6 +77,28 @@ pub(crate) enum Command {
     Inbound(Inbound),
     /// Explain what would happen to a person now, rule by rule
     Explain(Explain),
+    /// Tell what saving documents would change, before they are saved
+    ///
+    /// Everybody is decided by the saved rules and by the file's, from what is stored. Nothing is
+    /// saved, and neither Entra nor Halo is asked.
+    Effect(Effect),
+    /// List people for whom several Halo records fit, or whose record others claim too
+    Conflicts(Waiting),
+    /// Say who a person is in Halo
+    ///
+    /// Settles a conflict for good, or replaces a link that is wrong. A run is started that carries
+    /// it to Halo.
+    Link(Link),
+    /// Cut the link between a person and Halo records, and keep it cut
+    ///
+    /// Nothing happens in Halo. The person stays unlinked until `link` says otherwise.
+    Unlink(Unlink),
+    /// List deactivations that wait for an administrator
+    Held(Waiting),
+    /// Let held deactivations pass
+    Release(Rule),
+    /// Leave people active whose deactivation is held
+    Reject(Rule),
 }
 
 /// `demo`.
@@ -158,6 +180,9 @@ pub(crate) struct Check {
 pub(crate) struct Import {
     /// Id of the connection
     pub(crate) connection: String,
+    /// Only these, with commas between them; default: what the schedule imports
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) entities: Vec<Entity>,
     /// What to read from Graph first; default: what the connection is set to
     #[arg(long)]
     pub(crate) read: Option<Read>,
@@ -167,6 +192,25 @@ pub(crate) struct Import {
     /// The API.
     #[command(flatten)]
     pub(crate) api: Api,
+}
+
+/// What an import covers.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Entity {
+    /// Halo users
+    Users,
+    /// Halo agents
+    Agents,
+}
+
+impl Entity {
+    /// The API's word.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Entity::Users => "users",
+            Entity::Agents => "agents",
+        }
+    }
 }
 
 /// What an import reads first.
@@ -249,6 +293,100 @@ pub(crate) struct Explain {
     pub(crate) connection: String,
     /// Object id or user principal name
     pub(crate) who: String,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `effect`.
+#[derive(Debug, Args)]
+pub(crate) struct Effect {
+    /// Files with connection documents; - reads standard input
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `conflicts`, `held`.
+#[derive(Debug, Args)]
+pub(crate) struct Waiting {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// Go on where an earlier answer ended
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `link`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("pick").required(true).multiple(true).args(["user", "agent"]))]
+pub(crate) struct Link {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// Object id or user principal name
+    pub(crate) who: String,
+    /// Number of a Halo user; create = a new one; none = no user; auto = whoever fits
+    #[arg(long, value_name = "PICK", value_parser = pick)]
+    pub(crate) user: Option<Pick>,
+    /// The same for the Halo agent
+    #[arg(long, value_name = "PICK", value_parser = pick)]
+    pub(crate) agent: Option<Pick>,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// What is picked, as the API writes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Pick(pub(crate) serde_json::Value);
+
+fn pick(text: &str) -> Result<Pick, String> {
+    let word = match text {
+        "create" => "create",
+        "none" => "unlinked",
+        "auto" => "automatic",
+        number => {
+            let id = number.parse::<i64>().ok().filter(|id| *id > 0);
+            let id = id.ok_or("expected a number, create, none or auto")?;
+            return Ok(Pick(id.into()));
+        }
+    };
+    Ok(Pick(word.into()))
+}
+
+/// `unlink`.
+#[derive(Debug, Args)]
+pub(crate) struct Unlink {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// Object id or user principal name
+    pub(crate) who: String,
+    /// Only the Halo user; without --user and --agent both records
+    #[arg(long)]
+    pub(crate) user: bool,
+    /// Only the Halo agent
+    #[arg(long)]
+    pub(crate) agent: bool,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `release`, `reject`.
+#[derive(Debug, Args)]
+pub(crate) struct Rule {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// Only these people, by object id or user principal name; without any all that the run held
+    pub(crate) people: Vec<String>,
+    /// The run that held them, as `held` lists it
+    #[arg(long)]
+    pub(crate) run: String,
     /// The API.
     #[command(flatten)]
     pub(crate) api: Api,

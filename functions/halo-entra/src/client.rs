@@ -159,6 +159,19 @@ impl Client {
         self.send(request).await
     }
 
+    /// Removes; a query says what of it.
+    pub(crate) async fn delete(
+        &self,
+        path: &[&str],
+        query: Option<(&str, &str)>,
+    ) -> anyhow::Result<Value> {
+        let mut url = self.url(path)?;
+        if let Some(query) = query {
+            url.query_pairs_mut().extend_pairs([query]);
+        }
+        Ok(self.send(self.http.delete(url)).await?.body)
+    }
+
     /// Reads with the version; `None` = there is no such thing.
     pub(crate) async fn find(&self, path: &[&str]) -> anyhow::Result<Option<Answer>> {
         match self.send(self.http.get(self.url(path)?)).await {

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::client::Client;
-use crate::people::{Decision, Entry, Person, text};
+use crate::people::{Decision, Entry, Person, done, halo_records, text};
 use crate::runs::minute;
 use crate::screen::{Column, Screen, Tone, say, say_json};
 use crate::{Ended, args};
@@ -69,11 +69,7 @@ impl Explanation {
         if !groups.is_empty() {
             rows.push(("groups", groups.join(", ")));
         }
-        let halo = match self.link["user"].as_i64() {
-            Some(user) => format!("{user} ({})", text(&self.link["activity"]).replace('_', " ")),
-            None => "none yet".to_owned(),
-        };
-        rows.push(("Halo user", halo));
+        rows.extend(halo_records(&self.link));
         for name in ["department", "jobTitle", "officeLocation", "mail"] {
             if let Some(value) = self.facts["properties"].get(name) {
                 rows.push((name, text(value)));
@@ -104,11 +100,21 @@ impl Explanation {
         screen.table(&columns, rows.collect())?;
         let word = decision.word.replace('_', " ");
         screen.heading(&format!("What would happen now: {word}"), "")?;
-        for reason in &decision.reasons {
-            screen.paragraph(Tone::Plain, &reason.sentence)?;
-        }
-        for change in &decision.changes {
-            screen.paragraph(Tone::Plain, &format!("· {}", change.line(&|_, _| None)))?;
+        let both = decision.records.len() > 1;
+        for about in ["user", "agent", "seats"] {
+            let mut reasons = decision.reasons.iter().filter(|it| it.about == about).peekable();
+            let part = decision.records.get(about);
+            // Which record it is about needs no word where there is only one.
+            if let (Some(part), true) = (part, both && reasons.peek().is_some()) {
+                let (word, tone) = done(&part.word);
+                screen.paragraph(tone, &format!("Halo {about}, {word}:"))?;
+            }
+            for reason in reasons {
+                screen.paragraph(Tone::Plain, &reason.sentence)?;
+            }
+            for change in decision.changes.iter().filter(|change| change.record == about) {
+                screen.paragraph(Tone::Plain, &format!("· {}", change.line(&|_, _| None)))?;
+            }
         }
         self.notes(screen)
     }

@@ -17,6 +17,10 @@ pub(crate) async fn run(screen: Screen, args: &args::Import) -> anyhow::Result<E
     if let Some(read) = args.read {
         body.insert("read".to_owned(), read.name().into());
     }
+    if !args.entities.is_empty() {
+        let entities: Vec<&str> = args.entities.iter().map(|entity| entity.name()).collect();
+        body.insert("entities".to_owned(), entities.into());
+    }
     let path = ["connections", args.connection.as_str(), "imports"];
     let answer = client.write(Method::POST, &path, &Value::Object(body), None).await?.body;
     let run = answer["run"].as_str().context("the API named no run")?;

@@ -6,15 +6,18 @@ mod check;
 mod client;
 mod demo;
 mod documents;
+mod effect;
 mod explain;
 mod follow;
 mod import;
 mod inbound;
+mod link;
 mod people;
 mod process;
 mod runs;
 mod screen;
 mod serve;
+mod waiting;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -73,6 +76,13 @@ async fn run(screen: Screen, command: Command) -> anyhow::Result<Ended> {
         Command::Runs(args) => interruptible(runs::run(screen, &args)).await,
         Command::Inbound(args) => interruptible(inbound::run(screen, &args)).await,
         Command::Explain(args) => interruptible(explain::run(screen, &args)).await,
+        Command::Effect(args) => interruptible(effect::run(screen, &args)).await,
+        Command::Conflicts(args) => interruptible(waiting::conflicts(screen, &args)).await,
+        Command::Link(args) => interruptible(link::set(screen, &args)).await,
+        Command::Unlink(args) => interruptible(link::cut(screen, &args)).await,
+        Command::Held(args) => interruptible(waiting::held(screen, &args)).await,
+        Command::Release(args) => interruptible(waiting::release(screen, &args)).await,
+        Command::Reject(args) => interruptible(waiting::reject(screen, &args)).await,
     }
 }
 

@@ -1,5 +1,7 @@
 //! People as the API tells of them, in words: entries of the inbound log and their decisions.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,8 +18,6 @@ pub(crate) struct Entry {
     /// What was decided, and why.
     #[serde(flatten)]
     pub(crate) decision: Decision,
-    /// How the person was found in Halo, where this entry linked them.
-    pub(crate) matched: Option<Matched>,
     /// What came of it.
     pub(crate) outcome: String,
     /// What went wrong and what to do.
@@ -41,6 +41,8 @@ pub(crate) struct Decision {
     /// The decision's word, as in filters.
     #[serde(rename = "decision")]
     pub(crate) word: String,
+    /// What is decided of each record, by its kind.
+    pub(crate) records: BTreeMap<String, Part>,
     /// Every mapping that was tried.
     pub(crate) tried: Vec<Tried>,
     /// Why.
@@ -48,6 +50,16 @@ pub(crate) struct Decision {
     /// Fields that change.
     #[serde(default)]
     pub(crate) changes: Vec<Change>,
+}
+
+/// What is decided of one record.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Part {
+    /// The decision's word.
+    #[serde(rename = "decision")]
+    pub(crate) word: String,
+    /// How the record is found, where the decision links it.
+    pub(crate) matched: Option<Matched>,
 }
 
 /// A mapping that was tried.
@@ -66,6 +78,8 @@ pub(crate) struct Tried {
 pub(crate) struct Reason {
     /// Its word.
     pub(crate) reason: String,
+    /// `user`, `agent` or `seats`.
+    pub(crate) about: String,
     /// For people.
     pub(crate) sentence: String,
 }
@@ -73,6 +87,8 @@ pub(crate) struct Reason {
 /// A field that changes.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Change {
+    /// `user` or `agent`.
+    pub(crate) record: String,
     /// Which field.
     pub(crate) field: String,
     /// What was there; null where that is not known.
@@ -89,14 +105,18 @@ pub(crate) struct Matched {
 }
 
 impl Entry {
-    /// Whether this entry linked the person to a Halo user that was found in this way.
+    /// Whether this entry linked the person to a Halo record that was found in this way.
     pub(crate) fn was_found_by(&self, how: &str) -> bool {
-        self.matched.as_ref().is_some_and(|matched| matched.by == how)
+        self.matched().any(|matched| matched.by == how)
+    }
+
+    fn matched(&self) -> impl Iterator<Item = &Matched> {
+        self.decision.records.values().filter_map(|part| part.matched.as_ref())
     }
 
     /// What happened, in one word or two.
     pub(crate) fn what(&self) -> (&str, Tone) {
-        let found = self.matched.is_some() && !self.was_found_by("created");
+        let found = self.matched().next().is_some() && !self.was_found_by("created");
         match (self.outcome.as_str(), self.decision.word.as_str()) {
             ("failed", _) | (_, "failed") => ("failed", Tone::Bad),
             (_, "update") if found => ("linked", Tone::Good),
@@ -113,7 +133,7 @@ impl Entry {
 }
 
 /// A decision that was carried out, and how it looks.
-fn done(decision: &str) -> (&str, Tone) {
+pub(crate) fn done(decision: &str) -> (&str, Tone) {
     match decision {
         "create" => ("created", Tone::Good),
         "update" => ("updated", Tone::Good),
@@ -167,10 +187,15 @@ impl Change {
     pub(crate) fn line(&self, name: &impl Fn(&str, &Value) -> Option<String>) -> String {
         let shown = |value: &Value| name(&self.field, value).unwrap_or_else(|| text(value));
         let after = shown(&self.after);
+        // Most changes are of the user.
+        let field = match self.record.as_str() {
+            "agent" => format!("agent's {}", self.field),
+            _ => self.field.clone(),
+        };
         if self.before.is_null() {
-            return format!("{}: {after}", self.field);
+            return format!("{field}: {after}");
         }
-        format!("{}: {} → {after}", self.field, shown(&self.before))
+        format!("{field}: {} → {after}", shown(&self.before))
     }
 }
 
@@ -189,6 +214,58 @@ pub(crate) fn text(value: &Value) -> String {
     }
 }
 
+/// Who a person is in Halo, line by line, as the API shows the link.
+pub(crate) fn halo_records(link: &Value) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    for (kind, name) in [("user", "Halo user"), ("agent", "Halo agent")] {
+        let line = match (&link[kind], link["choices"][kind].as_str()) {
+            (Value::Object(_), _) => linked(&link[kind]),
+            (_, Some("create")) => "none yet; a new one is made, as an administrator chose".into(),
+            (_, Some(_)) => "none, as an administrator chose".into(),
+            // Most people are no agents.
+            (_, None) if kind == "agent" => continue,
+            (_, None) => "none yet".into(),
+        };
+        lines.push((name, line));
+    }
+    let seats = link["seats"].as_array().into_iter().flatten().map(seat);
+    let seats: Vec<String> = seats.collect();
+    if !seats.is_empty() {
+        lines.push(("boards", seats.join("; ")));
+    }
+    lines
+}
+
+fn linked(record: &Value) -> String {
+    let how = match record["how"]["by"].as_str() {
+        Some("created") => "made by us",
+        Some("object_id") => "found by the object id",
+        Some("administrator") => "set by an administrator",
+        Some(_) | None => "found by its fields",
+    };
+    let activity = text(&record["activity"]).replace('_', " ");
+    let mut line = format!("{} ({activity}, {how})", record["id"]);
+    if record["granted_roles"].as_array().is_some_and(|roles| !roles.is_empty()) {
+        let roles = text(&record["granted_roles"]);
+        line.push_str(&format!(", with roles {roles} from us"));
+    }
+    line
+}
+
+fn seat(seat: &Value) -> String {
+    let role = match seat["role"].as_i64() {
+        Some(role) => format!(" in role {role}"),
+        None => String::new(),
+    };
+    let state = match seat["state"].as_str() {
+        Some("ours") => "put there by us",
+        Some("others") => "put there by others",
+        Some("leaving") => "to be given back",
+        Some(_) | None => "to be taken",
+    };
+    format!("CAB {}{role}, {state}", seat["cab"])
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -198,7 +275,8 @@ mod tests {
     #[test]
     fn a_change_is_one_line() {
         let line = |before: Value, after: Value| {
-            let change = Change { field: "title".to_owned(), before, after };
+            let (record, field) = ("user".to_owned(), "title".to_owned());
+            let change = Change { record, field, before, after };
             change.line(&|_: &str, value: &Value| (value == 7).then(|| "seven".to_owned()))
         };
         assert_eq!(line(json!("Clerk"), json!("")), "title: Clerk → nothing");

@@ -7,12 +7,20 @@
 //! | `directory` | what only Entra can tell: groups, properties (C7, P3, F3) |
 //! | `authorise` | credentials and permissions (C5, C6, C8) |
 //! | `import` | runs that somebody asks for (I2, I5) |
+//! | `links` | who a person is in Halo, as an administrator says (M3, M7) |
+//! | `conflicts` | people for whom an administrator has to choose (M3) |
+//! | `held` | deactivations that wait for an administrator (L4) |
+//! | `effect` | what a draft would change (I4, I5) |
 //! | `remove` | takes a connection away with all that it knows |
 
 mod authorise;
 mod check;
+mod conflicts;
 mod directory;
+mod effect;
+mod held;
 mod import;
+mod links;
 mod remove;
 mod save;
 
@@ -20,7 +28,7 @@ use std::sync::Arc;
 
 use plan::document::{Document, Mistake};
 use plan::failure::{Failure, Kind};
-use plan::ids::ConnectionId;
+use plan::ids::{ConnectionId, RecordKind};
 use plan::schedule::Module;
 use plan::sign_ins::SignIns;
 use serde::Serialize;
@@ -36,7 +44,11 @@ use crate::store::connections::{Authorisation, Saved, State};
 use crate::store::{StoreError, Versioned, Write, keys, put};
 
 pub use authorise::{Authorised, NeededPermission, PermissionReport, consent_url, needed};
+pub use conflicts::{Candidate, ConflictList, InConflict};
 pub use directory::Pinned;
+pub use effect::{Effect, Example};
+pub use held::{HeldPerson, Other, Ruled};
+pub use links::LinkChoice;
 pub use remove::Removed;
 pub use save::Precondition;
 
@@ -83,6 +95,9 @@ pub enum Refusal {
     /// Mistakes in the document or in another body, each with its path.
     #[error("{} mistakes", .0.len())]
     Invalid(Vec<Mistake>),
+    /// Mistakes in a body that is no document, each with its path.
+    #[error("{} mistakes", .0.len())]
+    Request(Vec<Mistake>),
     /// Nobody entered credentials.
     #[error("No credentials are stored for this connection. Enter them, then authorise.")]
     CredentialsMissing,
@@ -112,6 +127,20 @@ pub enum Refusal {
     /// The whole integration is off (C11).
     #[error("The whole integration is switched off in this deployment (HALO_ENTRA_MODULE).")]
     ModuleOff,
+    /// Nobody knows the person.
+    #[error("Entra has not told of such a person.")]
+    Nobody,
+    /// The Halo record cannot be this person's (M4, M7).
+    #[error("{0}")]
+    Link(String),
+    /// A run is making a record for the person.
+    #[error(
+        "A run is making a Halo {0} for this person at this moment. Repeat the call when it has ended."
+    )]
+    BeingMade(RecordKind),
+    /// Nobody is there to be released or rejected (L4).
+    #[error("{0}")]
+    HoldsNobody(String),
     /// Others kept changing the same connection.
     #[error("The connection was changed by others at the same time. Try again.")]
     Busy,

@@ -1,6 +1,6 @@
 //! How many people `decide` decides in a second on one core, and what it allocates for each: 20
 //! mappings, 30 rows for users and 6 for agents, roles and boards; 10,000 linked people with about 25
-//! properties, of whom 5 % changed since.
+//! properties, of whom 5 % changed since. A number as argument: so many people.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,6 +28,7 @@ use plan::rules::Rules;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
+/// People, where no argument says another number.
 const PEOPLE: u32 = 10_000;
 const MANAGERS: u32 = 200;
 const PASSES: u32 = 30;
@@ -216,11 +217,11 @@ fn facts(n: u32) -> Facts {
         ("onPremisesDistinguishedName", format!("CN={name},OU={department},DC=contoso,DC=example")),
         ("userType", "Member".to_owned()),
     ];
-    if n % 3 == 0 {
+    if n.is_multiple_of(3) {
         texts.push(("postalCode", format!("{:04}", n % 10_000)));
         texts.push(("extensionAttribute1", format!("cost centre {}", n % 40)));
     }
-    if n % 4 == 0 {
+    if n.is_multiple_of(4) {
         texts.push(("extensionAttribute2", "badge".to_owned()));
         texts.push(("faxNumber", format!("+45 99 {n}")));
     }
@@ -243,7 +244,7 @@ fn facts(n: u32) -> Facts {
     Facts {
         presence: Presence::Present,
         properties: texts.chain(others).collect(),
-        manager: (n % 20 != 0).then(|| id(0, n % MANAGERS)),
+        manager: (!n.is_multiple_of(20)).then(|| id(0, n % MANAGERS)),
         groups: GROUPS.iter().enumerate().filter_map(member).collect(),
     }
 }
@@ -326,7 +327,7 @@ impl Person {
 }
 
 /// Everybody, linked and right, and then 5 % changed.
-fn people(rules: &Rules<'_>, managers: &BTreeMap<ObjectId, Facts>) -> Vec<Person> {
+fn people(count: u32, rules: &Rules<'_>, managers: &BTreeMap<ObjectId, Facts>) -> Vec<Person> {
     let person = |n: u32| {
         let mut person = Person {
             id: id(2, n),
@@ -367,15 +368,17 @@ fn people(rules: &Rules<'_>, managers: &BTreeMap<ObjectId, Facts>) -> Vec<Person
         person.settle(rules, managers);
         person
     };
-    (0..PEOPLE).map(person).collect()
+    (0..count).map(person).collect()
 }
 
 fn main() {
+    let number = std::env::args().find_map(|argument| argument.parse().ok());
+    let count: u32 = number.unwrap_or(PEOPLE);
     let (document, groups) = (document(), groups());
     let rules = Rules::new(&document, &groups);
     let managers: BTreeMap<ObjectId, Facts> =
-        (0..MANAGERS).map(|n| (id(0, n), facts(PEOPLE + n))).collect();
-    let people = people(&rules, &managers);
+        (0..MANAGERS).map(|n| (id(0, n), facts(count + n))).collect();
+    let people = people(count, &rules, &managers);
 
     let mut unchanged = 0;
     let (mut tried, mut properties, mut agents) = (0, 0, 0);
@@ -384,8 +387,8 @@ fn main() {
             panic!("{:?}", person.decide(&rules, &managers));
         };
         unchanged += usize::from(decision.is_unchanged());
-        tried += decision.tried.len();
-        properties += person.facts.properties.len();
+        tried += decision.tried.len() as u64;
+        properties += person.facts.properties.len() as u64;
         agents += usize::from(person.link.agent.is_some());
     }
     let pass = || {
@@ -403,22 +406,21 @@ fn main() {
         .collect();
     times.sort();
 
-    let count = people.len();
-    let each = |sum: usize| sum / count;
+    let each = |sum: u64| f64::from(u32::try_from(sum).unwrap()) / f64::from(count);
     println!(
-        "{count} linked people, {agents} of them agents too, with {} properties each; {unchanged} are \
+        "{count} linked people, {agents} of them agents too, with {:.0} properties each; {unchanged} are \
          unchanged; {:.1} of {} mappings tried for each",
         each(properties),
-        f64::from(u32::try_from(tried).unwrap()) / f64::from(PEOPLE),
+        each(tried),
         document.mappings.len(),
     );
-    let rate = |time: Duration| f64::from(PEOPLE) / time.as_secs_f64();
+    let rate = |time: Duration| f64::from(count) / time.as_secs_f64();
     println!(
         "decide: {:.0} people per second on one core (median of {PASSES} passes; best {:.0}), {:.1} \
          allocations and {} bytes for each",
         rate(times[times.len() / 2]),
         rate(times[0]),
-        f64::from(u32::try_from(allocated.count_total).unwrap()) / f64::from(PEOPLE),
-        allocated.bytes_total / u64::from(PEOPLE),
+        each(allocated.count_total),
+        allocated.bytes_total / u64::from(count),
     );
 }

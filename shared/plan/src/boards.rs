@@ -150,7 +150,8 @@ impl Seat {
 
     /// The seat once the board was looked at, before it is written: somebody who sits there already
     /// was put there by others.
-    pub fn looked(self, is_there: bool) -> Seat {
+    #[must_use]
+    pub fn looked(self, is_there: bool) -> Self {
         let state = match (self.state, is_there) {
             (SeatState::Joining, true) => SeatState::Others,
             (SeatState::Joining, false) => SeatState::JoiningOurs,

@@ -7,7 +7,7 @@
 mod tests;
 
 use crate::document::{Case, Condition, Test};
-use crate::fields::{Values, View, read};
+use crate::fields::Values;
 
 /// The value that made a condition fail, for the log: several joined by a comma, cut to
 /// 200 characters; empty = there was none.
@@ -17,11 +17,11 @@ pub struct Saw(pub String);
 /// Keeps log entries small where a person has hundreds of addresses.
 const SAW_LIMIT: usize = 200;
 
-/// Whether `condition` holds; if not, what was seen. Nothing is allocated for one that holds.
+/// Whether `condition` holds of the values of its field; if not, what was seen. Nothing is allocated for
+/// one that holds.
 ///
 /// `manager.*` has no value while the manager is unknown or not read yet.
-pub fn holds(condition: &Condition, view: &View<'_>) -> Result<(), Saw> {
-    let values = read(&condition.field, view);
+pub fn holds(condition: &Condition, values: Values<'_>) -> Result<(), Saw> {
     if passes(&condition.test, condition.case, values.clone()) { Ok(()) } else { Err(saw(values)) }
 }
 
@@ -49,25 +49,36 @@ fn any(mut values: Values<'_>, test: impl Fn(&str) -> bool) -> bool {
     }
 }
 
-fn saw(values: Values<'_>) -> Saw {
-    let mut text = String::new();
+fn saw(mut values: Values<'_>) -> Saw {
+    let mut text = values.next().map(str::to_owned).unwrap_or_default();
     for value in values {
-        if !text.is_empty() {
-            text.push_str(", ");
-        }
+        text.push_str(", ");
         text.push_str(value);
-        if let Some((end, _)) = text.char_indices().nth(SAW_LIMIT) {
-            text.truncate(end);
-            text.push('…');
+        if text.len() > 4 * SAW_LIMIT {
             break;
         }
+    }
+    // Never more characters than bytes, so that most texts need no counting.
+    if text.len() > SAW_LIMIT
+        && let Some((end, _)) = text.char_indices().nth(SAW_LIMIT)
+    {
+        text.truncate(end);
+        text.push('…');
     }
     Saw(text)
 }
 
+/// A text without the white space at its ends; most have none.
+fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [b'!'..=b'~'] | [b'!'..=b'~', .., b'!'..=b'~'] => text,
+        _ => text.trim(),
+    }
+}
+
 /// Whether two texts are the same, without the white space at their ends.
 pub(crate) fn equal(case: Case, a: &str, b: &str) -> bool {
-    let (a, b) = (a.trim(), b.trim());
+    let (a, b) = (trimmed(a), trimmed(b));
     match case {
         Case::Sensitive => a == b,
         Case::Insensitive if a.is_ascii() && b.is_ascii() => a.eq_ignore_ascii_case(b),

@@ -15,6 +15,7 @@ mod verdict;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use crate::boards::{self, SeatChange};
 use crate::explain::{Reason, Tried};
@@ -26,6 +27,7 @@ use crate::link::{Fields, Link, Linked, LinkedBy, Target};
 use crate::matching::{Hits, MatchKey};
 use crate::placement;
 use crate::rules::Rules;
+use crate::sight::Sight;
 
 pub use foresee::{Foreseen, foresee};
 pub use verdict::{Action, Create, Decision, Part, Verb, Verdict, Write};
@@ -106,23 +108,27 @@ pub fn decide(rules: &Rules<'_>, case: &Case<'_>) -> Verdict {
 }
 
 fn decided(rules: &Rules<'_>, case: &Case<'_>) -> Result<Decision, Need> {
+    let mut text = Uuid::encode_buffer();
+    let id = case.id.0.hyphenated().encode_lower(&mut text);
+    let sight = Sight::new(&rules.names, case.view, id);
+    let about = record::About { rules, case, sight: &sight };
     if let Some(gone) = gone(case.view.facts.presence) {
-        return leave(rules, case, &gone);
+        return leave(about, &gone);
     }
     let looked = |kind| rules.looks_at(kind, case.link.of(kind).is_some());
     // Agents mappings are tried in any case: they may place the user as well (P1).
     let wanted = PerKind { user: looked(RecordKind::User), agent: rules.made.agent };
-    let trail = placement::place(&rules.mappings, &case.view, wanted);
+    let trail = placement::place(&rules.mappings, &sight, wanted);
     let PerKind { user: user_found, agent: agent_found } = trail.found;
     let takes_agent = agent_found.placed.is_some();
     let agent = if looked(RecordKind::Agent) {
-        Some(record::part(rules, case, RecordKind::Agent, agent_found, None)?)
+        Some(record::part(about, RecordKind::Agent, agent_found, None)?)
     } else {
         None
     };
     let agent_record = agent.as_ref().and_then(Part::record_after).or(linked_agent(case.link));
     let user = if looked(RecordKind::User) {
-        let mut user = record::part(rules, case, RecordKind::User, user_found, agent_record)?;
+        let mut user = record::part(about, RecordKind::User, user_found, agent_record)?;
         note_agent(&mut user, agent.as_ref(), takes_agent);
         Some(user)
     } else {
@@ -195,14 +201,15 @@ fn gone(presence: Presence) -> Option<Reason> {
 }
 
 /// Somebody whom Entra does not have (D5).
-fn leave(rules: &Rules<'_>, case: &Case<'_>, gone: &Reason) -> Result<Decision, Need> {
+fn leave(about: record::About<'_>, gone: &Reason) -> Result<Decision, Need> {
+    let record::About { rules, case, .. } = about;
     let part = |kind: RecordKind| {
         let linked = case.link.of(kind);
         let wanted = match kind {
             RecordKind::User => rules.looks_at(kind, linked.is_some()),
             RecordKind::Agent => rules.looks_at(kind, linked.is_some()) && linked.is_some(),
         };
-        wanted.then(|| record::gone(rules, case, kind, gone)).transpose()
+        wanted.then(|| record::gone(about, kind, gone)).transpose()
     };
     let (agent, user) = (part(RecordKind::Agent)?, part(RecordKind::User)?);
     let reasons = Vec::new();

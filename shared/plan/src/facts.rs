@@ -208,13 +208,22 @@ impl Facts {
 
     /// Guests, `#EXT#` names and people with an `externalUserState` (P4).
     pub fn external(&self) -> bool {
-        self.text("userType").is_some_and(|kind| kind.eq_ignore_ascii_case("guest"))
-            || self.user_principal_name().to_ascii_uppercase().contains("#EXT#")
-            || self.properties.contains_key("externalUserState")
+        let invited = self.properties.contains_key("externalUserState");
+        is_external(self.text("userType"), self.user_principal_name(), invited)
     }
 
     /// What reports show of their manager (F6): when this changes, they are looked at again.
     pub fn as_manager(&self) -> [Option<&str>; 3] {
         ["displayName", "mail", "userPrincipalName"].map(|name| self.text(name))
     }
+}
+
+/// Whether somebody with this `userType` and user principal name is external (P4); `invited` = there is
+/// an `externalUserState`.
+pub(crate) fn is_external(kind: Option<&str>, principal_name: &str, invited: bool) -> bool {
+    let starts = |start: usize| principal_name.as_bytes()[start..].get(..5);
+    let mut marks = principal_name.match_indices('#').filter_map(|(start, _)| starts(start));
+    invited
+        || kind.is_some_and(|kind| kind.eq_ignore_ascii_case("guest"))
+        || marks.any(|mark| mark.eq_ignore_ascii_case(b"#EXT#"))
 }

@@ -7,16 +7,20 @@ pub mod transforms;
 mod tests;
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::btree_map;
+use std::iter::Peekable;
 use std::slice;
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
-use crate::document::{Empty, FieldRow, Source, WriteMode};
+use crate::document::{Empty, FieldRow, WriteMode};
 use crate::explain::Reason;
 use crate::facts::{Facts, Value};
-use crate::ids::{ObjectId, RecordId, SiteId};
+use crate::ids::{RecordId, SiteId};
 use crate::link::{FieldChange, Fields, HaloValue, Target};
+use crate::sight::{Sight, Spot};
 
 /// Name under which the last sign-in stands among the properties (D8).
 pub const LAST_SIGN_IN: &str = "lastSignInDateTime";
@@ -78,9 +82,12 @@ enum Listed<'a> {
 
 /// Which entries of a list are values.
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+pub enum Kind {
+    /// All.
     Any,
+    /// The primary address.
     PrimaryAddress,
+    /// All addresses.
     Address,
 }
 
@@ -113,23 +120,9 @@ impl Kind {
     }
 }
 
-/// Reads a source. `manager.*` has no values while the manager is not known.
-pub fn read<'a>(source: &'a Source, view: &View<'a>) -> Values<'a> {
-    match source {
-        Source::Property(name) => property(view.facts, name, Kind::Any),
-        Source::Manager(name) => match view.manager {
-            ManagerView::Known { facts, .. } => property(facts, name, Kind::Any),
-            ManagerView::None | ManagerView::NotReadYet => one(None),
-        },
-        Source::PrimaryAddress => property(view.facts, "proxyAddresses", Kind::PrimaryAddress),
-        Source::AllAddresses => property(view.facts, "proxyAddresses", Kind::Address),
-        Source::LastSignIn => property(view.facts, LAST_SIGN_IN, Kind::Any),
-        Source::Const(text) => one(Some(text)),
-    }
-}
-
-fn property<'a>(facts: &'a Facts, name: &str, kind: Kind) -> Values<'a> {
-    match facts.properties.get(name) {
+/// The values of a property.
+pub(crate) fn values(value: Option<&Value>, kind: Kind) -> Values<'_> {
+    match value {
         None => one(None),
         Some(Value::Text(text)) => Values { list: Listed::One(Some(text)), kind },
         Some(Value::List(list)) => Values { list: Listed::Many(list.iter()), kind },
@@ -137,14 +130,20 @@ fn property<'a>(facts: &'a Facts, name: &str, kind: Kind) -> Values<'a> {
     }
 }
 
-fn one(value: Option<&str>) -> Values<'_> {
+/// One value, or none.
+pub(crate) fn one(value: Option<&str>) -> Values<'_> {
     Values { list: Listed::One(value), kind: Kind::Any }
 }
 
-fn is_blank(text: &str) -> bool {
-    text.trim_start().is_empty()
+/// Whether a text is nothing but white space.
+pub(crate) fn is_blank(text: &str) -> bool {
+    // Nearly all texts begin with a letter.
+    match text.as_bytes().first() {
+        None => true,
+        Some(b'!'..=b'~') => false,
+        Some(_) => text.trim_start().is_empty(),
+    }
 }
-
 /// Something that is written of a record, made ready.
 #[derive(Debug)]
 pub struct Column<'a> {
@@ -154,6 +153,8 @@ pub struct Column<'a> {
     pub limit: Option<usize>,
     /// Where it comes from.
     pub feed: Feed<'a>,
+    /// Where the values of a row's sources are.
+    pub spots: Vec<Spot<'a>>,
 }
 
 /// Where a column's value comes from.
@@ -161,6 +162,8 @@ pub struct Column<'a> {
 pub enum Feed<'a> {
     /// A field row.
     Row(&'a FieldRow),
+    /// A field row for a switch.
+    Switch(&'a FieldRow),
     /// The agent that the person's manager is, as a row asks for it (F6).
     ManagersAgent(&'a FieldRow),
     /// The site of the mapping (P6).
@@ -187,25 +190,44 @@ impl Feed<'_> {
 impl Column<'_> {
     /// A field that is written whatever the rows say.
     pub fn own(name: &str, feed: Feed<'static>) -> Self {
-        Self { target: Target::field(name), limit: None, feed }
+        Self { target: Target::field(name), limit: None, feed, spots: Vec::new() }
+    }
+
+    /// When it is written (F5).
+    fn mode(&self) -> WriteMode {
+        match self.feed {
+            Feed::Row(row) | Feed::Switch(row) | Feed::ManagersAgent(row) => row.write,
+            Feed::Site
+            | Feed::ObjectId
+            | Feed::Tenant
+            | Feed::Agent
+            | Feed::LastSignIn
+            | Feed::Licence => WriteMode::Always,
+        }
+    }
+
+    /// Whether its value may be refused, or may have to wait for the manager, which is said whether it
+    /// is written or not.
+    fn may_complain(&self) -> bool {
+        self.limit.is_some()
+            || matches!(self.feed, Feed::Switch(_))
+            || self.spots.iter().any(|spot| matches!(spot, Spot::Manager(_)))
     }
 }
 
-/// What the columns are filled from, besides the person's facts.
+/// What the columns are filled from.
 #[derive(Clone, Copy, Debug)]
-pub struct Filling<'a> {
-    /// Who.
-    pub id: ObjectId,
-    /// The person's facts and the manager.
-    pub view: View<'a>,
+pub(crate) struct Filling<'a> {
+    /// The person and the manager.
+    pub(crate) sight: &'a Sight<'a>,
     /// The tenant.
-    pub tenant: &'a str,
+    pub(crate) tenant: &'a str,
     /// The site, for users.
-    pub site: Option<SiteId>,
+    pub(crate) site: Option<SiteId>,
     /// The agent that the person is, for users.
-    pub agent: Option<RecordId>,
+    pub(crate) agent: Option<RecordId>,
     /// Halo's number for the licence, for agents; `None` = as it is.
-    pub licence: Option<i64>,
+    pub(crate) licence: Option<i64>,
 }
 
 /// What a target should hold, and when it is written.
@@ -226,6 +248,8 @@ pub enum Wanted<'a> {
     Text(Cow<'a, str>),
     /// A number.
     Int(i64),
+    /// A switch.
+    Bool(bool),
 }
 
 impl Wanted<'_> {
@@ -233,53 +257,86 @@ impl Wanted<'_> {
         match self {
             Wanted::Text(text) => HaloValue::Text(text.into_owned()),
             Wanted::Int(number) => HaloValue::Int(number),
+            Wanted::Bool(on) => HaloValue::Bool(on),
         }
     }
 
     /// Halo writes a reference to nobody as 0.
-    pub(crate) fn is_nothing(&self) -> bool {
+    fn is_nothing(&self) -> bool {
         match self {
             Wanted::Text(text) => is_blank(text),
             Wanted::Int(number) => *number == 0,
+            Wanted::Bool(on) => !on,
         }
     }
 
     /// Sources give text, also for a target that Halo answers as a number or a switch.
     fn is(&self, held: &HaloValue) -> bool {
         match (self, held) {
-            (Wanted::Text(text), HaloValue::Text(held)) => text.trim() == held.trim(),
+            (Wanted::Text(text), HaloValue::Text(held)) => {
+                text == held || text.trim() == held.trim()
+            }
             (Wanted::Int(number), HaloValue::Int(held)) => number == held,
             (Wanted::Text(text), held) => text.trim() == held.to_string(),
             (Wanted::Int(number), held) => held.to_string().trim() == number.to_string(),
+            (Wanted::Bool(on), held) => held.to_string().trim() == on.to_string(),
         }
     }
 }
 
-/// What the columns want of a record, in order of the targets; a target that is to be left as it is
-/// does not stand here. `Err` = values that do not fit their field (F8).
-pub fn wishes<'a>(
+/// What must be sent to a record, and whether enough is known of it to say so.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Differences {
+    /// What is sent, in order of the targets.
+    pub(crate) changes: Vec<FieldChange>,
+    /// Whether a row that writes only into an empty field has something for one that was never read.
+    pub(crate) unread: bool,
+}
+
+/// What must be sent so that the record is as the columns, in order of their targets, want it.
+/// `Err` = values that do not fit their field (F8).
+pub(crate) fn differences<'a>(
     columns: &'a [Column<'a>],
     from: &Filling<'a>,
+    record: Record<'_>,
     notes: &mut Vec<Reason>,
-) -> Result<Vec<Wish<'a>>, Vec<Reason>> {
-    let mut wishes = Vec::with_capacity(columns.len());
+) -> Result<Differences, Vec<Reason>> {
     let mut problems = Vec::new();
+    let mut held = Held::new(record);
+    let mut differences = Differences { changes: Vec::new(), unread: false };
     for column in columns {
+        let before = held.at(&column.target);
+        // Nobody needs to know what a row would write that is not due, unless it cannot be written.
+        if !column.may_complain() && !held.is_due(column.mode(), before) {
+            continue;
+        }
         let Some((value, write)) = value(column, from, notes) else { continue };
+        let value = match (&column.feed, value) {
+            (Feed::Switch(_), Wanted::Text(text)) => match switch(&text) {
+                Some(on) => Wanted::Bool(on),
+                None => {
+                    let field = column.target.to_string();
+                    problems.push(Reason::ValueNotASwitch { field });
+                    continue;
+                }
+            },
+            (_, value) => value,
+        };
         let over = match &value {
             Wanted::Text(text) => too_long(text, column.limit),
-            Wanted::Int(_) => None,
+            Wanted::Int(_) | Wanted::Bool(_) => None,
         };
         if let Some((length, limit)) = over {
             let field = column.target.to_string();
             problems.push(Reason::ValueTooLong { field, length, limit });
-        } else {
-            wishes.push(Wish { target: &column.target, value, write });
+            continue;
         }
+        held.compare(Wish { target: &column.target, value, write }, before, &mut differences);
     }
-    if problems.is_empty() { Ok(wishes) } else { Err(problems) }
+    if problems.is_empty() { Ok(differences) } else { Err(problems) }
 }
 
+/// A column's value and when it is written; `None` = the target is left as it is.
 fn value<'a>(
     column: &'a Column<'a>,
     from: &Filling<'a>,
@@ -288,18 +345,20 @@ fn value<'a>(
     let always = |value| Some((value, WriteMode::Always));
     let number = |number: Option<i64>| number.and_then(|it| always(Wanted::Int(it)));
     match column.feed {
-        Feed::Row(row) => Some((Wanted::Text(text(row, &from.view, notes)?), row.write)),
+        Feed::Row(row) | Feed::Switch(row) => {
+            Some((Wanted::Text(text(row, &column.spots, from.sight, notes)?), row.write))
+        }
         Feed::ManagersAgent(row) => {
-            let value = managers_agent(row, &from.view, &column.target, notes)?;
+            let value = managers_agent(row, &from.sight.view, &column.target, notes)?;
             Some((Wanted::Int(value), row.write))
         }
         Feed::Site => number(from.site.map(|site| site.0)),
         Feed::Agent => number(from.agent.map(|agent| agent.id)),
         Feed::Licence => number(from.licence),
-        Feed::ObjectId => always(Wanted::Text(from.id.to_string().into())),
+        Feed::ObjectId => always(Wanted::Text(from.sight.id.into())),
         Feed::Tenant => always(Wanted::Text(from.tenant.into())),
         Feed::LastSignIn => {
-            let date = from.view.facts.text(LAST_SIGN_IN).and_then(halo_date)?;
+            let date = from.sight.view.facts.text(LAST_SIGN_IN).and_then(halo_date)?;
             always(Wanted::Text(date.into()))
         }
     }
@@ -323,22 +382,27 @@ fn managers_agent(
 }
 
 /// What a row wants written; `None` = leave the target as it is (F5, F6).
-fn text<'a>(row: &'a FieldRow, view: &View<'a>, notes: &mut Vec<Reason>) -> Option<Cow<'a, str>> {
-    if matches!(view.manager, ManagerView::NotReadYet)
-        && row.from.iter().any(|source| matches!(source, Source::Manager(_)))
+fn text<'a>(
+    row: &'a FieldRow,
+    spots: &[Spot<'a>],
+    sight: &Sight<'a>,
+    notes: &mut Vec<Reason>,
+) -> Option<Cow<'a, str>> {
+    if matches!(sight.view.manager, ManagerView::NotReadYet)
+        && spots.iter().any(|spot| matches!(spot, Spot::Manager(_)))
     {
         if !notes.contains(&Reason::ManagerNotRead) {
             notes.push(Reason::ManagerNotRead);
         }
         return None;
     }
-    let written = match row.from.as_slice() {
-        [source] if row.transforms.is_empty() && *source != Source::AllAddresses => {
-            read(source, view).next().map(Cow::Borrowed)
-        }
-        sources => {
-            let values = sources.iter().flat_map(|source| field_values(source, view));
-            transforms::run(&row.transforms, values).map(Cow::Owned)
+    // A list stands for its first value in a field (F3), except where all addresses were asked for.
+    let written = match (spots, row.transforms.is_empty()) {
+        ([spot], true) if !is_all(*spot) => sight.first(*spot).map(Cow::Borrowed),
+        _ => {
+            let count = |spot| if is_all(spot) { usize::MAX } else { 1 };
+            let values = spots.iter().flat_map(|spot| sight.read(*spot).take(count(*spot)));
+            transforms::run(&row.transforms, values)
         }
     };
     match (written, row.empty) {
@@ -348,10 +412,18 @@ fn text<'a>(row: &'a FieldRow, view: &View<'a>, notes: &mut Vec<Reason>) -> Opti
     }
 }
 
-/// A list stands for its first value in a field (F3), except where all were asked for.
-fn field_values<'a>(source: &'a Source, view: &View<'a>) -> impl Iterator<Item = &'a str> {
-    let count = if *source == Source::AllAddresses { usize::MAX } else { 1 };
-    read(source, view).take(count)
+fn is_all(spot: Spot<'_>) -> bool {
+    matches!(spot, Spot::Property(_, Kind::Address))
+}
+
+/// What a text says of a switch; nothing says no.
+fn switch(text: &str) -> Option<bool> {
+    let says = |words: [&str; 3]| words.iter().any(|word| text.trim().eq_ignore_ascii_case(word));
+    match text {
+        _ if says(["true", "yes", "1"]) => Some(true),
+        _ if is_blank(text) || says(["false", "no", "0"]) => Some(false),
+        _ => None,
+    }
 }
 
 fn too_long(text: &str, limit: Option<usize>) -> Option<(usize, usize)> {
@@ -373,43 +445,64 @@ pub enum Record<'a> {
     Known(&'a Fields),
 }
 
-/// What must be sent so that the record is as wished: only what differs (H3), in order of the
-/// targets, in which the wishes stand. Text is the same if it differs only in white space at its ends,
-/// and nothing is the same as empty.
-pub fn changes(wishes: Vec<Wish<'_>>, record: Record<'_>) -> Vec<FieldChange> {
-    let mut held = match record {
-        Record::New => None,
-        Record::Known(fields) => Some(fields.iter().peekable()),
-    };
-    let mut changes = Vec::new();
-    for wish in wishes {
-        let before = held.as_mut().and_then(|held| {
-            while held.next_if(|(target, _)| *target < wish.target).is_some() {}
-            held.next_if(|(target, _)| *target == wish.target).map(|(_, value)| value)
-        });
-        changes.extend(change(wish, before, matches!(record, Record::New)));
-    }
-    changes
+/// The fields of a record, passed in the order of their targets, in which the columns stand.
+struct Held<'a> {
+    fields: Option<Peekable<btree_map::Iter<'a, Target, HaloValue>>>,
 }
 
-fn change(wish: Wish<'_>, before: Option<&HaloValue>, is_new: bool) -> Option<FieldChange> {
-    let held = before.filter(|value| !holds_nothing(value));
-    let due = match wish.write {
-        _ if is_new => true,
-        WriteMode::Always => true,
-        WriteMode::OnCreate => false,
-        WriteMode::IfEmpty => held.is_none(),
-    };
-    let differs = match held {
-        // A new record gets numbers also where they are Halo's default, which nobody documents.
-        None => !wish.value.is_nothing() || (is_new && matches!(wish.value, Wanted::Int(_))),
-        Some(held) => !wish.value.is(held),
-    };
-    (due && differs).then(|| FieldChange {
-        field: wish.target.clone(),
-        before: before.cloned(),
-        after: wish.value.into_value(),
-    })
+impl<'a> Held<'a> {
+    fn new(record: Record<'a>) -> Self {
+        match record {
+            Record::New => Self { fields: None },
+            Record::Known(fields) => Self { fields: Some(fields.iter().peekable()) },
+        }
+    }
+
+    fn is_new(&self) -> bool {
+        self.fields.is_none()
+    }
+
+    /// What the record holds at a target that is not before an earlier one.
+    fn at(&mut self, target: &Target) -> Option<&'a HaloValue> {
+        let fields = self.fields.as_mut()?;
+        loop {
+            let (next, value) = fields.peek()?;
+            match (*next).cmp(target) {
+                Ordering::Less => fields.next(),
+                Ordering::Equal => return Some(value),
+                Ordering::Greater => return None,
+            };
+        }
+    }
+
+    /// Whether a row of this mode writes at all (F5).
+    fn is_due(&self, write: WriteMode, before: Option<&HaloValue>) -> bool {
+        self.is_new()
+            || match write {
+                WriteMode::Always => true,
+                WriteMode::OnCreate => false,
+                WriteMode::IfEmpty => before.is_none_or(holds_nothing),
+            }
+    }
+
+    /// Adds what must be sent for a wish: only what differs (H3). Text is the same if it differs only in
+    /// white space at its ends, and nothing is the same as empty.
+    fn compare(&self, wish: Wish<'_>, before: Option<&HaloValue>, to: &mut Differences) {
+        let differs = match before.filter(|value| !holds_nothing(value)) {
+            Some(held) => !wish.value.is(held),
+            None if !wish.value.is_nothing() => true,
+            // A new record gets numbers also where they are Halo's default, which nobody documents.
+            None => self.is_new() && matches!(wish.value, Wanted::Int(_)),
+        };
+        if differs && self.is_due(wish.write, before) {
+            to.unread |= wish.write == WriteMode::IfEmpty && before.is_none() && !self.is_new();
+            to.changes.push(FieldChange {
+                field: wish.target.clone(),
+                before: before.cloned(),
+                after: wish.value.into_value(),
+            });
+        }
+    }
 }
 
 fn holds_nothing(value: &HaloValue) -> bool {

@@ -12,9 +12,9 @@ use crate::conditions::{folded, holds};
 use crate::document::{ExternalUsers, Mapping, Placement, Quantifier};
 use crate::explain::{Outcome, Tried};
 use crate::facts::{Facts, Presence, Value};
-use crate::fields::View;
 use crate::groups::{Groups, Named, WhyUnknown};
 use crate::ids::{ClientId, MappingId, ObjectId, PerKind, RecordKind, SiteId};
+use crate::sight::{Names, Sight, Spot};
 
 /// A mapping made ready: its group resolved, its conditions put into words.
 #[derive(Debug)]
@@ -22,11 +22,15 @@ pub struct Ready<'a> {
     mapping: &'a Mapping,
     group: Option<Named>,
     said: Vec<(Arc<str>, Arc<str>)>,
+    /// Where the values of the conditions' fields are.
+    spots: Vec<Spot<'a>>,
+    /// Where the property is that names the site (P6).
+    site_from: Option<usize>,
 }
 
 impl<'a> Ready<'a> {
     /// Makes a mapping ready.
-    pub fn new(mapping: &'a Mapping, groups: &Groups) -> Self {
+    pub(crate) fn new(mapping: &'a Mapping, groups: &Groups, names: &mut Names) -> Self {
         let said = mapping.conditions.iter().map(|condition| {
             let (field, test) = condition.describe();
             (field.into(), test.into())
@@ -35,6 +39,11 @@ impl<'a> Ready<'a> {
             mapping,
             group: mapping.group.as_ref().map(|group| groups.named(group)),
             said: said.collect(),
+            spots: mapping.conditions.iter().map(|it| names.spot(&it.field)).collect(),
+            site_from: match &mapping.target {
+                Placement::Organisation { site_from, .. } => Some(names.place(site_from)),
+                Placement::Site { .. } | Placement::Agents { .. } => None,
+            },
         }
     }
 
@@ -95,7 +104,11 @@ pub struct Trail<'a> {
 /// Tries mappings, which stand in the order of [`crate::document::Document::by_rank`], until one
 /// matches for each `wanted` kind of record (P1). An agent whom no user mapping takes is a user of the
 /// agents mapping's `user_site_id`.
-pub fn place<'a>(mappings: &[Ready<'a>], view: &View<'_>, wanted: PerKind<bool>) -> Trail<'a> {
+pub(crate) fn place<'a>(
+    mappings: &[Ready<'a>],
+    sight: &Sight<'_>,
+    wanted: PerKind<bool>,
+) -> Trail<'a> {
     let mut trail = Trail { tried: Vec::with_capacity(mappings.len()), ..Trail::default() };
     let mut open = wanted;
     // Agents mappings that might have placed the user as well.
@@ -106,7 +119,7 @@ pub fn place<'a>(mappings: &[Ready<'a>], view: &View<'_>, wanted: PerKind<bool>)
             continue;
         }
         let found = trail.found.of_mut(kind);
-        let outcome = match ready.attempt(view) {
+        let outcome = match ready.attempt(sight) {
             Ok(site) => {
                 found.placed = Some(Placed { mapping: ready.mapping, site });
                 *open.of_mut(kind) = false;
@@ -148,33 +161,34 @@ fn user_of_agent<'a>(agent: &Placed<'a>) -> Option<Placed<'a>> {
 impl Ready<'_> {
     /// Where the mapping puts the person, or the first part that fails: group, external rule,
     /// conditions, site, looked at in this order (P2).
-    fn attempt(&self, view: &View<'_>) -> Result<Option<SiteChoice>, Outcome> {
+    fn attempt(&self, sight: &Sight<'_>) -> Result<Option<SiteChoice>, Outcome> {
         if let Some(group) = &self.group {
-            in_group(group, view.facts)?;
+            in_group(group, sight.view.facts)?;
         }
-        let external = view.facts.external();
         match self.mapping.external_users {
-            ExternalUsers::Exclude if external => return Err(Outcome::External),
-            ExternalUsers::Only if !external => return Err(Outcome::NotExternal),
+            ExternalUsers::Exclude if sight.external => return Err(Outcome::External),
+            ExternalUsers::Only if !sight.external => return Err(Outcome::NotExternal),
             ExternalUsers::Exclude | ExternalUsers::Only | ExternalUsers::Include => {}
         }
-        self.conditions_hold(view)?;
+        self.conditions_hold(sight)?;
         match &self.mapping.target {
             Placement::Agents { .. } => Ok(None),
             Placement::Site { site_id } => Ok(Some(SiteChoice::Id(*site_id))),
             Placement::Organisation { client_id, site_from, default_site_id } => {
-                named_site(*client_id, site_from, *default_site_id, view.facts).map(Some)
+                let value = self.site_from.and_then(|place| sight.value(place));
+                named_site(*client_id, site_from, *default_site_id, value).map(Some)
             }
         }
     }
 
-    fn conditions_hold(&self, view: &View<'_>) -> Result<(), Outcome> {
+    fn conditions_hold(&self, sight: &Sight<'_>) -> Result<(), Outcome> {
         let mut failures = self
             .mapping
             .conditions
             .iter()
+            .zip(&self.spots)
             .enumerate()
-            .map(|(index, condition)| holds(condition, view).err().map(|saw| (index, saw)));
+            .map(|(index, (it, spot))| Some((index, holds(it, sight.read(*spot)).err()?)));
         let failure = match self.mapping.quantifier {
             Quantifier::All => failures.find_map(|failure| failure),
             // The first one that holds ends the fold without a failure.
@@ -207,9 +221,9 @@ fn named_site(
     client: ClientId,
     site_from: &str,
     default: Option<SiteId>,
-    facts: &Facts,
+    value: Option<&Value>,
 ) -> Result<SiteChoice, Outcome> {
-    let name = site_name(facts.properties.get(site_from).map_or("", Value::as_text));
+    let name = site_name(value.map_or("", Value::as_text));
     match default {
         _ if !name.is_empty() => Ok(SiteChoice::Named { client, name }),
         Some(site) => Ok(SiteChoice::Id(site)),

@@ -10,6 +10,8 @@ use crate::groups::{Groups, Named};
 use crate::ids::{CabId, CabRoleId, PerKind, RecordKind};
 use crate::link::Target;
 use crate::placement::Ready;
+use crate::roles::roles_target;
+use crate::sight::Names;
 
 /// Which kinds of records a run is about (I2, I3).
 pub type Scope = PerKind<bool>;
@@ -30,6 +32,12 @@ pub struct Rules<'a> {
     pub(crate) tenant: String,
     /// Kinds of records that some mapping makes.
     pub(crate) made: PerKind<bool>,
+    /// The field that holds roles.
+    pub(crate) roles_target: Target,
+    /// Roles that make agents inactive; none without licence management (R5).
+    pub(crate) inactive_roles: BTreeSet<i64>,
+    /// The properties that the rules look at.
+    pub(crate) names: Names,
 }
 
 /// The rules of one kind of record.
@@ -61,8 +69,9 @@ impl<'a> Rules<'a> {
 
     /// Makes a document's rules ready for some kinds of records.
     pub fn covering(document: &'a Document, groups: &Groups, scope: Scope) -> Self {
-        let mappings: Vec<Ready<'a>> =
-            document.by_rank().into_iter().map(|it| Ready::new(it, groups)).collect();
+        let mut names = Names::default();
+        let ready = document.by_rank().into_iter().map(|it| Ready::new(it, groups, &mut names));
+        let mappings: Vec<Ready<'a>> = ready.collect();
         let made = |kind| mappings.iter().any(|ready| ready.kind() == kind);
         let made = PerKind { user: true, agent: made(RecordKind::Agent) };
         let boards = document.roles.cabs.iter().map(|row| Board {
@@ -75,10 +84,16 @@ impl<'a> Rules<'a> {
             document,
             scope,
             made,
-            records: PerKind { user: users(document, groups), agent: agents(document, groups) },
+            records: PerKind {
+                user: users(document, groups, &mut names),
+                agent: agents(document, groups, &mut names),
+            },
             boards: boards.collect(),
             tenant: document.tenant_id.to_string(),
             mappings,
+            roles_target: roles_target(),
+            inactive_roles: inactive_roles(document),
+            names,
         }
     }
 
@@ -90,6 +105,12 @@ impl<'a> Rules<'a> {
     /// The rows by which records of a kind are matched.
     pub fn matching(&self, kind: RecordKind) -> &'a [MatchRow] {
         self.records.of(kind).matching
+    }
+
+    /// Every field of a record that may be compared, roles included.
+    pub fn targets(&self, kind: RecordKind) -> BTreeSet<Target> {
+        let columns = self.records.of(kind).columns.iter();
+        columns.map(|column| column.target.clone()).chain([roles_target()]).collect()
     }
 
     /// Whether records of a kind are looked at: the run covers them and some mapping makes them, or
@@ -111,8 +132,8 @@ impl<'a> Rules<'a> {
     }
 }
 
-fn users<'a>(document: &'a Document, groups: &Groups) -> RecordRules<'a> {
-    let mut columns = rows(&document.user_fields, catalogue::user_target);
+fn users<'a>(document: &'a Document, groups: &Groups, names: &mut Names) -> RecordRules<'a> {
+    let mut columns = rows(&document.user_fields, catalogue::user_target, names);
     let own = [
         ("site_id", Feed::Site),
         ("azureoid", Feed::ObjectId),
@@ -136,8 +157,8 @@ fn users<'a>(document: &'a Document, groups: &Groups) -> RecordRules<'a> {
     RecordRules { columns, matching: &document.user_matching, roles, has_roles }
 }
 
-fn agents<'a>(document: &'a Document, groups: &Groups) -> RecordRules<'a> {
-    let mut columns = rows(&document.agent_fields, catalogue::agent_target);
+fn agents<'a>(document: &'a Document, groups: &Groups, names: &mut Names) -> RecordRules<'a> {
+    let mut columns = rows(&document.agent_fields, catalogue::agent_target, names);
     columns.push(Column::own("licence_type", Feed::Licence));
     columns.sort_by(|a, b| a.target.cmp(&b.target));
     let roles: Vec<(Named, i64)> = document
@@ -155,6 +176,7 @@ fn agents<'a>(document: &'a Document, groups: &Groups) -> RecordRules<'a> {
 fn rows<'a>(
     rows: &'a [FieldRow],
     known: impl Fn(&str) -> Option<&'static catalogue::TargetField>,
+    names: &mut Names,
 ) -> Vec<Column<'a>> {
     let column = |row: &'a FieldRow| {
         let (target, field) = match &row.to {
@@ -164,15 +186,17 @@ fn rows<'a>(
         };
         let feed = match field.map(|field| field.holds) {
             Some(Holds::ManagersAgent) => Feed::ManagersAgent(row),
+            Some(Holds::Switch) => Feed::Switch(row),
             Some(Holds::Text) | None => Feed::Row(row),
         };
-        Some(Column { target, limit: field.and_then(|field| field.limit), feed })
+        let spots = row.from.iter().map(|source| names.spot(source)).collect();
+        Some(Column { target, limit: field.and_then(|field| field.limit), feed, spots })
     };
     rows.iter().filter_map(column).collect()
 }
 
 /// The roles that make agents inactive; none without licence management (R5).
-pub(crate) fn inactive_roles(document: &Document) -> BTreeSet<i64> {
+fn inactive_roles(document: &Document) -> BTreeSet<i64> {
     let roles = &document.roles;
     let listed = roles.inactive_agent_role_ids.iter().map(|role| role.0);
     if roles.licence_management { listed.collect() } else { BTreeSet::new() }

@@ -25,6 +25,13 @@ fn routes() -> Vec<(&'static str, String)> {
         ("POST", of("/imports")),
         ("GET", of("/people/ada@contoso.example")),
         ("GET", of("/people/ada@contoso.example/explain")),
+        ("PUT", of("/people/ada@contoso.example/link")),
+        ("DELETE", of("/people/ada@contoso.example/link")),
+        ("GET", of("/conflicts")),
+        ("GET", of("/held")),
+        ("POST", of("/held/release")),
+        ("POST", of("/held/reject")),
+        ("POST", of("/effect")),
         ("GET", of("/runs")),
         ("GET", format!("/v1/runs/{ID}")),
         ("GET", "/v1/inbound".into()),
@@ -74,6 +81,12 @@ async fn what_is_not_there_and_what_is_not_understood_is_a_problem() {
         ("POST", "/v1/connections/unknown/imports", "not_found"),
         ("POST", "/v1/connections/unknown/authorise", "not_found"),
         ("DELETE", "/v1/connections/unknown", "not_found"),
+        ("GET", "/v1/connections/unknown/conflicts", "not_found"),
+        ("GET", "/v1/connections/unknown/held", "not_found"),
+        ("DELETE", "/v1/connections/unknown/people/ada@contoso.example/link", "not_found"),
+        ("DELETE", "/v1/connections/contoso/people/nobody@contoso.example/link", "not_found"),
+        ("GET", "/v1/connections/contoso/conflicts?limit=21", "invalid_request"),
+        ("GET", "/v1/connections/contoso/held?cursor=abc", "invalid_cursor"),
         ("GET", "/v1/connections/contoso/people/nobody@contoso.example", "not_found"),
         ("GET", "/v1/connections/contoso/people/nobody@contoso.example/explain", "not_found"),
         ("GET", "/v1/runs/87d349ed-44d7-43e1-9a83-5f2406dee5bd", "not_found"),
@@ -171,7 +184,7 @@ async fn readers_see_what_happened_but_no_personal_values() {
             let properties = &shown["facts"]["properties"];
             assert_eq!(properties["displayName"], person.display_name, "names are not masked");
             assert_eq!(properties["surname"] != masked, sees, "{shown}");
-            assert_eq!(shown["link"]["image"]["emailaddress"] != masked, sees, "{shown}");
+            assert_eq!(shown["link"]["user"]["image"]["emailaddress"] != masked, sees, "{shown}");
         }
         let entry = &why["log"][0];
         assert_eq!(entry["decision"], "create");
@@ -195,6 +208,13 @@ async fn behind_the_gateway_the_claims_are_checked_again() {
         ("GET", "/v1/halo/test", claims("[reader]", later), 403),
         ("DELETE", one, claims("[reader]", later), 403),
         ("POST", "/v1/connections/contoso/imports", claims("[reader]", later), 403),
+        ("GET", "/v1/connections/contoso/held", claims("[reader]", later), 200),
+        ("GET", "/v1/connections/contoso/conflicts", claims("[reader]", later), 200),
+        ("POST", "/v1/connections/contoso/held/release", claims("[reader]", later), 403),
+        ("POST", "/v1/connections/contoso/held/reject", claims("[reader]", later), 403),
+        ("POST", "/v1/connections/contoso/effect", claims("[reader]", later), 403),
+        ("PUT", "/v1/connections/contoso/people/ada/link", claims("[reader]", later), 403),
+        ("DELETE", "/v1/connections/contoso/people/ada/link", claims("[reader]", later), 403),
         ("GET", one, claims("[]", later), 403),
         ("GET", one, claims("[administrators]", later), 403),
         ("GET", one, claims("[administrator]", earlier), 401),

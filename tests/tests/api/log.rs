@@ -154,7 +154,7 @@ async fn a_person_is_explained() {
     let person = api.get(&path).await.ok().json;
     assert_eq!(person["person"]["user_principal_name"], upn);
     assert_eq!(person["facts"]["properties"]["jobTitle"], "Astronaut");
-    assert_eq!(person["link"]["how"]["by"], "created");
+    assert_eq!(person["link"]["user"]["how"]["by"], "created");
     let explained = api.get(&format!("{path}/explain")).await.ok().json;
     assert_eq!(explained["decision"]["decision"], "unchanged");
     let tried = explained["decision"]["tried"].as_array().unwrap();

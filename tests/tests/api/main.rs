@@ -10,6 +10,11 @@
 mod access;
 mod authorisation;
 mod documents;
+mod effect;
+mod held;
 mod imports;
+mod killed;
+mod links;
 mod log;
+mod small;
 mod support;

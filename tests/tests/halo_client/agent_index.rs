@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use engine::halo::Halo;
 use engine::halo::index::{Built, Freshness, Live};
-use engine::store::people::AgentOwner;
+use engine::store::people::RecordOwner;
 use engine::store::{Commit, Expect, keys as places, put};
 use plan::ids::{RecordId, RecordKind};
 use plan::link::{Fields, HaloValue, Target};
@@ -30,7 +30,7 @@ async fn build(world: &World, halo: &Halo, kind: RecordKind) -> Live {
 /// Notes whose agent that is, as a step does that linked it.
 async fn own(world: &World, agent: i64, person: &str) {
     let owner =
-        AgentOwner { connection: "contoso".parse().unwrap(), person: person.parse().unwrap() };
+        RecordOwner { connection: "contoso".parse().unwrap(), person: person.parse().unwrap() };
     let key = places::agent_owner(RecordId::agent(agent));
     let write = put(key, &owner, Expect::Anything).unwrap();
     assert_eq!(world.store.commit(&[write]).await.unwrap(), Commit::Done);

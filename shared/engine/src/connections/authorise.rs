@@ -189,7 +189,8 @@ impl Engine {
 }
 
 impl Engine {
-    /// Starts the job that reads last sign-ins anew: what was granted just now counts at once (D8).
+    /// Starts the job that reads last sign-ins anew: what was granted just now counts at once (D8). It
+    /// may start anew any number of times; a worker in the middle of it finds its place changed and stops.
     async fn sign_ins_anew(&self, document: &Document) -> Result<Option<Write>, StoreError> {
         let Document { id, sync, .. } = document;
         let found = if sync.last_sign_in { self.store.sign_ins(id).await? } else { None };

@@ -71,8 +71,34 @@ impl Engine {
         ])
     }
 
+    /// Notes in a connection's state that people were marked by an administrator, and queues the run
+    /// that looks at them; one that waits already is the answer. `None` = no run may start now, and the
+    /// next one looks at them. To be stored in one transaction with the marks or after them.
+    pub(super) fn enqueue_marked(
+        &self,
+        document: &Document,
+        state: &mut State,
+    ) -> Result<(Vec<Write>, Option<RunId>), StoreError> {
+        note_marks(state);
+        let idle = !document.enabled || self.module_is_on().is_err();
+        if idle || may_run(&state.authorisation).is_err() {
+            return Ok((Vec::new(), None));
+        }
+        if let Some(queued) = &state.queued {
+            return Ok((Vec::new(), Some(queued.run)));
+        }
+        let writes = self.enqueue(document, state, Trigger::Manual, Read::None, &[])?;
+        Ok((writes, state.queued.as_ref().map(|queued| queued.run)))
+    }
+
     pub(super) async fn hint_fetch(&self, id: &ConnectionId) -> Result<(), QueueError> {
         let fetch = Message::Fetch { connection: id.clone() };
         self.queue.send(&[fetch], Duration::ZERO).await
     }
+}
+
+/// Somebody else than a reader placed dirty marks: the next run has to look for them.
+fn note_marks(state: &mut State) {
+    state.clean = false;
+    state.marked = true;
 }

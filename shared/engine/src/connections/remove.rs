@@ -71,7 +71,14 @@ impl Engine {
     /// Removes the connection's records, those last that say which others there are. `false` = the
     /// time was up first.
     async fn sweep(&self, id: &ConnectionId, deadline: Deadline) -> Result<bool, StoreError> {
-        let mut partitions = vec![keys::names(id), keys::retries(id), keys::claims(id)];
+        let mut partitions = vec![
+            keys::names(id),
+            keys::retries(id),
+            keys::claims(id),
+            keys::held_of(id),
+            keys::conflicts_of(id),
+            keys::seats(id),
+        ];
         for segment in Segment::all() {
             partitions.extend([keys::dirty_of(id, segment), keys::people(id, segment)]);
         }

@@ -63,18 +63,14 @@ impl Engine {
             | (Precondition::Revision(_), _) => return Err(Refusal::StaleRevision { current }),
         }
         let parsed = self.parse_document(document)?;
-        if parsed.document.id != *id {
-            let message =
-                format!("The address names the connection \"{id}\"; an id never changes.");
-            return Err(Refusal::Invalid(vec![Mistake::new("$.id", message)]));
-        }
+        check_id(id, &parsed.document)?;
         match found {
             None => Ok((self.create(who, parsed).await?, true)),
             Some((saved, state)) => Ok((self.update(who, saved, state, parsed).await?, false)),
         }
     }
 
-    fn parse_document(&self, value: &Value) -> Result<Parsed, Refusal> {
+    pub(super) fn parse_document(&self, value: &Value) -> Result<Parsed, Refusal> {
         let mut value = value.clone();
         if let Value::Object(keys) = &mut value {
             keys.remove(STATUS);
@@ -263,13 +259,22 @@ impl Engine {
 
 impl Findings {
     /// The warnings, if there are no mistakes.
-    fn into_warnings(self) -> Result<Vec<Mistake>, Refusal> {
+    pub(super) fn into_warnings(self) -> Result<Vec<Mistake>, Refusal> {
         if self.mistakes.is_empty() {
             Ok(self.warnings)
         } else {
             Err(Refusal::Invalid(self.mistakes))
         }
     }
+}
+
+/// The address and the document name the same connection.
+pub(super) fn check_id(id: &ConnectionId, document: &Document) -> Result<(), Refusal> {
+    if document.id == *id {
+        return Ok(());
+    }
+    let message = format!("The address names the connection \"{id}\"; an id never changes.");
+    Err(Refusal::Invalid(vec![Mistake::new("$.id", message)]))
 }
 
 /// People, links and facts belong to a tenant: a connection that has read some stays with it.

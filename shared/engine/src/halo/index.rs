@@ -8,7 +8,7 @@
 //!
 //! Records that carry an object id are found by that alone, because matching by fields passes them over
 //! (M2). Agents have none in Halo; theirs is that of the person whose agent they are, as far as our own
-//! records say. General Users, service accounts and agents of applications are in no index (M4).
+//! records say, asked anew for every answer. General Users, service accounts and agents of applications are in no index (M4).
 
 mod build;
 mod entries;
@@ -184,6 +184,7 @@ impl Index {
             let entries = crate::store::decode::<Vec<Entry>>(&record)?.value;
             hits.insert(key.clone(), entries.into_iter().map(|entry| entry.hit).collect());
         }
+        self.halo.correct_owners(self.kind, &mut hits).await?;
         Ok(hits)
     }
 

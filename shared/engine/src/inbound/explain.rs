@@ -1,11 +1,12 @@
 //! Explanations (B3): what would be decided about a person today, from what the store knows. Nothing
 //! is written, and nobody outside is asked; what cannot be known that way is said.
 
-use plan::decide::{Action, Decision, KnownRecord, Need, Standing, Verdict};
+use plan::decide::{Action, Decision, Need, Standing, Verdict};
+use plan::effect::as_last_seen;
 use plan::explain::Reason;
 use plan::guard;
-use plan::ids::{ConnectionId, ObjectId, PerKind, RecordId, RecordKind, SiteId};
-use plan::link::{Fields, HaloValue, Target};
+use plan::ids::{ConnectionId, ObjectId, PerKind, SiteId};
+use plan::link::{HaloValue, Target};
 use plan::placement;
 use plan::rules::{Rules, scope_of};
 
@@ -97,10 +98,9 @@ impl Engine {
                 }
                 Need::Record(record, _) => {
                     notes.push(format!("Halo {record} was not read for this; fields are compared with what is stored, and all of them are listed where nothing is."));
-                    let linked = link.as_ref().and_then(|link| link.of(record.kind));
-                    let image = linked.map(|linked| linked.image.clone());
+                    let link = link.unwrap_or_default();
                     let known = known.records.of_mut(record.kind);
-                    known.record = Some(image.unwrap_or_else(|| found_record(known, record)));
+                    known.record = Some(as_last_seen(&link, known, record));
                 }
                 Need::Standing(record) => {
                     notes.push(format!("Whether Halo {record} is protected (our own agent, the last administrator) is looked up in Halo before it is deactivated."));
@@ -118,17 +118,6 @@ impl Engine {
             }
         }
     }
-}
-
-/// What the index says of a record that fits.
-fn found_record(known: &KnownRecord, record: RecordId) -> Fields {
-    let hits = known.hits.iter().flat_map(|hits| hits.values()).flatten();
-    let inactive = hits.filter(|hit| hit.record == record).any(|hit| hit.inactive);
-    let switch = match record.kind {
-        RecordKind::User => "inactive",
-        RecordKind::Agent => "isdisabled",
-    };
-    Fields::from([(Target::field(switch), HaloValue::Bool(inactive))])
 }
 
 /// Puts the name of a site in the place of an id that is not known.

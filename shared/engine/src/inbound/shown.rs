@@ -91,6 +91,7 @@ impl Known {
             "pending": person.pending.as_ref().map(|pending| &pending.changed),
             "parked": person.parked,
             "held": person.held,
+            "conflict": person.conflict,
         })
     }
 }

@@ -72,16 +72,19 @@ async fn look(
             release(engine, held).await?;
             return Ok(Looked::IndexMissing);
         }
-        let mut claims = Vec::new();
+        let (mut claims, mut planned) = (Vec::new(), held.record.planned);
         for (id, person) in &batch.people {
             let Some(foreseen) = batch.foresee(rules, *id) else { continue };
-            held.record.planned.user += u64::from(foreseen.deactivates.user);
-            held.record.planned.agent += u64::from(foreseen.deactivates.agent);
+            planned.user += u64::from(foreseen.deactivates.user);
+            planned.agent += u64::from(foreseen.deactivates.agent);
             if foreseen.claims != person.value.claims {
                 claims.push(Claimed { id: *id, person, claims: foreseen.claims });
             }
         }
-        write_claims(engine, held, &claims).await?;
+        if !write_claims(engine, held, &claims).await? {
+            continue;
+        }
+        held.record.planned = planned;
         held.record.after.clone_from(&next);
         if next.is_none() {
             held.record.phase = Phase::Decided;
@@ -140,22 +143,14 @@ impl Claimed<'_> {
     }
 }
 
-/// Stores claims; whoever else hit a Halo user that is given up is looked at again.
+/// Stores claims; whoever else hit a Halo record that is given up is looked at again. `false` =
+/// somebody else wrote one of the people meanwhile: they have to be looked at again first.
 async fn write_claims(
     engine: &Engine,
     held: &mut HeldSegment,
     claims: &[Claimed<'_>],
-) -> Result<(), Trouble> {
-    for chunk in claims.chunks(crate::store::COMMIT_LIMIT / 5) {
-        let mut writes = Vec::new();
-        for claim in chunk {
-            writes.extend(claim.writes(&held.connection)?);
-        }
-        // A conflict is another worker at the same people; its claims are the same.
-        if let Commit::Conflict(_) = engine.store.commit(&writes).await? {
-            return Err(Trouble::Lost);
-        }
-    }
+) -> Result<bool, Trouble> {
+    // Marked first: killed or too late, the repetition still sees what is given up.
     let given_up = claims.iter().flat_map(|it| it.given_up().map(|record| (it.id, record)));
     for (id, record) in given_up {
         let others = other_claims(engine, &held.connection, record, id).await?;
@@ -166,7 +161,16 @@ async fn write_claims(
             Fenced::Lost => return Err(Trouble::Lost),
         }
     }
-    Ok(())
+    for chunk in claims.chunks(crate::store::COMMIT_LIMIT / 5) {
+        let mut writes = Vec::new();
+        for claim in chunk {
+            writes.extend(claim.writes(&held.connection)?);
+        }
+        if let Commit::Conflict(_) = engine.store.commit(&writes).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Stores the segment's record; lost when another worker took the segment.

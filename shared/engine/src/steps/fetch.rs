@@ -442,10 +442,11 @@ impl<'a> Reader<'a> {
             return Ok(false);
         };
         let mine = Some(self.run.value.run.run);
-        let State { authorisation, queued, rules_changed, marked, .. } = found.value;
+        let State { authorisation, queued, rules_changed, marked, linked, .. } = found.value;
         self.state.value.authorisation = authorisation;
         self.state.value.queued = queued.filter(|queued| Some(queued.run) != mine);
         self.state.value.rules_changed = rules_changed;
+        self.state.value.linked = linked;
         self.state.value.marked = marked;
         self.state.value.clean &= !marked;
         self.state.version = found.version;

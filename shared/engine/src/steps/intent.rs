@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::apply::Worker;
 use super::lookup::Batch;
 use super::{StepError, Trouble};
-use crate::store::people::{AgentOwner, Person};
+use crate::store::people::{RecordOwner, Person};
 use crate::store::{Commit, Expect, StoreError, keys, put};
 
 /// How often a note is tried again when somebody else wrote one of the people.
@@ -135,7 +135,7 @@ impl Worker<'_> {
         id: ObjectId,
         agent: RecordId,
     ) -> Result<bool, Trouble> {
-        let owner = AgentOwner { connection: self.held.connection.clone(), person: id };
+        let owner = RecordOwner { connection: self.held.connection.clone(), person: id };
         let (store, key) = (&self.engine.store, keys::agent_owner(agent));
         let mut expect = Expect::Absent;
         loop {
@@ -143,14 +143,14 @@ impl Worker<'_> {
             if store.commit(&[write]).await? == Commit::Done {
                 return Ok(true);
             }
-            let Some(found) = store.read::<AgentOwner>(&key).await? else {
+            let Some(found) = store.read::<RecordOwner>(&key).await? else {
                 expect = Expect::Absent;
                 continue;
             };
             if found.value == owner {
                 return Ok(true);
             }
-            let AgentOwner { connection, person } = &found.value;
+            let RecordOwner { connection, person } = &found.value;
             let other = store.person(connection, *person).await?;
             let is_theirs = |it: &Person| {
                 let linked = it.link.agent.as_ref().is_some_and(|linked| linked.record == agent);

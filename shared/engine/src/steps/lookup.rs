@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use plan::decide::{Case, Foreseen, Known, Need, Verdict, decide, foresee};
 use plan::document::Document;
+use plan::effect::{Outlook, outlook};
 use plan::facts::{Facts, Presence};
 use plan::fields::{ManagerView, View};
 use plan::groups::Groups;
@@ -135,6 +136,12 @@ impl Batch {
     /// What a run would do to one of the people; `None` until the index was asked.
     pub(crate) fn foresee(&self, rules: &Rules<'_>, id: ObjectId) -> Option<Foreseen> {
         foresee(rules, &self.case(PerKind::both(guard::Verdict::Pass), id)?).ok()
+    }
+
+    /// What rules would do to one of the people, told from what is stored; an error = what has to be
+    /// looked up first.
+    pub(crate) fn outlook(&self, rules: &Rules<'_>, id: ObjectId) -> Option<Result<Outlook, Need>> {
+        Some(outlook(rules, &self.case(PerKind::both(guard::Verdict::Pass), id)?))
     }
 
     fn manager(&self, facts: &Facts) -> ManagerView<'_> {

@@ -26,7 +26,7 @@ struct Job<'a> {
     engine: &'a Engine,
     connection: &'a ConnectionId,
     document: Document,
-    job: Versioned<SignIns>,
+    place: Versioned<SignIns>,
     fence: Fence,
 }
 
@@ -46,12 +46,12 @@ pub(super) async fn sign_ins(
         return Ok(());
     };
     // What was read before the lease was taken may be old.
-    let Some((saved, job)) = load(engine, connection).await? else {
+    let Some((saved, place)) = load(engine, connection).await? else {
         let _: Commit = engine.store.commit(&[fence.release()?]).await?;
         return Ok(());
     };
     let graph = engine.graph(&saved, std::sync::Arc::default()).await?;
-    let mut job = Job { engine, connection, document: saved.document, job, fence };
+    let mut job = Job { engine, connection, document: saved.document, place, fence };
     match job.read(graph, deadline).await {
         Ok(()) | Err(Trouble::Lost) => Ok(()),
         Err(Trouble::Ours(error)) => Err(error),
@@ -70,8 +70,8 @@ async fn load(
         return Ok(None);
     }
     let stored = engine.store.sign_ins(connection).await?;
-    let job = stored.unwrap_or_else(|| Versioned { version: 0, value: SignIns::new(now.now) });
-    Ok(job.value.is_due(now.now).then_some((saved.value, job)))
+    let place = stored.unwrap_or_else(|| Versioned { version: 0, value: SignIns::new(now.now) });
+    Ok(place.value.is_due(now.now).then_some((saved.value, place)))
 }
 
 impl Job<'_> {
@@ -81,7 +81,7 @@ impl Job<'_> {
         deadline: Deadline,
     ) -> Result<(), Trouble> {
         let graph = graph?;
-        if self.job.value.off.is_some() {
+        if self.place.value.off.is_some() {
             // A permission that was granted since counts for new tokens only.
             graph.sign_in().await?;
         }
@@ -90,12 +90,12 @@ impl Job<'_> {
                 self.save(self.fence.release()?).await?;
                 return Ok(self.engine.later(self.hint(), SignedDuration::ZERO).await?);
             }
-            let SignIns { cursor, page_size, .. } = &self.job.value;
+            let SignIns { cursor, page_size, .. } = &self.place.value;
             let page = graph.sign_ins_page(cursor.link(), *page_size).await?;
             self.merge(&page.items).await?;
             let ids: Vec<ObjectId> = page.items.iter().map(|row| row.id).collect();
             let now = self.engine.clock.now();
-            match self.job.value.turn(self.connection, &ids, page.next, now) {
+            match self.place.value.turn(self.connection, &ids, page.next, now) {
                 Progress::More => self.save(self.fence.check()).await?,
                 Progress::Complete(_) => return self.save(self.fence.release()?).await,
                 Progress::Endless => return Err(endless().into()),
@@ -104,8 +104,8 @@ impl Job<'_> {
     }
 
     async fn merge(&self, rows: &[SignIn]) -> Result<(), Trouble> {
-        let dated = rows.iter().filter_map(|row| Some((row.id, row.at.clone()?)));
-        let dates: BTreeMap<ObjectId, String> = dated.collect();
+        let dates: BTreeMap<ObjectId, String> =
+            rows.iter().filter_map(|row| Some((row.id, row.at.clone()?))).collect();
         let (store, check) = (&self.engine.store, self.fence.check());
         let told = match store.merge_sign_ins(self.connection, &check, &dates).await? {
             Fenced::Done(0) => Fenced::Done(()),
@@ -122,8 +122,8 @@ impl Job<'_> {
     /// the timer sends the hint once the job is due.
     async fn failed(&mut self, failure: &Failure) -> Result<(), StepError> {
         let now = self.engine.clock.now();
-        let then = self.job.value.fail(self.connection, &self.document, failure, now);
-        let off = self.job.value.off.as_ref().filter(|_| then == Then::Rest);
+        let then = self.place.value.fail(self.connection, &self.document, failure, now);
+        let off = self.place.value.off.as_ref().filter(|_| then == Then::Rest);
         let told = off.map_or_else(|| failure.sentence(), |off| off.reason.clone());
         tracing::warn!(connection = %self.connection, "{told}");
         match (self.save(self.fence.release()?).await, then) {
@@ -137,13 +137,14 @@ impl Job<'_> {
         Message::SignIns { connection: self.connection.clone() }
     }
 
-    /// Stores the place together with what keeps or gives back the lease.
+    /// Stores the place together with what keeps or gives back the lease. A second worker, or this one
+    /// again, finds the lease or the place changed and stops; the page is then read from the old place.
     async fn save(&mut self, lease: Write) -> Result<(), Trouble> {
         let key = keys::sign_ins(self.connection);
-        let place = put(key, &self.job.value, self.job.unchanged())?;
-        match self.engine.store.commit(&[lease, place]).await? {
+        let write = put(key, &self.place.value, self.place.unchanged())?;
+        match self.engine.store.commit(&[lease, write]).await? {
             Commit::Done => {
-                self.job.version += 1;
+                self.place.version += 1;
                 Ok(())
             }
             Commit::Conflict(_) => Err(Trouble::Lost),

@@ -18,7 +18,7 @@ use super::Trouble;
 use super::apply::Worker;
 use super::lookup::{Batch, other_claims};
 use crate::halo::{Created, Error, Updated};
-use crate::store::people::{AgentOwner, Fenced, Person};
+use crate::store::people::{Fenced, Person, RecordOwner};
 use crate::store::{COMMIT_LIMIT, Commit, Expect, Key, Versioned, Write, decode, keys, put};
 
 /// What Halo answered to a part of a decision.
@@ -198,7 +198,7 @@ pub(super) struct Recorder {
     waiting: Vec<(Done, Versioned<Person>)>,
 }
 
-/// Writes for one person at the most: person, mark, retry, claims, owner, held, seats, entry and its
+/// Writes for one person at the most: person, mark, retry, owner, held, conflict, seats, entry and its
 /// facets. People with more seats than usual go alone.
 const WRITES_EACH: usize = 18;
 
@@ -294,7 +294,7 @@ async fn store(worker: &mut Worker<'_>, settled: &[Settled]) -> Result<bool, Tro
 }
 
 /// Whose the agents are that are about to be linked, as far as anybody's (M2).
-type Owners = BTreeMap<RecordId, Versioned<AgentOwner>>;
+type Owners = BTreeMap<RecordId, Versioned<RecordOwner>>;
 
 async fn owners(worker: &Worker<'_>, done: impl Iterator<Item = &Done>) -> Result<Owners, Trouble> {
     let linking = done.filter_map(|done| {
@@ -306,7 +306,7 @@ async fn owners(worker: &Worker<'_>, done: impl Iterator<Item = &Done>) -> Resul
     let places: Vec<Key> = linking.iter().map(|agent| keys::agent_owner(*agent)).collect();
     let found = worker.engine.store.get(&places).await?;
     let owned = linking.into_iter().zip(found).filter_map(|(id, record)| Some((id, record?)));
-    Ok(owned.map(|(id, record)| Ok((id, decode(&record)?))).collect::<Result<_, Trouble>>()?)
+    owned.map(|(id, record)| Ok((id, decode(&record)?))).collect()
 }
 
 /// The index learns of records that now belong to somebody, before the link is stored: killed in

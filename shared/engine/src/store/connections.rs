@@ -188,7 +188,7 @@ impl Store {
     }
 
     /// Tells the next run that marks stand which no reader placed. To be called *behind* the marks,
-    /// before the caller's own position moves past the people who got them.
+    /// before the caller's own position moves past the people who got them. Told again, it is the same.
     ///
     /// No mark is lost. Killed between marks and this, the caller does the same people again, finds
     /// them still waiting (or their marks gone, because a run dealt with them), and gets here after

@@ -21,11 +21,13 @@
 //! | `c#ID#names` | name, OID | people by user principal name and display name |
 //! | `c#ID#claims` | Halo record, OID | an unlinked person who hits that Halo record (M3) |
 //! | `c#ID#held` | OID | somebody whose deactivation an administrator has to release (L4) |
+//! | `c#ID#conflicts` | OID | somebody for whom an administrator has to choose a record (M3) |
 //! | `c#ID#seats` | CAB, OID | a seat on a board that is still to be written (R3) |
 //! | `c#ID#log` | entry id | the inbound log; entry ids sort by time |
 //! | `c#ID#log#FACET#VALUE` | entry id | entries by person, run, decision, outcome, mapping |
 //! | `halo` | `budget`, `index`, `index-agents` | request budget; states of the indexes of Halo's users and agents |
 //! | `halo#agents` | Halo agent | the person whose agent that is (M2) |
+//! | `halo#chosen` | Halo user | the person whom an administrator linked to that user (M7) |
 //! | `halo#index#…`, `halo#sites#…` | | the indexes; the book of sites |
 
 use jiff::Timestamp;
@@ -211,6 +213,11 @@ pub fn agent_owner(agent: RecordId) -> Key {
     Key::new("halo#agents", format!("{:020}", agent.id))
 }
 
+/// Whom an administrator linked to a Halo user: all others are told by the object id that it carries.
+pub fn chosen(user: RecordId) -> Key {
+    Key::new("halo#chosen", format!("{:020}", user.id))
+}
+
 /// The partition of people whose deactivation is held (L4).
 pub fn held_of(connection: &ConnectionId) -> String {
     format!("c#{connection}#held")
@@ -219,6 +226,16 @@ pub fn held_of(connection: &ConnectionId) -> String {
 /// Somebody whose deactivation is held.
 pub fn held(connection: &ConnectionId, id: ObjectId) -> Key {
     Key::new(held_of(connection), id.to_string())
+}
+
+/// The partition of people for whom an administrator has to choose (M3).
+pub fn conflicts_of(connection: &ConnectionId) -> String {
+    format!("c#{connection}#conflicts")
+}
+
+/// Somebody for whom an administrator has to choose.
+pub fn conflict(connection: &ConnectionId, id: ObjectId) -> Key {
+    Key::new(conflicts_of(connection), id.to_string())
 }
 
 /// The partition of seats on boards that are still to be written (R3).

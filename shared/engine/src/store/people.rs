@@ -39,6 +39,9 @@ pub struct Person {
     /// A deactivation that waits for an administrator (L4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
+    /// A choice that waits for an administrator (M3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<Conflict>,
     /// What was done to the agent while the user record had to wait: it belongs into the same entry
     /// of the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,6 +58,19 @@ pub struct Held {
     /// Which records.
     pub kinds: BTreeSet<RecordKind>,
     /// Why the person would be deactivated, and why it waits.
+    pub sentence: String,
+}
+
+/// A choice that waits for an administrator (M3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// The run that met it first.
+    pub run: RunId,
+    /// When that was.
+    pub since: Timestamp,
+    /// Records to choose from.
+    pub candidates: BTreeSet<RecordId>,
+    /// Why it is one.
     pub sentence: String,
 }
 
@@ -81,9 +97,10 @@ pub struct Parked {
     pub until: Option<Timestamp>,
 }
 
-/// Whose agent a Halo agent is: the only memory of it, because agents carry no object id in Halo (M2).
+/// Whose Halo record that is: of agents the only memory of it, because they carry no object id in
+/// Halo (M2); of users only where an administrator linked them (M7).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AgentOwner {
+pub struct RecordOwner {
     /// The connection that the person belongs to.
     pub connection: ConnectionId,
     /// The person.

@@ -51,6 +51,8 @@ pub enum ProblemType {
     TooLarge,
     /// The document has mistakes; `mistakes` has them all, each with its path.
     InvalidDocument,
+    /// The Halo record cannot be linked to the person; `detail` says why (M4, M7).
+    LinkRefused,
     /// Nobody entered credentials yet.
     CredentialsMissing,
     /// The tenant refused the credentials; `code` is the AADSTS number, `advice` says what to do.
@@ -109,6 +111,9 @@ impl ProblemType {
             Self::TooLarge => ("too_large", S::PAYLOAD_TOO_LARGE, "The body is too large"),
             Self::InvalidDocument => {
                 ("invalid_document", S::UNPROCESSABLE_ENTITY, "The document has mistakes")
+            }
+            Self::LinkRefused => {
+                ("link_refused", S::UNPROCESSABLE_ENTITY, "The record cannot be linked")
             }
             Self::CredentialsMissing => {
                 ("credentials_missing", S::UNPROCESSABLE_ENTITY, "There are no credentials")
@@ -232,6 +237,7 @@ impl From<Refusal> for Problem {
         use ProblemType as T;
         match &refusal {
             Refusal::Invalid(mistakes) => Self::with_mistakes(T::InvalidDocument, mistakes),
+            Refusal::Request(mistakes) => Self::with_mistakes(T::InvalidRequest, mistakes),
             Refusal::SignIn(failure) => Self::sign_in(failure),
             Refusal::PermissionMissing { permissions, consent_url } => {
                 let advice = "Grant the missing permissions to the app registration, with admin consent, and authorise again.";
@@ -255,7 +261,10 @@ impl From<Refusal> for Problem {
             Refusal::Reauthorise(_) => Self::of(T::Reauthorise, refusal.to_string()),
             Refusal::Disabled => Self::of(T::Disabled, refusal.to_string()),
             Refusal::ModuleOff => Self::of(T::ModuleOff, refusal.to_string()),
-            Refusal::Busy => Self::of(T::Busy, refusal.to_string()),
+            Refusal::Busy | Refusal::BeingMade(_) => Self::of(T::Busy, refusal.to_string()),
+            Refusal::Nobody => Self::nobody(),
+            Refusal::Link(_) => Self::of(T::LinkRefused, refusal.to_string()),
+            Refusal::HoldsNobody(_) => Self::of(T::NotFound, refusal.to_string()),
         }
     }
 }

@@ -8,7 +8,8 @@ use regex_lite::RegexBuilder;
 use super::*;
 use crate::document::Source;
 use crate::facts::Facts;
-use crate::fields::ManagerView;
+use crate::fields::{ManagerView, View};
+use crate::sight::{Names, Sight};
 
 const HOLDS: &str = "holds";
 
@@ -36,7 +37,10 @@ fn matches(pattern: &str) -> Test {
 
 /// `holds`, or the value that was seen.
 fn outcome(field: Source, test: Test, case: Case, view: &View<'_>) -> String {
-    match holds(&Condition { field, test, case }, view) {
+    let mut names = Names::default();
+    let condition = Condition { field, test, case };
+    let spot = names.spot(&condition.field);
+    match holds(&condition, Sight::new(&names, *view, "").read(spot)) {
         Ok(()) => HOLDS.to_owned(),
         Err(Saw(saw)) => saw,
     }
@@ -235,8 +239,7 @@ proptest! {
         let view = View { facts: &facts, manager: ManagerView::None };
         let case = if sensitive { Case::Sensitive } else { Case::Insensitive };
         let held = |test: Test| {
-            let field = Source::Property("department".into());
-            holds(&Condition { field, test, case }, &view).is_ok()
+            outcome(Source::Property("department".into()), test, case, &view) == HOLDS
         };
         let list = vec![operand.clone()];
         prop_assert_ne!(held(Test::In(list.clone())), held(Test::NotIn(list)));

@@ -8,7 +8,7 @@ use crate::explain::Reason;
 use crate::guard;
 use crate::ids::{RecordId, RecordKind};
 use crate::link::{FieldChange, HaloValue, Ruling, Says, Target};
-use crate::rules::{Rules, inactive_roles};
+use crate::rules::Rules;
 
 /// What comes of wanting to make a record inactive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,10 +77,8 @@ pub(super) fn inactive_role(
     kind: RecordKind,
     held: Option<&BTreeSet<i64>>,
 ) -> Option<i64> {
-    if kind == RecordKind::User || !rules.document.roles.licence_management {
-        return None;
-    }
-    held?.intersection(&inactive_roles(rules.document)).next().copied()
+    let held = held.filter(|_| kind == RecordKind::Agent)?;
+    rules.inactive_roles.iter().find(|role| held.contains(role)).copied()
 }
 
 /// The field that says whether a record is inactive (L1).

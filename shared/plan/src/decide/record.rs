@@ -1,27 +1,39 @@
 //! What happens to one record of a person, user or agent: looked for, made, taken over, kept right,
 //! made inactive, made active again.
 
-use std::borrow::Cow;
+mod known;
+
 use std::collections::BTreeSet;
+use std::ptr;
 
 use super::activity::{
     Leave, disabled_is_inactive, inactive_role, leave_to_deactivate, switch, switched,
 };
 use super::{Action, Case, Create, KnownRecord, Need, Part, Verb, Write};
-use crate::document::{OutOfScope, WriteMode};
+use crate::document::OutOfScope;
 use crate::explain::Reason;
-use crate::fields::{self, Filling, Record, Wish};
+use crate::fields::Record;
 use crate::ids::{MappingId, RecordId, RecordKind, SiteId};
-use crate::link::{Activity, Choice, Fields, HaloValue, Intent, Linked, LinkedBy, Target};
+use crate::link::{Activity, Choice, FieldChange, Fields, HaloValue, Linked, LinkedBy, Target};
 use crate::matching::{self, Hit, Match};
-use crate::placement::{Found, Placed, SiteChoice};
+use crate::placement::{Found, Placed};
 use crate::roles;
-use crate::rules::{RecordRules, Rules, inactive_roles, licence_number};
+use crate::rules::{RecordRules, Rules};
+use crate::sight::Sight;
+
+/// Whom a decision is about, and by which rules.
+#[derive(Clone, Copy)]
+pub(super) struct About<'a> {
+    pub(super) rules: &'a Rules<'a>,
+    pub(super) case: &'a Case<'a>,
+    pub(super) sight: &'a Sight<'a>,
+}
 
 /// One record in the making: whom it is about, and the reasons so far.
 struct Draft<'a> {
     rules: &'a Rules<'a>,
     case: &'a Case<'a>,
+    sight: &'a Sight<'a>,
     kind: RecordKind,
     /// The agent that the person is, for the user record.
     agent: Option<RecordId>,
@@ -29,28 +41,32 @@ struct Draft<'a> {
     reasons: Vec<Reason>,
 }
 
+/// Reasons that a record usually has, at most.
+const USUAL: usize = 6;
+
 /// Decides about one kind of record of somebody whom Entra has.
 pub(super) fn part(
-    rules: &Rules<'_>,
-    case: &Case<'_>,
+    about: About<'_>,
     kind: RecordKind,
     found: Found<'_>,
     agent: Option<RecordId>,
 ) -> Result<Part, Need> {
+    let About { rules, case, sight } = about;
     let Found { placed, broken } = found;
     let linked = case.link.of(kind);
     let stays = linked.is_some_and(|linked| {
         let own = linked.mapping.as_ref();
         broken.iter().any(|(mapping, ..)| placed.is_none() || Some(mapping) == own)
     });
-    let reasons = broken.into_iter().map(|(mapping, group, why)| Reason::MappingBroken {
+    let mut reasons = Vec::with_capacity(broken.len() + USUAL);
+    reasons.extend(broken.into_iter().map(|(mapping, group, why)| Reason::MappingBroken {
         mapping,
         group,
         why,
-    });
-    let draft = Draft { rules, case, kind, agent, mapping: None, reasons: reasons.collect() };
+    }));
+    let draft = Draft { rules, case, sight, kind, agent, mapping: None, reasons };
     match (linked, placed) {
-        (Some(linked), placed) if !case.view.facts.enabled() && draft.disabled_is_inactive() => {
+        (Some(linked), placed) if !sight.enabled && draft.disabled_is_inactive() => {
             let mut draft = draft;
             draft.mapping = placed.map(|placed| placed.mapping.id.clone());
             draft.reasons.push(Reason::AccountDisabled);
@@ -68,14 +84,10 @@ pub(super) fn part(
 }
 
 /// Decides about one kind of record of somebody whom Entra does not have (D5).
-pub(super) fn gone(
-    rules: &Rules<'_>,
-    case: &Case<'_>,
-    kind: RecordKind,
-    why: &Reason,
-) -> Result<Part, Need> {
+pub(super) fn gone(about: About<'_>, kind: RecordKind, why: &Reason) -> Result<Part, Need> {
+    let About { rules, case, sight } = about;
     let reasons = vec![why.clone()];
-    let draft = Draft { rules, case, kind, agent: None, mapping: None, reasons };
+    let draft = Draft { rules, case, sight, kind, agent: None, mapping: None, reasons };
     match case.link.of(kind) {
         None => Ok(draft.done(Action::NotInScope)),
         Some(linked) if *why == Reason::NotReadYet => {
@@ -115,7 +127,7 @@ impl<'a> Draft<'a> {
     }
 
     fn enabled(&self) -> bool {
-        self.case.view.facts.enabled()
+        self.sight.enabled
     }
 
     /// A disabled account, of which no record is made (L2).
@@ -211,14 +223,15 @@ impl<'a> Draft<'a> {
     }
 
     fn create(mut self, placed: &Placed<'_>) -> Result<Part, Need> {
-        let wishes = match self.wishes(placed, true)? {
-            Ok(wishes) => wishes,
+        let filling = self.filling(placed, true)?;
+        let differences = match self.differences(&filling, Record::New) {
+            Ok(differences) => differences,
             Err(problems) => return Ok(self.invalid(problems)),
         };
         let roles = self.roles_wished(placed);
         let roles = roles::of_new(&roles);
         self.reasons.extend(roles.reasons());
-        let changes = fields::changes(wishes, Record::New).into_iter().chain(roles.change.clone());
+        let changes = differences.changes.into_iter().chain(roles.change.clone());
         let mut fields: Fields = changes.map(|change| (change.field, change.after)).collect();
         if fields.get(&Target::field("name")).is_none_or(HaloValue::is_empty) {
             return Ok(self.invalid(vec![Reason::ValueMissing { field: "name".into() }]));
@@ -256,11 +269,14 @@ impl<'a> Draft<'a> {
                 return Ok(self.undecided(vec![found], reason));
             }
         }
-        let wishes = match self.wishes(placed, false)? {
-            Ok(wishes) => wishes,
+        let record = self.known().record.as_ref();
+        let filling = self.filling(placed, false)?;
+        let differences = self.differences(&filling, record.map_or(Record::New, Record::Known));
+        let changes = match differences {
+            Ok(differences) => differences.changes,
             Err(problems) => return Ok(self.invalid(problems)),
         };
-        let Some(record) = &self.known().record else {
+        let Some(record) = record else {
             let roles = self.looks_at_roles(&BTreeSet::new());
             return Err(Need::Record(found, self.targets(roles)));
         };
@@ -280,7 +296,8 @@ impl<'a> Draft<'a> {
             mapping: None,
             granted: BTreeSet::new(),
         };
-        self.write(placed, &before, wishes, Cow::Borrowed(record), Links::Now)
+        let roles = self.roles_wished(placed);
+        self.write(&before, changes, &roles, record, Links::Now)
     }
 
     /// A linked person with a place: kept right, moved, made active again, or made inactive.
@@ -289,71 +306,37 @@ impl<'a> Draft<'a> {
         if !self.enabled() {
             self.reasons.push(Reason::AccountDisabled);
         }
-        let wishes = match self.wishes(placed, false)? {
-            Ok(wishes) => wishes,
+        let filling = self.filling(placed, false)?;
+        let found = match self.differences(&filling, Record::Known(&linked.image)) {
+            Ok(differences) => differences,
             Err(problems) => return Ok(self.invalid(problems)),
         };
-        let base = self.base(placed, linked, &wishes)?;
-        self.write(placed, linked, wishes, base, Links::Already)
-    }
-
-    /// What we know of a linked record. It is asked for first where a row that writes only into an
-    /// empty field meets one that we never read (F5), and before roles change, because others may have
-    /// given some meanwhile (R4). So is it where roles count that we have never seen (R5).
-    fn base<'l>(
-        &self,
-        placed: &Placed<'_>,
-        linked: &'l Linked,
-        wishes: &[Wish<'_>],
-    ) -> Result<Cow<'l, Fields>, Need> {
-        let unread = wishes.iter().any(|wish| {
-            wish.write == WriteMode::IfEmpty
-                && !wish.value.is_nothing()
-                && !linked.image.contains_key(wish.target)
-        });
-        let with_roles = self.looks_at_roles(&linked.granted);
-        let roles = roles::wished(self.rules, self.kind, &self.case.view, placed);
-        let held = held_roles(&linked.image);
-        let unsettled = with_roles && !roles::is_settled(&roles, held, linked, self.intent());
-        // One that we made holds what we gave.
-        let unseen = held.is_none() && linked.how != LinkedBy::Created && self.roles_switch();
-        if !unread && !unsettled && !unseen {
-            return Ok(Cow::Borrowed(&linked.image));
-        }
-        let targets = self.targets(with_roles);
-        let Some(record) = &self.known().record else {
-            return Err(Need::Record(linked.record, targets));
+        let roles = self.roles_wished(placed);
+        let Some(read) = self.read_again(linked, found.unread, &roles)? else {
+            return self.write(linked, found.changes, &roles, &linked.image, Links::Already);
         };
-        let mut base = linked.image.clone();
-        let roles = roles::roles_target();
-        for target in targets {
-            let nothing = if target == roles {
-                HaloValue::Ids(BTreeSet::new())
-            } else {
-                HaloValue::Text(String::new())
-            };
-            let read = record.get(&target).cloned().unwrap_or(nothing);
-            base.entry(target).or_insert(read);
-        }
-        if let Some(value) = record.get(&roles) {
-            base.insert(roles, value.clone());
-        }
-        Ok(Cow::Owned(base))
+        // What the first look noted is noted.
+        let noted = self.reasons.len();
+        let found = self.differences(&filling, Record::Known(&read));
+        self.reasons.truncate(noted);
+        let changes = found.map(|differences| differences.changes).unwrap_or_default();
+        self.write(linked, changes, &roles, &read, Links::Already)
     }
 
     /// The write that makes the record right, or nothing.
     fn write(
         mut self,
-        placed: &Placed<'_>,
         linked: &Linked,
-        wishes: Vec<Wish<'_>>,
-        base: Cow<'_, Fields>,
+        mut changes: Vec<FieldChange>,
+        due: &roles::Wished,
+        base: &Fields,
         links: Links,
     ) -> Result<Part, Need> {
-        let mut changes = fields::changes(wishes, Record::Known(&base));
-        let roles = self.roles(placed, linked, &base);
-        changes.extend(roles.change.clone());
-        let (verb, activity) = match self.activity(linked, roles.after.as_ref())? {
+        let held = self.held_roles(base);
+        let mut roles = self.roles(due, linked, held);
+        changes.extend(roles.as_mut().and_then(|roles| roles.change.take()));
+        let held = roles.as_ref().map_or(held, |roles| roles.after.as_ref());
+        let (verb, activity) = match self.activity(linked, held)? {
             Ok(Some(active)) => {
                 changes.push(switched(self.kind, !active.is_active()));
                 let verb = if active.is_active() { Verb::Reactivate } else { Verb::Deactivate };
@@ -362,9 +345,10 @@ impl<'a> Draft<'a> {
             Ok(None) => (Verb::Update, linked.activity),
             Err(Waits) => return Ok(self.done(Action::Held)),
         };
-        let settled = roles.granted == linked.granted && !self.may_have_given();
+        let settled = !self.may_have_given()
+            && roles.as_ref().is_none_or(|roles| roles.granted == linked.granted);
         // What was read is kept, so that it is not asked for again (T4).
-        let known = matches!(base, Cow::Borrowed(_)) || *base == linked.image;
+        let known = ptr::eq(base, &raw const linked.image) || *base == linked.image;
         let same = changes.is_empty() && settled && known;
         if same && links == Links::Already {
             return Ok(self.end(Action::Unchanged, Reason::NothingToChange));
@@ -374,18 +358,22 @@ impl<'a> Draft<'a> {
         if let Some(HaloValue::Int(from)) = moved.and_then(|change| change.before.as_ref()) {
             self.reasons.push(Reason::Moves { from: SiteId(*from) });
         }
-        self.reasons.extend(roles.reasons());
+        self.reasons.extend(roles.iter().flat_map(roles::Outcome::reasons));
         changes.sort_by(|a, b| a.field.cmp(&b.field));
         let count = changes.len();
+        let (granted, given) = match roles {
+            Some(roles) => (roles.granted, roles.given),
+            None => (linked.granted.clone(), BTreeSet::new()),
+        };
         let write = Write {
             verb,
             record: linked.record,
             links: (links == Links::Now).then(|| linked.how.clone()),
             changes,
             activity,
-            base: base.into_owned(),
-            granted: roles.granted,
-            given: roles.given,
+            base: base.clone(),
+            granted,
+            given,
         };
         let reason =
             if count == 0 { Reason::NothingToChange } else { Reason::FieldsDiffer { count } };
@@ -437,85 +425,6 @@ impl<'a> Draft<'a> {
         }
         Ok(Ok(None))
     }
-
-    fn roles_wished(&mut self, placed: &Placed<'_>) -> roles::Wished {
-        let wished = roles::wished(self.rules, self.kind, &self.case.view, placed);
-        self.reasons.extend(wished.reasons.iter().cloned());
-        wished
-    }
-
-    /// What becomes of the roles of an existing record.
-    fn roles(&mut self, placed: &Placed<'_>, linked: &Linked, base: &Fields) -> roles::Outcome {
-        let as_is = |after: Option<&BTreeSet<i64>>| roles::Outcome {
-            after: after.cloned(),
-            granted: linked.granted.clone(),
-            ..roles::Outcome::default()
-        };
-        if !self.looks_at_roles(&linked.granted) {
-            return as_is(None);
-        }
-        let wished = self.roles_wished(placed);
-        let held = held_roles(base);
-        if roles::is_settled(&wished, held, linked, self.intent()) {
-            return as_is(held);
-        }
-        let none = BTreeSet::new();
-        roles::outcome(&wished, held.unwrap_or(&none), &linked.granted, self.intent())
-    }
-
-    /// A write of ours that was interrupted.
-    fn intent(&self) -> Option<&'a Intent> {
-        self.case.link.intents.get(&self.kind)
-    }
-
-    /// Whether some roles make the record inactive (R5).
-    fn roles_switch(&self) -> bool {
-        self.kind == RecordKind::Agent && !inactive_roles(self.rules.document).is_empty()
-    }
-
-    /// Whether an interrupted write may have given roles, which are ours then (R4).
-    fn may_have_given(&self) -> bool {
-        self.intent().is_some_and(|intent| !intent.grants.is_empty())
-    }
-
-    /// Whether rules name roles, or some of ours may have to be taken back (R4).
-    fn looks_at_roles(&self, granted: &BTreeSet<i64>) -> bool {
-        self.own().has_roles || self.may_have_given() || !granted.is_empty()
-    }
-
-    /// All that the record should have: mapped fields, the site, and the ids that are always written
-    /// (F7).
-    fn wishes(
-        &mut self,
-        placed: &Placed<'_>,
-        is_new: bool,
-    ) -> Result<Result<Vec<Wish<'a>>, Vec<Reason>>, Need> {
-        let site = match &placed.site {
-            None => None,
-            Some(SiteChoice::Id(site)) => Some(*site),
-            Some(SiteChoice::Named { client, name }) => {
-                let need = || Need::Site(*client, name.clone());
-                Some(self.case.known.site.ok_or_else(need)?)
-            }
-        };
-        let licence = licence_number(placed.mapping.licence_type).or(is_new.then_some(0));
-        let filling = Filling {
-            id: self.case.id,
-            view: self.case.view,
-            tenant: &self.rules.tenant,
-            site,
-            agent: self.agent,
-            licence,
-        };
-        Ok(fields::wishes(&self.own().columns, &filling, &mut self.reasons))
-    }
-
-    /// All fields that are compared.
-    fn targets(&self, with_roles: bool) -> BTreeSet<Target> {
-        let own = self.own();
-        let roles = with_roles.then(roles::roles_target);
-        own.columns.iter().map(|column| column.target.clone()).chain(roles).collect()
-    }
 }
 
 /// A deactivation that waits (L4, L5).
@@ -526,11 +435,4 @@ struct Waits;
 enum Links {
     Now,
     Already,
-}
-
-fn held_roles(fields: &Fields) -> Option<&BTreeSet<i64>> {
-    match fields.get(&roles::roles_target())? {
-        HaloValue::Ids(roles) => Some(roles),
-        HaloValue::Bool(_) | HaloValue::Int(_) | HaloValue::Text(_) => None,
-    }
 }

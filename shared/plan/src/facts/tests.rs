@@ -145,6 +145,59 @@ fn people_are_told_apart() {
     }
 }
 
+fn titled(absent: Absent) -> News {
+    let title = ("jobTitle".to_owned(), Some(Value::Text("Pilot".to_owned())));
+    News::Seen(Seen { properties: BTreeMap::from([title]), manager: ManagerNews::Unsaid, absent })
+}
+
+fn dated(at: &str) -> Facts {
+    let mut facts = Facts::default();
+    let _ = facts.signed_in(at);
+    facts
+}
+
+#[test]
+fn the_last_sign_in_outlives_every_round() {
+    // D8
+    let at = "2026-01-10T12:24:11Z";
+    for (name, news) in [
+        ("D8 full round", titled(Absent::NeverSet)),
+        ("D8 round of changes", titled(Absent::Unsaid)),
+        ("D8 soft-deleted", News::SoftDeleted),
+        ("D8 purged", News::Purged),
+        ("D8 missing", News::Missing),
+    ] {
+        let mut facts = dated(at);
+        let _ = facts.merge(news);
+        assert_eq!(facts.text(LAST_SIGN_IN), Some(at), "{name}");
+    }
+    let mut facts = dated(at);
+    facts.properties.insert("city".to_owned(), Value::Text("York".to_owned()));
+    let _ = facts.merge(titled(Absent::NeverSet));
+    assert_eq!(facts.text("city"), None, "everything else was never set");
+    assert_eq!(facts.merge(titled(Absent::NeverSet)), Merged::Same, "T2");
+}
+
+#[test]
+fn a_sign_in_changes_the_facts_only_if_its_second_differs() {
+    // D8, T2
+    let before = "2026-01-10T12:24:11Z";
+    let cases = [
+        ("D8 the same", before, Merged::Same, before),
+        ("D8 fractions", "2026-01-10T12:24:11.9876543Z", Merged::Same, before),
+        ("D8 another zone", "2026-01-10T13:24:11+01:00", Merged::Same, before),
+        ("D8 later", "2026-01-10T12:24:12.5Z", Merged::Changed, "2026-01-10T12:24:12Z"),
+        ("D8 corrected", "2026-01-09T00:00:00Z", Merged::Changed, "2026-01-09T00:00:00Z"),
+        ("D8 no date", "yesterday", Merged::Same, before),
+        ("D8 no year", "0001-01-01T00:00:00Z", Merged::Same, before),
+    ];
+    for (name, at, merged, after) in cases {
+        let mut facts = dated(before);
+        assert_eq!(facts.signed_in(at), merged, "{name}");
+        assert_eq!(facts.text(LAST_SIGN_IN), Some(after), "{name}");
+    }
+}
+
 const ITEMS: &[&str] = &[
     "seen a=1",
     "seen a=2 b=3",
@@ -187,58 +240,5 @@ proptest! {
         };
         let mixed: Vec<_> = order.iter().flat_map(of).collect();
         prop_assert_eq!(&all(&mixed), &expected);
-    }
-}
-
-fn seen(absent: Absent) -> News {
-    let title = ("jobTitle".to_owned(), Some(Value::Text("Pilot".to_owned())));
-    News::Seen(Seen { properties: BTreeMap::from([title]), manager: ManagerNews::Unsaid, absent })
-}
-
-fn dated(at: &str) -> Facts {
-    let mut facts = Facts::default();
-    let _ = facts.signed_in(at);
-    facts
-}
-
-#[test]
-fn the_last_sign_in_outlives_every_round() {
-    // D8
-    let at = "2026-01-10T12:24:11Z";
-    for (name, news) in [
-        ("full round", seen(Absent::NeverSet)),
-        ("round of changes", seen(Absent::Unsaid)),
-        ("soft-deleted", News::SoftDeleted),
-        ("purged", News::Purged),
-        ("missing", News::Missing),
-    ] {
-        let mut facts = dated(at);
-        let _ = facts.merge(news);
-        assert_eq!(facts.text(LAST_SIGN_IN), Some(at), "{name}");
-    }
-    let mut facts = dated(at);
-    facts.properties.insert("city".to_owned(), Value::Text("York".to_owned()));
-    let _ = facts.merge(seen(Absent::NeverSet));
-    assert_eq!(facts.text("city"), None, "everything else was never set");
-    assert_eq!(facts.merge(seen(Absent::NeverSet)), Merged::Same, "T2");
-}
-
-#[test]
-fn a_sign_in_changes_the_facts_only_if_its_second_differs() {
-    // D8, T2
-    let before = "2026-01-10T12:24:11Z";
-    let cases = [
-        ("the same", before, Merged::Same, before),
-        ("fractions", "2026-01-10T12:24:11.9876543Z", Merged::Same, before),
-        ("another zone", "2026-01-10T13:24:11+01:00", Merged::Same, before),
-        ("later", "2026-01-10T12:24:12.5Z", Merged::Changed, "2026-01-10T12:24:12Z"),
-        ("corrected", "2026-01-09T00:00:00Z", Merged::Changed, "2026-01-09T00:00:00Z"),
-        ("no date", "yesterday", Merged::Same, before),
-        ("no year", "0001-01-01T00:00:00Z", Merged::Same, before),
-    ];
-    for (name, at, merged, after) in cases {
-        let mut facts = dated(before);
-        assert_eq!(facts.signed_in(at), merged, "{name}");
-        assert_eq!(facts.text(LAST_SIGN_IN), Some(after), "{name}");
     }
 }

@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::*;
-use crate::document::{RowTarget, Transform};
+use crate::document::{RowTarget, Source, Transform};
 use crate::ids::CustomFieldId;
+use crate::sight::Names;
 
 fn facts(properties: &str) -> Facts {
     let properties = serde_json::from_str(properties).expect(properties);
@@ -48,24 +49,30 @@ fn seen(facts: &Facts) -> ManagerView<'_> {
     ManagerView::Known { facts, agent: None }
 }
 
-/// What the columns are filled from, besides the person and the manager: nothing.
-fn filling<'a>(person: &'a Facts, manager: ManagerView<'a>) -> Filling<'a> {
-    let view = View { facts: person, manager };
-    Filling {
-        id: ObjectId(uuid::Uuid::nil()),
-        view,
-        tenant: "",
-        site: None,
-        agent: None,
-        licence: None,
-    }
+/// What a row wants of a person for a field of this length.
+fn wanted_by(
+    feed: Feed<'_>,
+    row: &FieldRow,
+    limit: Option<usize>,
+    person: &Facts,
+    manager: ManagerView<'_>,
+) -> (Result<Option<HaloValue>, Vec<Reason>>, Vec<Reason>) {
+    let mut names = Names::default();
+    let spots = row.from.iter().map(|source| names.spot(source)).collect();
+    let columns = [Column { target: Target::field("other1"), limit, feed, spots }];
+    let sight = Sight::new(&names, View { facts: person, manager }, "");
+    let filling = Filling { sight: &sight, tenant: "", site: None, agent: None, licence: None };
+    let mut notes = Vec::new();
+    // A record that holds something else in any case.
+    let held = Fields::from([(Target::field("other1"), text("held"))]);
+    let found = differences(&columns, &filling, Record::Known(&held), &mut notes);
+    (found.map(|mut found| Some(found.changes.pop()?.after)), notes)
 }
 
 /// What the only row wants: its text, `clear`, or `leave`.
 fn wish(row: &FieldRow, person: &Facts, manager: ManagerView<'_>) -> String {
-    let columns = [Column { target: Target::field("other1"), limit: None, feed: Feed::Row(row) }];
-    let wishes = wishes(&columns, &filling(person, manager), &mut Vec::new());
-    match wishes.expect("no limit, no problem").pop().map(|wish| wish.value.into_value()) {
+    let (value, _) = wanted_by(Feed::Row(row), row, None, person, manager);
+    match value.expect("no limit, no problem") {
         None => "leave".to_owned(),
         Some(value) if value.is_empty() => "clear".to_owned(),
         Some(value) => value.to_string(),
@@ -192,14 +199,9 @@ fn a_value_that_halo_cannot_hold_is_named_and_not_cut() {
     for (rule, city, limit, expected) in rows {
         let person = facts(&serde_json::json!({ "city": city }).to_string());
         let row = row(&[property("city")]);
-        let columns = [Column { target: Target::field("other1"), limit, feed: Feed::Row(&row) }];
-        let got = wishes(&columns, &filling(&person, ManagerView::None), &mut Vec::new());
-        let expected = expected.map(ToOwned::to_owned).map_err(|(length, limit)| {
+        let (got, _) = wanted_by(Feed::Row(&row), &row, limit, &person, ManagerView::None);
+        let expected = expected.map(|text| Some(self::text(text))).map_err(|(length, limit)| {
             vec![Reason::ValueTooLong { field: "other1".into(), length, limit }]
-        });
-        let got = got.map(|mut wishes| match wishes.pop().map(|wish| wish.value) {
-            Some(Wanted::Text(text)) => text.into_owned(),
-            other => format!("{other:?}"),
         });
         assert_eq!(got, expected, "{rule}");
     }
@@ -218,14 +220,22 @@ fn a_row_can_point_at_the_managers_agent() {
     ];
     for (rule, manager, empty, expected, waits) in rows {
         let row = FieldRow { empty, ..row(&[property("displayName")]) };
-        let target = Target::field("linemanager");
-        let columns = [Column { target, limit: None, feed: Feed::ManagersAgent(&row) }];
-        let (person, mut notes) = (ada(), Vec::new());
-        let wishes = wishes(&columns, &filling(&person, manager), &mut notes);
-        let got = wishes.expect(rule).pop().map(|wish| wish.value.into_value().to_string());
+        let (got, notes) = wanted_by(Feed::ManagersAgent(&row), &row, None, &ada(), manager);
+        let got = got.expect(rule).map(|value| value.to_string());
         assert_eq!(got.as_deref().unwrap_or("leave"), expected, "{rule}");
         assert_eq!(!notes.is_empty(), waits, "{rule}: {notes:?}");
     }
+}
+
+/// What is sent of these wishes.
+fn changes(wishes: Vec<Wish<'_>>, record: Record<'_>) -> Vec<FieldChange> {
+    let mut held = Held::new(record);
+    let mut differences = Differences { changes: Vec::new(), unread: false };
+    for wish in wishes {
+        let before = held.at(wish.target);
+        held.compare(wish, before, &mut differences);
+    }
+    differences.changes
 }
 
 fn text(text: &str) -> HaloValue {

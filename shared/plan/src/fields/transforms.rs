@@ -7,10 +7,12 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::conditions::equal;
 use crate::document::{Case, Transform};
+use crate::fields::is_blank;
 
 /// Between the values of a source that has several, where no `join` says otherwise.
 const SEPARATOR: &str = ", ";
@@ -20,48 +22,69 @@ const SEPARATOR: &str = ", ";
 /// `join` and `first_non_empty` make one value of several; a document allows them in the first place
 /// only, and in any other they do nothing.
 pub fn run<'a>(
-    transforms: &[Transform],
+    transforms: &'a [Transform],
     values: impl IntoIterator<Item = &'a str>,
-) -> Option<String> {
-    let mut values = values.into_iter().filter(|value| !value.trim_start().is_empty());
+) -> Option<Cow<'a, str>> {
+    let mut values = values.into_iter().filter(|value| !is_blank(value));
     let value = match transforms.first() {
         Some(Transform::Join(separator)) => join(values, separator)?,
-        Some(Transform::FirstNonEmpty) => values.next()?.to_owned(),
+        Some(Transform::FirstNonEmpty) => values.next()?.into(),
         _ => join(values, SEPARATOR)?,
     };
-    transforms.iter().try_fold(value, |value, transform| {
-        Some(step(transform, value)).filter(|value| !value.trim_start().is_empty())
-    })
+    transforms
+        .iter()
+        .try_fold(value, |value, it| Some(step(it, value)).filter(|value| !is_blank(value)))
 }
 
-fn join<'a>(mut values: impl Iterator<Item = &'a str>, separator: &str) -> Option<String> {
-    let mut joined = values.next()?.to_owned();
+fn join<'a>(mut values: impl Iterator<Item = &'a str>, separator: &str) -> Option<Cow<'a, str>> {
+    let first = values.next()?;
+    let Some(second) = values.next() else { return Some(Cow::Borrowed(first)) };
+    let mut joined = [first, separator, second].concat();
     for value in values {
         joined.push_str(separator);
         joined.push_str(value);
     }
-    Some(joined)
+    Some(joined.into())
 }
 
-fn step(transform: &Transform, mut value: String) -> String {
+/// The value after one transform; a new text only where it differs.
+fn step<'a>(transform: &'a Transform, value: Cow<'a, str>) -> Cow<'a, str> {
     match transform {
-        Transform::Trim => value.trim().to_owned(),
-        Transform::Lower => value.to_lowercase(),
-        Transform::Upper => value.to_uppercase(),
-        Transform::TitleCase => title_case(&value),
-        Transform::Replace(from, to) => value.replace(from, to),
-        Transform::Regex(regex, to) => regex.replace_all(&value, to.as_str()).into_owned(),
-        Transform::Prefix(prefix) => format!("{prefix}{value}"),
-        Transform::Suffix(suffix) => {
-            value.push_str(suffix);
-            value
+        Transform::Trim => match value {
+            Cow::Borrowed(text) => text.trim().into(),
+            Cow::Owned(text) => text.trim().to_owned().into(),
+        },
+        Transform::Lower if value.is_ascii() => {
+            let differs = value.bytes().any(|b| b.is_ascii_uppercase());
+            if differs { value.to_ascii_lowercase().into() } else { value }
         }
+        Transform::Lower => value.to_lowercase().into(),
+        Transform::Upper if value.is_ascii() => {
+            let differs = value.bytes().any(|b| b.is_ascii_lowercase());
+            if differs { value.to_ascii_uppercase().into() } else { value }
+        }
+        Transform::Upper => value.to_uppercase().into(),
+        Transform::TitleCase => title_case(&value).into(),
+        Transform::Replace(from, _) if !value.contains(from.as_str()) => value,
+        Transform::Replace(from, to) => value.replace(from, to).into(),
+        Transform::Regex(regex, to) => match regex.replace_all(&value, to.as_str()) {
+            Cow::Borrowed(_) => value,
+            Cow::Owned(text) => text.into(),
+        },
+        Transform::Prefix(prefix) => format!("{prefix}{value}").into(),
+        Transform::Suffix(suffix) => format!("{value}{suffix}").into(),
         Transform::MaxLength(limit) => {
-            value.truncate(end_of(&value, *limit));
-            value
+            let end = end_of(&value, *limit);
+            match value {
+                Cow::Borrowed(text) => text[..end].into(),
+                Cow::Owned(mut text) => {
+                    text.truncate(end);
+                    text.into()
+                }
+            }
         }
         Transform::Map(map, default) => match (look_up(map, &value), default) {
-            (Some(found), _) | (None, Some(found)) => found.clone(),
+            (Some(found), _) | (None, Some(found)) => found.into(),
             (None, None) => value,
         },
         Transform::Join(_) | Transform::FirstNonEmpty => value,
@@ -71,6 +94,9 @@ fn step(transform: &Transform, mut value: String) -> String {
 /// Where the longest start of `text` ends that has at most `limit` UTF-16 units, as Halo's database
 /// counts; never within a character.
 fn end_of(text: &str, limit: usize) -> usize {
+    if text.len() <= limit {
+        return text.len();
+    }
     let mut units = 0;
     text.char_indices()
         .find(|(_, c)| {

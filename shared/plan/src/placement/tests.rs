@@ -8,7 +8,7 @@ use proptest::test_runner::RngSeed;
 
 use super::*;
 use crate::document::{Case, Condition, GroupRef, LicenceType, Nesting, Source, Test};
-use crate::fields::ManagerView;
+use crate::fields::{ManagerView, View};
 use crate::groups::{Group, GroupState};
 
 fn group_id(n: u8) -> ObjectId {
@@ -109,8 +109,11 @@ fn person(properties: &str, groups: &[u8]) -> Facts {
 
 fn place<'a>(mappings: &'a [Mapping], facts: &Facts) -> Trail<'a> {
     let groups = groups();
-    let ready: Vec<Ready<'a>> = mappings.iter().map(|it| Ready::new(it, &groups)).collect();
-    super::place(&ready, &View { facts, manager: ManagerView::None }, PerKind::both(true))
+    let mut names = Names::default();
+    let ready = mappings.iter().map(|it| Ready::new(it, &groups, &mut names));
+    let ready: Vec<Ready<'a>> = ready.collect();
+    let view = View { facts, manager: ManagerView::None };
+    super::place(&ready, &Sight::new(&names, view, ""), PerKind::both(true))
 }
 
 /// Each mapping that was tried with how far it got, then the user's place, then the agent's mapping.

@@ -7,14 +7,15 @@ use plan::decide::{Action, Decision};
 use plan::explain::Reason;
 use plan::failure::parked_for;
 use plan::ids::RecordKind;
-use plan::link::{Linked, Says, Seat};
+use plan::link::{Link, Linked, Says, Seat};
+use plan::relink::is_relinked;
 use plan::tally::Counts;
 
 use super::super::Trouble;
 use super::super::apply::Worker;
 use super::{Done, Owners, Sent, Settled, linked_after, seat_record};
 use crate::store::log::{Entry, HaloIds, OutcomeKind, PersonNames};
-use crate::store::people::{AgentOwner, Held, Parked, Person};
+use crate::store::people::{Conflict, Held, Parked, Person, RecordOwner};
 use crate::store::{Expect, Versioned, Write, keys, put};
 
 /// The person after the decision, the log entry, and the counts.
@@ -28,6 +29,7 @@ pub(super) fn settle(
     let connection = worker.held.connection.clone();
     let mut outcome = Outcome {
         was: &person.value,
+        decided_on: &decided_on.link,
         now: person.value.clone(),
         writes: Vec::new(),
         links: Vec::new(),
@@ -42,12 +44,17 @@ pub(super) fn settle(
     }
     let decision = whole(done, outcome.was);
     outcome.now.carried = None;
-    outcome.now.parked = parked(worker, done, &decision, outcome.was);
-    outcome.follow_retry(worker, done)?;
-    outcome.follow_held(worker, done, &decision)?;
+    let overruled = outcome.is_overruled();
+    if !overruled {
+        outcome.now.parked = parked(worker, done, &decision, outcome.was);
+        outcome.follow_retry(worker, done)?;
+        outcome.follow_held(worker, done, &decision)?;
+        outcome.follow_conflict(worker, done, &decision)?;
+    }
     // Marked meanwhile, there is something that the decision did not know.
-    let is_current =
-        outcome.was.facts == decided_on.facts && outcome.was.pending == decided_on.pending;
+    let is_current = !overruled
+        && outcome.was.facts == decided_on.facts
+        && outcome.was.pending == decided_on.pending;
     if is_current && !decision.is_held() && !worker.rules.is_partial() {
         outcome.now.pending = None;
         let key = keys::dirty(&connection, done.id);
@@ -96,6 +103,8 @@ fn why_it_stays(decision: &Decision) -> impl Iterator<Item = (RecordKind, &Reaso
 /// A person's record in the making.
 struct Outcome<'a> {
     was: &'a Person,
+    /// The link as it was when the run decided.
+    decided_on: &'a Link,
     now: Person,
     writes: Vec<Write>,
     links: Vec<RecordKind>,
@@ -115,6 +124,17 @@ impl Outcome<'_> {
         Settled { id: done.id, person, writes: self.writes, were_claimed, links: self.links }
     }
 
+    /// Whether an administrator said something of the person while the run wrote: that stands, and the
+    /// person is looked at again (M7, L4).
+    fn is_overruled(&self) -> bool {
+        self.decided_on.ruling != self.was.link.ruling
+            || RecordKind::ALL.into_iter().any(|kind| self.is_relinked(kind))
+    }
+
+    fn is_relinked(&self, kind: RecordKind) -> bool {
+        is_relinked(self.decided_on, &self.was.link, kind)
+    }
+
     /// The link after what Halo accepted.
     fn follow_links(
         &mut self,
@@ -124,6 +144,9 @@ impl Outcome<'_> {
     ) -> Result<(), Trouble> {
         for kind in RecordKind::ALL {
             let Some(part) = done.decision.of(kind) else { continue };
+            if self.is_relinked(kind) {
+                continue;
+            }
             let sent = done.sent.of(kind);
             let before = self.now.link.of(kind);
             if let Some(linked) = linked_after(part, sent, before) {
@@ -148,7 +171,8 @@ impl Outcome<'_> {
             }
             let deactivated = part.action.deactivates() && sent.is_done();
             let ruling = self.now.link.ruling.as_ref();
-            if deactivated && ruling.is_some_and(|ruling| ruling.says == Says::Release) {
+            let used = ruling.is_some_and(|ruling| ruling.says == Says::Release);
+            if deactivated && used && !self.is_overruled() {
                 self.now.link.ruling = None;
             }
         }
@@ -167,7 +191,7 @@ impl Outcome<'_> {
             return Ok(());
         }
         let connection = worker.held.connection.clone();
-        let owner = AgentOwner { connection, person: done.id };
+        let owner = RecordOwner { connection, person: done.id };
         let expect = match owners.get(&linked.record) {
             None => Expect::Absent,
             Some(found) if found.value == owner => return Ok(()),
@@ -237,6 +261,37 @@ impl Outcome<'_> {
             None => (worker.held.run, worker.engine.clock.now()),
         };
         self.now.held = Some(Held { run, since, kinds, sentence });
+        self.writes.push(put(key, &(), Expect::Anything)?);
+        Ok(())
+    }
+
+    /// Choices that wait for an administrator are listed with what there is to choose from.
+    fn follow_conflict(
+        &mut self,
+        worker: &Worker<'_>,
+        done: &Done,
+        decision: &Decision,
+    ) -> Result<(), Trouble> {
+        let key = keys::conflict(&worker.held.connection, done.id);
+        let (mut candidates, mut told) = (BTreeSet::new(), Vec::new());
+        for (kind, part) in decision.parts() {
+            if let Action::Conflict { candidates: those } = &part.action {
+                candidates.extend(those);
+                told.extend(part.reasons.iter().map(|reason| reason.sentence(kind)));
+            }
+        }
+        if candidates.is_empty() {
+            if self.now.conflict.take().is_some() {
+                self.writes.push(Write::Delete { key, expect: Expect::Anything });
+            }
+            return Ok(());
+        }
+        let (run, since) = match &self.was.conflict {
+            Some(conflict) => (conflict.run, conflict.since),
+            None => (worker.held.run, worker.engine.clock.now()),
+        };
+        let sentence = told.join(" ");
+        self.now.conflict = Some(Conflict { run, since, candidates, sentence });
         self.writes.push(put(key, &(), Expect::Anything)?);
         Ok(())
     }
