@@ -311,17 +311,8 @@ pub(crate) fn differences<'a>(
             continue;
         }
         let Some((value, write)) = value(column, from, notes) else { continue };
-        let Some(value) = as_held(column, value) else {
-            problems.push(Reason::ValueNotASwitch { field: column.target.to_string() });
-            continue;
-        };
-        let over = match &value {
-            Wanted::Text(text) => too_long(text, column.limit),
-            Wanted::Int(_) | Wanted::Bool(_) => None,
-        };
-        if let Some((length, limit)) = over {
-            let field = column.target.to_string();
-            problems.push(Reason::ValueTooLong { field, length, limit });
+        if let Some(problem) = refused(column, &value) {
+            problems.push(problem);
             continue;
         }
         held.compare(Wish { target: &column.target, value, write }, before, &mut differences);
@@ -338,7 +329,11 @@ fn value<'a>(
     let always = |value| Some((value, WriteMode::Always));
     let number = |number: Option<i64>| number.and_then(|it| always(Wanted::Int(it)));
     match column.feed {
-        Feed::Row(row) | Feed::Switch(row) => {
+        Feed::Switch(row) => {
+            let text = text(row, &column.spots, from.sight, notes)?;
+            Some((switch(&text).map_or(Wanted::Text(text), Wanted::Bool), row.write))
+        }
+        Feed::Row(row) => {
             Some((Wanted::Text(text(row, &column.spots, from.sight, notes)?), row.write))
         }
         Feed::ManagersAgent(row) => {
@@ -409,12 +404,14 @@ fn is_all(spot: Spot<'_>) -> bool {
     matches!(spot, Spot::Property(_, Kind::Address))
 }
 
-/// The value as its target holds it; `None` = a switch is asked to be something else.
-fn as_held<'a>(column: &Column<'_>, value: Wanted<'a>) -> Option<Wanted<'a>> {
-    match (&column.feed, value) {
-        (Feed::Switch(_), Wanted::Text(text)) => switch(&text).map(Wanted::Bool),
-        (_, value) => Some(value),
+/// Why Halo cannot hold a value (F8).
+fn refused(column: &Column<'_>, value: &Wanted<'_>) -> Option<Reason> {
+    let Wanted::Text(text) = value else { return None };
+    if matches!(column.feed, Feed::Switch(_)) {
+        return Some(Reason::ValueNotASwitch { field: column.target.to_string() });
     }
+    let (length, limit) = too_long(text, column.limit)?;
+    Some(Reason::ValueTooLong { field: column.target.to_string(), length, limit })
 }
 
 /// What a text says of a switch; nothing says no.
