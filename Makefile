@@ -34,7 +34,8 @@ check: rust tools ## formatting, lints, documentation, licences, unused dependen
 	$(deny) --locked check bans licenses sources
 	$(machete)
 
-bench: rust ## import 25,000 people, optimised, and print time, requests and store operations
+bench: rust ## decide 10,000 people and import 25,000, optimised, and print times and what they cost
+	cargo bench --locked -p plan --bench decide
 	cargo run --locked --profile bench -p halo-entra -- demo --once --people 25000
 
 localstack: ## serve DynamoDB, SQS and Secrets Manager on PORT (4566) until Ctrl-C

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use engine::store::log::Entry;
+use engine::store::{Commit, Range, keys, put};
 use jiff::SignedDuration;
 use plan::ids::ObjectId;
-use plan::link::Link;
+use plan::link::{Link, Ruling, Says};
 use plan::tally::Run;
 use sandbox::graph::Graph;
 use sandbox::halo::Halo;
@@ -222,6 +223,23 @@ impl World {
     /// Disables or enables an account.
     pub fn enable(&self, id: ObjectId, enabled: bool) {
         self.entra.update_user(&id.to_string(), json!({ "accountEnabled": enabled }));
+    }
+
+    /// An administrator says something of somebody's held deactivation, for a number of hours from now.
+    pub async fn rule(&self, id: ObjectId, says: Says, hours: i64) {
+        let mut found = self.engine.store.person(&self.id, id).await.unwrap().unwrap();
+        let run = found.value.held.as_ref().expect("it is held").run;
+        let until = self.engine.clock.now() + SignedDuration::from_hours(hours);
+        found.value.link.ruling = Some(Ruling { says, run, until, by: "administrator".into() });
+        let write = put(keys::person(&self.id, id), &found.value, found.unchanged()).unwrap();
+        assert_eq!(self.engine.store.commit(&[write]).await.unwrap(), Commit::Done);
+    }
+
+    /// People whose deactivation is held.
+    pub async fn held(&self) -> Vec<ObjectId> {
+        let range = Range::of(keys::held_of(&self.id), 1000);
+        let page = self.engine.store.query(&range).await.unwrap();
+        page.records.iter().map(|record| record.key.sk.parse().unwrap()).collect()
     }
 
     /// The run after the time in which somebody who failed is not tried again.

@@ -41,7 +41,7 @@ const PLAN_MAY_LINK: &[&str] =
     &["icu_normalizer", "jiff", "regex-lite", "serde", "serde_json", "thiserror", "url", "uuid"];
 
 /// What the tests of `plan` may use besides.
-const PLAN_TESTS_MAY_LINK: &[&str] = &["insta", "proptest"];
+const PLAN_TESTS_MAY_LINK: &[&str] = &["allocation-counter", "insta", "proptest"];
 
 struct Dependency {
     name: String,

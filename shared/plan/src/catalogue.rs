@@ -317,6 +317,8 @@ pub struct TargetField {
 pub enum Holds {
     /// The text that the row makes.
     Text,
+    /// A switch: `true`, `yes`, `1` or `false`, `no`, `0`, in any case; no value is `false`.
+    Switch,
     /// The id of the agent that the person's manager is, known by the manager's link (F6).
     ManagersAgent,
 }
@@ -329,11 +331,17 @@ const fn limited(name: &'static str, limit: usize) -> TargetField {
     TargetField { name, limit: Some(limit), holds: Holds::Text }
 }
 
+const fn switch(name: &'static str) -> TargetField {
+    TargetField { name, limit: None, holds: Holds::Switch }
+}
+
 /// Fields of Halo users; limits from Halo's published database schema, table USERS.
 pub const USER_TARGETS: &[TargetField] = &[
     limited("name", 255),
     limited("firstname", 200),
     limited("surname", 200),
+    field("middle_name"),
+    field("preferred_name"),
     field("initials"),
     field("title"),
     field("emailaddress"),
@@ -349,6 +357,7 @@ pub const USER_TARGETS: &[TargetField] = &[
     limited("admanager", 1000),
     limited("samaccountname", 250),
     field("activedirectory_dn"),
+    field("container_dn"),
     limited("onpremise_activedirectory_dn", 1000),
     limited("azure_tenant_domain", 100),
     field("third_party_id"),
@@ -358,11 +367,16 @@ pub const USER_TARGETS: &[TargetField] = &[
     field("other4"),
     field("other5"),
     field("notes"),
+    switch("isimportantcontact"),
+    switch("isimportantcontact2"),
+    switch("neversendemails"),
+    switch("dontackemails"),
 ];
 
-/// Fields of Halo agents; limit of the initials from Halo's API documentation, Agent.
+/// Fields of Halo agents; limits from Halo's API documentation, Agent.
 pub const AGENT_TARGETS: &[TargetField] = &[
     field("name"),
+    limited("display_name", 100),
     field("firstname"),
     field("surname"),
     limited("initials", 3),
@@ -370,6 +384,8 @@ pub const AGENT_TARGETS: &[TargetField] = &[
     field("jobtitle"),
     field("sms"),
     field("extensionnumber"),
+    field("activedirectory_dn"),
+    field("container_dn"),
     TargetField { name: "linemanager", limit: None, holds: Holds::ManagersAgent },
 ];
 

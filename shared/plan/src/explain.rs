@@ -153,6 +153,11 @@ pub enum Reason {
         /// Characters that Halo takes.
         limit: usize,
     },
+    /// A value is neither yes nor no, and its field is a switch (F8).
+    ValueNotASwitch {
+        /// Which field.
+        field: String,
+    },
     /// Halo needs a value that the person does not have.
     ValueMissing {
         /// Which field.
@@ -177,6 +182,8 @@ pub enum Reason {
         /// Their numbers.
         roles: Vec<i64>,
     },
+    /// Halo does not say which roles the record holds, so none is given or taken (R4).
+    RolesUnreadable,
     /// A role follows from having no manager (R2).
     NoManager {
         /// Which.
@@ -329,6 +336,9 @@ impl Reason {
             Reason::ValueTooLong { field, length, limit } => format!(
                 "The value for {field} has {length} characters; Halo takes {limit}. Shorten it in Entra or add a max_length transform."
             ),
+            Reason::ValueNotASwitch { field } => format!(
+                "{field} is a switch; the mapped value is none of true, false, yes, no, 1, 0. Add a map transform."
+            ),
             Reason::ValueMissing { field } => {
                 format!("Halo needs a value for {field}, and the mapped source has none.")
             }
@@ -345,6 +355,9 @@ impl Reason {
             Reason::RolesTaken { roles } => format!(
                 "Loses {kind} {}, which this product gave.",
                 numbered("role", roles)
+            ),
+            Reason::RolesUnreadable => format!(
+                "Halo does not say which roles this {kind} holds, so they stay as they are. Give its API application's agent the right to see roles."
             ),
             Reason::NoManager { role } => format!("Has no manager in Entra, so user role {role} applies."),
             Reason::JoinsBoard { cab, role: None } => {

@@ -162,6 +162,8 @@ pub struct Column<'a> {
 pub enum Feed<'a> {
     /// A field row.
     Row(&'a FieldRow),
+    /// A field row for a switch.
+    Switch(&'a FieldRow),
     /// The agent that the person's manager is, as a row asks for it (F6).
     ManagersAgent(&'a FieldRow),
     /// The site of the mapping (P6).
@@ -189,6 +191,27 @@ impl Column<'_> {
     /// A field that is written whatever the rows say.
     pub fn own(name: &str, feed: Feed<'static>) -> Self {
         Self { target: Target::field(name), limit: None, feed, spots: Vec::new() }
+    }
+
+    /// When it is written (F5).
+    fn mode(&self) -> WriteMode {
+        match self.feed {
+            Feed::Row(row) | Feed::Switch(row) | Feed::ManagersAgent(row) => row.write,
+            Feed::Site
+            | Feed::ObjectId
+            | Feed::Tenant
+            | Feed::Agent
+            | Feed::LastSignIn
+            | Feed::Licence => WriteMode::Always,
+        }
+    }
+
+    /// Whether its value may be refused, or may have to wait for the manager, which is said whether it
+    /// is written or not.
+    fn may_complain(&self) -> bool {
+        self.limit.is_some()
+            || matches!(self.feed, Feed::Switch(_))
+            || self.spots.iter().any(|spot| matches!(spot, Spot::Manager(_)))
     }
 }
 
@@ -225,6 +248,8 @@ pub enum Wanted<'a> {
     Text(Cow<'a, str>),
     /// A number.
     Int(i64),
+    /// A switch.
+    Bool(bool),
 }
 
 impl Wanted<'_> {
@@ -232,6 +257,7 @@ impl Wanted<'_> {
         match self {
             Wanted::Text(text) => HaloValue::Text(text.into_owned()),
             Wanted::Int(number) => HaloValue::Int(number),
+            Wanted::Bool(on) => HaloValue::Bool(on),
         }
     }
 
@@ -240,6 +266,7 @@ impl Wanted<'_> {
         match self {
             Wanted::Text(text) => is_blank(text),
             Wanted::Int(number) => *number == 0,
+            Wanted::Bool(on) => !on,
         }
     }
 
@@ -252,6 +279,7 @@ impl Wanted<'_> {
             (Wanted::Int(number), HaloValue::Int(held)) => number == held,
             (Wanted::Text(text), held) => text.trim() == held.to_string(),
             (Wanted::Int(number), held) => held.to_string().trim() == number.to_string(),
+            (Wanted::Bool(on), held) => held.to_string().trim() == on.to_string(),
         }
     }
 }
@@ -274,20 +302,21 @@ pub(crate) fn differences<'a>(
     notes: &mut Vec<Reason>,
 ) -> Result<Differences, Vec<Reason>> {
     let mut problems = Vec::new();
-    let wishes = columns.iter().filter_map(|column| {
-        let (value, write) = value(column, from, notes)?;
-        let over = match &value {
-            Wanted::Text(text) => too_long(text, column.limit),
-            Wanted::Int(_) => None,
-        };
-        if let Some((length, limit)) = over {
-            let field = column.target.to_string();
-            problems.push(Reason::ValueTooLong { field, length, limit });
-            return None;
+    let mut held = Held::new(record);
+    let mut differences = Differences { changes: Vec::new(), unread: false };
+    for column in columns {
+        let before = held.at(&column.target);
+        // Nobody needs to know what a row would write that is not due, unless it cannot be written.
+        if !column.may_complain() && !held.is_due(column.mode(), before) {
+            continue;
         }
-        Some(Wish { target: &column.target, value, write })
-    });
-    let differences = compare(wishes, record);
+        let Some((value, write)) = value(column, from, notes) else { continue };
+        if let Some(problem) = refused(column, &value) {
+            problems.push(problem);
+            continue;
+        }
+        held.compare(Wish { target: &column.target, value, write }, before, &mut differences);
+    }
     if problems.is_empty() { Ok(differences) } else { Err(problems) }
 }
 
@@ -300,6 +329,10 @@ fn value<'a>(
     let always = |value| Some((value, WriteMode::Always));
     let number = |number: Option<i64>| number.and_then(|it| always(Wanted::Int(it)));
     match column.feed {
+        Feed::Switch(row) => {
+            let text = text(row, &column.spots, from.sight, notes)?;
+            Some((switch(&text).map_or(Wanted::Text(text), Wanted::Bool), row.write))
+        }
         Feed::Row(row) => {
             Some((Wanted::Text(text(row, &column.spots, from.sight, notes)?), row.write))
         }
@@ -371,6 +404,26 @@ fn is_all(spot: Spot<'_>) -> bool {
     matches!(spot, Spot::Property(_, Kind::Address))
 }
 
+/// Why Halo cannot hold a value (F8).
+fn refused(column: &Column<'_>, value: &Wanted<'_>) -> Option<Reason> {
+    let Wanted::Text(text) = value else { return None };
+    if matches!(column.feed, Feed::Switch(_)) {
+        return Some(Reason::ValueNotASwitch { field: column.target.to_string() });
+    }
+    let (length, limit) = too_long(text, column.limit)?;
+    Some(Reason::ValueTooLong { field: column.target.to_string(), length, limit })
+}
+
+/// What a text says of a switch; nothing says no.
+fn switch(text: &str) -> Option<bool> {
+    let says = |words: [&str; 3]| words.iter().any(|word| text.trim().eq_ignore_ascii_case(word));
+    match text {
+        _ if says(["true", "yes", "1"]) => Some(true),
+        _ if is_blank(text) || says(["false", "no", "0"]) => Some(false),
+        _ => None,
+    }
+}
+
 fn too_long(text: &str, limit: Option<usize>) -> Option<(usize, usize)> {
     let limit = limit?;
     // Never more UTF-16 units than bytes, so that most texts need no counting.
@@ -390,70 +443,64 @@ pub enum Record<'a> {
     Known(&'a Fields),
 }
 
-/// What must be sent so that the record is as wished: only what differs (H3), in order of the
-/// targets, in which the wishes stand. Text is the same if it differs only in white space at its ends,
-/// and nothing is the same as empty.
-fn compare<'a>(wishes: impl Iterator<Item = Wish<'a>>, record: Record<'_>) -> Differences {
-    let (mut held, is_new) = match record {
-        Record::New => (None, true),
-        Record::Known(fields) => (Some(fields.iter().peekable()), false),
-    };
-    let mut differences = Differences { changes: Vec::new(), unread: false };
-    for wish in wishes {
-        let before = held.as_mut().and_then(|held| value_at(held, wish.target));
-        if let Some(change) = change(wish, before, is_new) {
-            differences.unread |= change.unread;
-            differences.changes.push(change.change);
+/// The fields of a record, passed in the order of their targets, in which the columns stand.
+struct Held<'a> {
+    fields: Option<Peekable<btree_map::Iter<'a, Target, HaloValue>>>,
+}
+
+impl<'a> Held<'a> {
+    fn new(record: Record<'a>) -> Self {
+        match record {
+            Record::New => Self { fields: None },
+            Record::Known(fields) => Self { fields: Some(fields.iter().peekable()) },
         }
     }
-    differences
-}
 
-/// The value at a target in fields of which the ones before it are passed.
-fn value_at<'a>(
-    fields: &mut Peekable<btree_map::Iter<'a, Target, HaloValue>>,
-    target: &Target,
-) -> Option<&'a HaloValue> {
-    loop {
-        let (next, value) = fields.peek()?;
-        match (*next).cmp(target) {
-            Ordering::Less => fields.next(),
-            Ordering::Equal => return Some(value),
-            Ordering::Greater => return None,
+    fn is_new(&self) -> bool {
+        self.fields.is_none()
+    }
+
+    /// What the record holds at a target that is not before an earlier one.
+    fn at(&mut self, target: &Target) -> Option<&'a HaloValue> {
+        let fields = self.fields.as_mut()?;
+        loop {
+            let (next, value) = fields.peek()?;
+            match (*next).cmp(target) {
+                Ordering::Less => fields.next(),
+                Ordering::Equal => return Some(value),
+                Ordering::Greater => return None,
+            };
+        }
+    }
+
+    /// Whether a row of this mode writes at all (F5).
+    fn is_due(&self, write: WriteMode, before: Option<&HaloValue>) -> bool {
+        self.is_new()
+            || match write {
+                WriteMode::Always => true,
+                WriteMode::OnCreate => false,
+                WriteMode::IfEmpty => before.is_none_or(holds_nothing),
+            }
+    }
+
+    /// Adds what must be sent for a wish: only what differs (H3). Text is the same if it differs only in
+    /// white space at its ends, and nothing is the same as empty.
+    fn compare(&self, wish: Wish<'_>, before: Option<&HaloValue>, to: &mut Differences) {
+        let differs = match before.filter(|value| !holds_nothing(value)) {
+            Some(held) => !wish.value.is(held),
+            None if !wish.value.is_nothing() => true,
+            // A new record gets numbers also where they are Halo's default, which nobody documents.
+            None => self.is_new() && matches!(wish.value, Wanted::Int(_)),
         };
+        if differs && self.is_due(wish.write, before) {
+            to.unread |= wish.write == WriteMode::IfEmpty && before.is_none() && !self.is_new();
+            to.changes.push(FieldChange {
+                field: wish.target.clone(),
+                before: before.cloned(),
+                after: wish.value.into_value(),
+            });
+        }
     }
-}
-
-/// A change that is due, and whether it is due only because the field was never read.
-struct Due {
-    change: FieldChange,
-    unread: bool,
-}
-
-fn change(wish: Wish<'_>, before: Option<&HaloValue>, is_new: bool) -> Option<Due> {
-    let held = before.filter(|value| !holds_nothing(value));
-    let differs = match held {
-        // A new record gets numbers also where they are Halo's default, which nobody documents.
-        None => !wish.value.is_nothing() || (is_new && matches!(wish.value, Wanted::Int(_))),
-        Some(held) => !wish.value.is(held),
-    };
-    if !differs {
-        return None;
-    }
-    let due = match wish.write {
-        _ if is_new => true,
-        WriteMode::Always => true,
-        WriteMode::OnCreate => false,
-        WriteMode::IfEmpty => held.is_none(),
-    };
-    due.then(|| Due {
-        unread: wish.write == WriteMode::IfEmpty && before.is_none() && !is_new,
-        change: FieldChange {
-            field: wish.target.clone(),
-            before: before.cloned(),
-            after: wish.value.into_value(),
-        },
-    })
 }
 
 fn holds_nothing(value: &HaloValue) -> bool {

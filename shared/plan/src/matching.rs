@@ -252,4 +252,42 @@ mod tests {
         let keys = keys(ME.parse().unwrap(), &facts(&[("mail", " ")]), &rows());
         assert_eq!(keys.len(), 1, "only the object id is asked for");
     }
+
+    #[test]
+    fn a_record_of_ours_is_known_by_all_that_we_sent() {
+        let fields = |pairs: &[(&str, &str)]| -> Fields {
+            let pair = |(name, value): &(&str, &str)| {
+                (Target::field(name), HaloValue::Text((*value).to_owned()))
+            };
+            pairs.iter().map(pair).collect()
+        };
+        let sent = fields(&[("name", "Ada"), ("email", "ada@x.example")]);
+        let rows: &[(&str, Fields, bool)] = &[
+            ("M6 the same", fields(&[("name", "Ada"), ("email", "ada@x.example")]), true),
+            (
+                "M6 more than that",
+                fields(&[("name", "Ada"), ("email", "ada@x.example"), ("sms", "1")]),
+                true,
+            ),
+            (
+                "M6 blanks at the ends",
+                fields(&[("name", " Ada "), ("email", "ada@x.example")]),
+                true,
+            ),
+            ("M6 another name", fields(&[("name", "Eve"), ("email", "ada@x.example")]), false),
+            ("M6 another case", fields(&[("name", "ADA"), ("email", "ada@x.example")]), false),
+            ("M6 less than that", fields(&[("name", "Ada")]), false),
+            ("M6 nothing", Fields::new(), false),
+        ];
+        for (name, record, expected) in rows {
+            assert_eq!(is_as_made(&sent, record), *expected, "{name}");
+        }
+        let keys = |pairs| -> Vec<String> {
+            let keys = keys_of_new(&fields(pairs)).into_iter();
+            keys.map(|key| format!("{}={}", key.field, key.value)).collect()
+        };
+        assert_eq!(keys(&[("name", "Ada"), ("email", "Ada@X")]), ["email=ada@x"], "M6 by address");
+        assert_eq!(keys(&[("name", "Ada"), ("email", " ")]), ["name=ada"], "M6 else by name");
+        assert_eq!(keys(&[]), Vec::<String>::new(), "M6 by nothing");
+    }
 }

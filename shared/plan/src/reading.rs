@@ -43,6 +43,8 @@ pub struct Reading {
     /// When the last full read ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_full: Option<Timestamp>,
+    /// Full reads in a row that were not plausible, up to that one (D6).
+    pub doubts: u32,
     /// What is left to read in the present run, first thing first.
     pub todo: Vec<Stage>,
     /// People that the present full round delivered.
@@ -169,14 +171,24 @@ impl Reading {
         let never = !matches!(&self.users, Some(Cursor::Reading(_) | Cursor::Resting { .. }));
         let half_read = matches!(&self.users, Some(Cursor::Reading(_)));
         let other_properties = !wanted.select.is_subset(&self.select);
-        let due =
-            self.last_full.is_none_or(|last| wanted.now.duration_since(last) >= wanted.full_every);
+        let wait = self.full_after(wanted.full_every);
+        let due = self.last_full.is_none_or(|last| wanted.now.duration_since(last) >= wait);
         let asked = match wanted.read {
             Read::Full => true,
             Read::Delta | Read::None => false,
             Read::AsConfigured => !half_read && (wanted.way == document::Reading::Full || due),
         };
         never || other_properties || asked
+    }
+
+    /// Age at which the last full read is repeated: one that was not plausible by the next run, and ever
+    /// later when that comes to nothing, because whoever left meanwhile is found by no other read.
+    fn full_after(&self, usual: SignedDuration) -> SignedDuration {
+        match self.doubts {
+            0 => usual,
+            1 => SignedDuration::ZERO,
+            more => SignedDuration::from_hours(1 << (more - 2).min(10)).min(usual),
+        }
     }
 
     fn read_all(&mut self, way: document::Reading, groups: &BTreeSet<ObjectId>) {
@@ -263,7 +275,8 @@ impl Stage {
 /// percent or ten people, whichever is more (D6).
 pub fn is_plausible(read: u64, counted: u64) -> bool {
     let tolerance = (counted / 100).max(10);
-    read.abs_diff(counted) <= tolerance && (read > 0 || counted == 0)
+    // Nobody at all is an answer that went wrong: somebody has given us access.
+    read.abs_diff(counted) <= tolerance && read > 0
 }
 
 #[cfg(test)]
@@ -356,6 +369,27 @@ mod tests {
     }
 
     #[test]
+    fn a_full_read_that_was_not_plausible_is_repeated_soon_and_then_ever_later() {
+        // D6: hours since a full read that was the n-th such in a row.
+        let cases = [
+            (0, 1, false),
+            (0, 168, true),
+            (1, 0, true),
+            (2, 0, false),
+            (2, 1, true),
+            (3, 1, false),
+            (3, 2, true),
+            (60, 167, false),
+            (60, 168, true),
+        ];
+        for (doubts, hours, all) in cases {
+            let mut reading = Reading { doubts, ..rested() };
+            begin(&mut reading, &Ask { now: at(hours), ..Ask::default() });
+            assert_eq!(reads_all(&reading), all, "{doubts} in a row, {hours} hours ago");
+        }
+    }
+
+    #[test]
     fn nothing_is_read_when_nothing_is_asked_for() {
         let mut reading = rested();
         begin(&mut reading, &Ask { read: Read::None, ..Ask::default() });
@@ -428,7 +462,7 @@ mod tests {
             (24_750, 25_000, true),
             (24_749, 25_000, false),
             (25_251, 25_000, false),
-            (0, 0, true),
+            (0, 0, false),
             (0, 5, false),
         ];
         for (read, counted, expected) in cases {

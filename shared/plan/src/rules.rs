@@ -186,6 +186,7 @@ fn rows<'a>(
         };
         let feed = match field.map(|field| field.holds) {
             Some(Holds::ManagersAgent) => Feed::ManagersAgent(row),
+            Some(Holds::Switch) => Feed::Switch(row),
             Some(Holds::Text) | None => Feed::Row(row),
         };
         let spots = row.from.iter().map(|source| names.spot(source)).collect();

@@ -186,9 +186,14 @@ impl Worker<'_> {
             let mut link = batch.written.remove(&id).or(before).unwrap_or_default();
             if let Some(linked) = linked_after(&part, &sent, link.of(kind)) {
                 *link.of_mut(kind) = Some(linked);
+                // Known to have happened, it is no interrupted write.
+                link.intents.remove(&kind);
             }
             batch.wrote(id, link);
             done.carried(kind, part, sent);
+            if kind == RecordKind::User {
+                return Ok(());
+            }
         }
     }
 
@@ -217,11 +222,18 @@ impl Worker<'_> {
                 self.unless_stuck(id, answer).map(Some)
             }
             Action::Write(write) => {
+                let finds = kind == RecordKind::Agent && write.links.is_some();
+                if finds && !self.own_agent(batch, id, write.record).await? {
+                    return Ok(None);
+                }
                 if !write.given.is_empty() {
                     self.intend(batch, id).await?;
                     self.posted.insert((id, kind));
                 }
-                let answer = self.halo.update(write.record, &write.changes, None).await;
+                let answer = {
+                    let custom = batch.custom.get(&write.record).map(Vec::as_slice);
+                    self.halo.update(write.record, &write.changes, custom).await
+                };
                 let sent = self.unless_stuck(id, Sent::updated(answer))?;
                 if matches!(sent, Sent::Gone) {
                     forget(batch, id, write.record);
@@ -289,7 +301,10 @@ impl Worker<'_> {
                 known.records.of_mut(record.kind).claims = Some(others);
             }
             Need::Record(record, targets) => match self.halo.record(record, &targets).await? {
-                Some(found) => known.records.of_mut(record.kind).record = Some(found.fields),
+                Some(found) => {
+                    known.records.of_mut(record.kind).record = Some(found.fields);
+                    batch.custom.insert(record, found.custom);
+                }
                 None => forget(batch, id, record),
             },
             Need::Standing(record) => {

@@ -15,8 +15,8 @@ use uuid::Uuid;
 use super::apply::Worker;
 use super::lookup::Batch;
 use super::{StepError, Trouble};
-use crate::store::people::Person;
-use crate::store::{Commit, StoreError, keys, put};
+use crate::store::people::{Person, RecordOwner};
+use crate::store::{Commit, Expect, StoreError, keys, put};
 
 /// How often a note is tried again when somebody else wrote one of the people.
 const TRIES: u32 = 5;
@@ -185,6 +185,51 @@ impl Worker<'_> {
             let _: Commit = self.engine.store.commit(&writes).await?;
         }
         Ok(())
+    }
+
+    /// Makes an agent that was found the person's before it is written. `false` = it is somebody else's
+    /// by now, perhaps of another connection, which the index does not know yet (M2, T6).
+    pub(super) async fn own_agent(
+        &self,
+        batch: &mut Batch,
+        id: ObjectId,
+        agent: RecordId,
+    ) -> Result<bool, Trouble> {
+        let owner = RecordOwner { connection: self.held.connection.clone(), person: id };
+        let (store, key) = (&self.engine.store, keys::agent_owner(agent));
+        let mut expect = Expect::Absent;
+        loop {
+            let write = put(key.clone(), &owner, expect)?;
+            if store.commit(&[write]).await? == Commit::Done {
+                return Ok(true);
+            }
+            let Some(found) = store.read::<RecordOwner>(&key).await? else {
+                expect = Expect::Absent;
+                continue;
+            };
+            if found.value == owner {
+                return Ok(true);
+            }
+            let RecordOwner { connection, person } = &found.value;
+            let other = store.person(connection, *person).await?;
+            let is_theirs = |it: &Person| {
+                let linked = it.link.agent.as_ref().is_some_and(|linked| linked.record == agent);
+                linked || (it.link.agent.is_none() && it.pending.is_some())
+            };
+            if !other.is_some_and(|other| is_theirs(&other.value)) {
+                // Left over from somebody who became another agent, or none.
+                expect = found.unchanged();
+                continue;
+            }
+            let known = batch.known.entry(id).or_default().records.of_mut(RecordKind::Agent);
+            (known.record, known.claims) = (None, None);
+            for hit in known.hits.iter_mut().flat_map(|hits| hits.values_mut()).flatten() {
+                if hit.record == agent {
+                    hit.object_id = Some(person.to_string());
+                }
+            }
+            return Ok(false);
+        }
     }
 
     /// Whether an earlier worker meant to make this record and did not record what came of it.

@@ -14,6 +14,7 @@ use plan::ids::{ConnectionId, ObjectId, PerKind, RecordId, RecordKind};
 use plan::link::Link;
 use plan::matching::{Hits, MatchKey};
 use plan::rules::{Rules, Scope};
+use serde_json::Value;
 
 use super::StepError;
 use crate::Engine;
@@ -66,6 +67,8 @@ pub(crate) struct Batch {
     pub(crate) known: BTreeMap<ObjectId, Known>,
     /// Links as they are since something was written that is not stored yet.
     pub(crate) written: BTreeMap<ObjectId, Link>,
+    /// Custom fields of records that were read, into which others are merged (F4).
+    pub(crate) custom: BTreeMap<RecordId, Vec<Value>>,
     now: Timestamp,
 }
 
@@ -100,7 +103,7 @@ impl Batch {
             .collect();
         let known = people.keys().map(|id| (*id, Known::default())).collect();
         let now = engine.clock.now();
-        Ok(Self { people, managers, known, written: BTreeMap::new(), now })
+        Ok(Self { people, managers, known, written: BTreeMap::new(), custom: BTreeMap::new(), now })
     }
 
     /// Takes over a link that is not stored yet; whoever reports to the person sees the agent at once.

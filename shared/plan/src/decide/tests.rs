@@ -12,6 +12,7 @@
 
 mod activity;
 mod boards;
+mod difference;
 mod fields;
 mod finding;
 mod modes;

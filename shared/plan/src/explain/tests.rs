@@ -41,12 +41,14 @@ reasons! {
     SiteIsMade { name: "Leeds".into() };
     Moves { from: SiteId(12) };
     ValueTooLong { field: "name".into(), length: 300, limit: 255 };
+    ValueNotASwitch { field: "isimportantcontact".into() };
     ValueMissing { field: "name".into() };
     AgentComesFirst;
     ManagerNotAgent { field: "linemanager".into() };
     ManagerNotRead;
     RolesGiven { roles: vec![4, 5] };
     RolesTaken { roles: vec![4] };
+    RolesUnreadable;
     NoManager { role: UserRoleId(9) };
     GroupUnknown { group: "Sales".into(), why: WhyUnknown::NotRead };
     InactiveRole { role: 11 };

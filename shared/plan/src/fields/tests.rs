@@ -229,7 +229,13 @@ fn a_row_can_point_at_the_managers_agent() {
 
 /// What is sent of these wishes.
 fn changes(wishes: Vec<Wish<'_>>, record: Record<'_>) -> Vec<FieldChange> {
-    compare(wishes.into_iter(), record).changes
+    let mut held = Held::new(record);
+    let mut differences = Differences { changes: Vec::new(), unread: false };
+    for wish in wishes {
+        let before = held.at(wish.target);
+        held.compare(wish, before, &mut differences);
+    }
+    differences.changes
 }
 
 fn text(text: &str) -> HaloValue {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use plan::cursor::{Cursor, Progress, Scope};
 use plan::document::{Document, Nesting, Reading as Way};
 use plan::groups::{Group, GroupState};
-use plan::ids::ObjectId;
+use plan::ids::{ObjectId, Segment};
 use plan::reading::{GroupStream, Stage};
 
 use super::{Reader, Trouble};
@@ -247,6 +247,7 @@ impl Reader<'_> {
             let write = put(key, &saved, Expect::Version(self.saved.version))?;
             self.commit(vec![write]).await?;
             self.saved = Versioned { version: self.saved.version + 1, value: saved };
+            self.look_at_everybody();
         }
         for (_, group) in self.document.groups() {
             if let Some(id) = group.id {
@@ -254,6 +255,16 @@ impl Reader<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A rule works again that could not be judged: whoever it may be about is looked at, and since
+    /// nobody knows who that is, everybody (P3, T1).
+    fn look_at_everybody(&mut self) {
+        let reading = &mut self.state.value.reading;
+        let is_planned = matches!(reading.todo.first(), Some(Stage::Everybody { .. }));
+        if reading.last_full.is_some() && !is_planned {
+            reading.todo.insert(0, Stage::Everybody { segment: Segment::FIRST, after: None });
+        }
     }
 
     /// Tells of groups that a rule names and that were renamed or are gone (P3).

@@ -90,6 +90,9 @@ impl Reader<'_> {
         reading.todo.remove(0);
         reading.last_full = Some(self.engine.clock.now());
         reading.complete = doubt.is_none();
+        // Where nobody can count, reading again tells no more.
+        let is_short = |it: &Failure| matches!(it.kind, Kind::Incomplete { .. });
+        reading.doubts = if doubt.as_ref().is_some_and(is_short) { reading.doubts + 1 } else { 0 };
         if let Some(doubt) = doubt {
             reading.todo.retain(|stage| !matches!(stage, Stage::Missing { .. }));
             self.run.value.run.warnings.push(doubt.sentence());

@@ -86,14 +86,18 @@ fn is_told(decision: &Decision, was: &Person, now: &Person) -> bool {
     let still_held = decision.is_held()
         && decision.parts().all(|(_, part)| !part.action.writes())
         && was.held.as_ref().map(|held| &held.kinds) == now.held.as_ref().map(|held| &held.kinds);
-    let protected = is_protected(decision) && was.parked.is_none();
-    (!decision.is_unchanged() && !still_held) || protected
+    let stays = why_it_stays(decision).next().is_some() && was.parked.is_none();
+    (!decision.is_unchanged() && !still_held) || stays
 }
 
-/// Whether an agent stays active only because Halo cannot do without it (R7).
-fn is_protected(decision: &Decision) -> bool {
-    let mut reasons = decision.agent.iter().flat_map(|agent| &agent.reasons);
-    reasons.any(|reason| matches!(reason, Reason::OwnAgent | Reason::LastAdministrator))
+/// Why a record stays active that should not be: Halo cannot do without the agent, or an administrator
+/// said so (R7, L4).
+fn why_it_stays(decision: &Decision) -> impl Iterator<Item = (RecordKind, &Reason)> {
+    let all =
+        decision.parts().flat_map(|(kind, part)| part.reasons.iter().map(move |it| (kind, it)));
+    all.filter(|(_, reason)| {
+        matches!(reason, Reason::OwnAgent | Reason::LastAdministrator | Reason::Rejected { .. })
+    })
 }
 
 /// A person's record in the making.
@@ -236,8 +240,8 @@ impl Outcome<'_> {
         decision: &Decision,
     ) -> Result<(), Trouble> {
         let key = keys::held(&worker.held.connection, done.id);
-        let parts = decision.parts().filter(|(_, part)| part.action == Action::Held);
-        let mut kinds: BTreeSet<RecordKind> = parts.map(|(kind, _)| kind).collect();
+        let parts = || decision.parts().filter(|(_, part)| part.action == Action::Held);
+        let mut kinds: BTreeSet<RecordKind> = parts().map(|(kind, _)| kind).collect();
         // A run about users alone says nothing about agents.
         let unsaid = |kind: &&RecordKind| decision.of(**kind).is_none();
         kinds.extend(self.was.held.iter().flat_map(|held| held.kinds.iter().filter(unsaid)));
@@ -247,7 +251,11 @@ impl Outcome<'_> {
             }
             return Ok(());
         }
-        let sentence = decision.sentences().collect::<Vec<_>>().join(" ");
+        let told = parts()
+            .flat_map(|(kind, part)| part.reasons.iter().map(move |reason| reason.sentence(kind)));
+        let told = told.collect::<Vec<_>>().join(" ");
+        let before = self.was.held.as_ref().filter(|_| told.is_empty());
+        let sentence = before.map_or(told, |held| held.sentence.clone());
         let (run, since) = match &self.was.held {
             Some(held) => (held.run, held.since),
             None => (worker.held.run, worker.engine.clock.now()),
@@ -296,12 +304,14 @@ fn parked(worker: &Worker<'_>, done: &Done, decision: &Decision, was: &Person) -
         let until = worker.engine.clock.now().saturating_add(parked_for(attempts)).ok();
         return Some(Parked { attempts, sentence, until });
     }
-    // Somebody else may become an administrator, which nobody tells us.
-    if is_protected(decision) {
-        let agent = decision.agent.iter().flat_map(|agent| &agent.reasons);
-        let told: Vec<String> = agent.map(|reason| reason.sentence(RecordKind::Agent)).collect();
-        let until = worker.engine.clock.now().saturating_add(parked_for(attempts)).ok();
-        return Some(Parked { attempts, sentence: told.join(" "), until });
+    // Nobody tells us when somebody else becomes an administrator, or a rejection expires.
+    let stays: Vec<String> =
+        why_it_stays(decision).map(|(kind, reason)| reason.sentence(kind)).collect();
+    if !stays.is_empty() {
+        let rejected = why_it_stays(decision).all(|(_, it)| matches!(it, Reason::Rejected { .. }));
+        let ruling = was.link.ruling.as_ref().filter(|_| rejected).map(|ruling| ruling.until);
+        let later = || worker.engine.clock.now().saturating_add(parked_for(attempts)).ok();
+        return Some(Parked { attempts, sentence: stays.join(" "), until: ruling.or_else(later) });
     }
     // Wrong data and conflicts wait for somebody to change something.
     let waits = decision
@@ -360,7 +370,9 @@ fn entry(
         (Some(sentence), _) => (OutcomeKind::Failed, Some(sentence)),
         (None, "failed") => (OutcomeKind::Failed, parked()),
         (None, "conflict" | "held") => (OutcomeKind::Waiting, None),
-        (None, "unchanged") if is_protected(&decision) => (OutcomeKind::Waiting, None),
+        (None, "unchanged") if why_it_stays(&decision).next().is_some() => {
+            (OutcomeKind::Waiting, None)
+        }
         (None, "unchanged" | "not_in_scope") => (OutcomeKind::Nothing, None),
         (None, _) => (OutcomeKind::Done, None),
     };

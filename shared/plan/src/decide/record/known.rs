@@ -67,19 +67,17 @@ impl<'a> Draft<'a> {
             return Err(Need::Record(linked.record, targets));
         };
         let mut read = linked.image.clone();
-        let roles = &self.rules.roles_target;
+        let nothing = HaloValue::Text(String::new());
         for target in targets {
-            let nothing = if target == *roles {
-                HaloValue::Ids(BTreeSet::new())
-            } else {
-                HaloValue::Text(String::new())
-            };
-            let value = record.get(&target).cloned().unwrap_or(nothing);
-            read.entry(target).or_insert(value);
+            let value = record.get(&target).unwrap_or(&nothing);
+            read.entry(target).or_insert_with(|| value.clone());
         }
-        if let Some(value) = record.get(roles) {
-            read.insert(roles.clone(), value.clone());
-        }
+        // Of roles only what Halo says now counts: a set that lacks one would take it away (R4).
+        let roles = &self.rules.roles_target;
+        match record.get(roles) {
+            Some(value) => read.insert(roles.clone(), value.clone()),
+            None => read.remove(roles),
+        };
         Ok(Some(read))
     }
 
@@ -89,9 +87,10 @@ impl<'a> Draft<'a> {
         wished
     }
 
-    /// What becomes of the roles of an existing record; `None` = they stay as they are.
+    /// What becomes of the roles of an existing record; `None` = they stay as they are, also where
+    /// Halo does not say which there are.
     pub(super) fn roles(
-        &self,
+        &mut self,
         due: &roles::Wished,
         linked: &Linked,
         held: Option<&BTreeSet<i64>>,
@@ -101,8 +100,11 @@ impl<'a> Draft<'a> {
         {
             return None;
         }
-        let none = BTreeSet::new();
-        Some(roles::outcome(due, held.unwrap_or(&none), &linked.granted, self.intent()))
+        let Some(held) = held else {
+            self.reasons.push(Reason::RolesUnreadable);
+            return None;
+        };
+        Some(roles::outcome(due, held, &linked.granted, self.intent()))
     }
 
     pub(super) fn held_roles<'f>(&self, fields: &'f Fields) -> Option<&'f BTreeSet<i64>> {

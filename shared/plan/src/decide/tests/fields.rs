@@ -62,6 +62,31 @@ fn rows_of_users_and_agents() {
             "user create with azure_tenant_id=other azureoid=me name=Ada other1=Ada site_id=12",
         ),
         (
+            "F4 a switch is switched on",
+            r#"user; field_mappings.users=[{"from":"city","to":"isimportantcontact"}]; person.city=Yes"#,
+            "user update 7 with isimportantcontact=true",
+        ),
+        (
+            "F4 a switch is off where Halo says nothing",
+            r#"user; field_mappings.users=[{"from":"city","to":"isimportantcontact"}]; person.city="0""#,
+            "user unchanged",
+        ),
+        (
+            "F4 a switch is switched off",
+            r#"user; field_mappings.users=[{"from":"city","to":"neversendemails"}]; person.city=no; link.user.image.neversendemails=true"#,
+            "user update 7 with neversendemails=false",
+        ),
+        (
+            "F5 no value leaves a switch",
+            r#"user; field_mappings.users=[{"from":"city","to":"neversendemails"}]; link.user.image.neversendemails=true"#,
+            "user unchanged",
+        ),
+        (
+            "F8 a switch takes yes and no",
+            r#"user; field_mappings.users=[{"from":"city","to":"isimportantcontact"}]; person.city=York"#,
+            "user failed (value_not_a_switch)",
+        ),
+        (
             "F4 a custom field by its id",
             r#"nobody; field_mappings.users.2={"from":"city","to":"customfield:123"}; person.city=Leeds"#,
             "user create with azure_tenant_id=other azureoid=me name=Ada site_id=12 customfield:123=Leeds",

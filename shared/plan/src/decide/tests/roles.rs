@@ -142,6 +142,16 @@ fn roles_are_given_and_taken() {
             "user update 7 with roles=4 [ours 4] | agent update 9 with roles=7 [ours 7]",
         ),
         (
+            "R4 roles that Halo does not tell stay",
+            r#"user; sales role; in=["Sales"]; known.user.record={}"#,
+            "user update 7 (roles_unreadable)",
+        ),
+        (
+            "R4 also what was read earlier",
+            r#"user; sales role; in=["Sales"]; link.user.image.roles=[6]; known.user.record={}"#,
+            "user update 7 (roles_unreadable)",
+        ),
+        (
             "R4 others' roles stay",
             r#"user; sales role; in=["Sales"]; known.user.record={"roles":[6]}"#,
             "user update 7 with roles=4,6 [ours 4]",
