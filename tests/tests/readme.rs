@@ -188,7 +188,23 @@ fn every_command_and_option_exists() {
     let alone = alone.filter(|span| *span != "--release" && !is_option(span));
     unknown.extend(alone.map(str::to_owned));
     none(&unknown, "no such command or option");
-    let all = ["apply", "check", "demo", "explain", "import", "inbound", "runs", "serve"];
+    let all = [
+        "apply",
+        "check",
+        "conflicts",
+        "demo",
+        "effect",
+        "explain",
+        "held",
+        "import",
+        "inbound",
+        "link",
+        "reject",
+        "release",
+        "runs",
+        "serve",
+        "unlink",
+    ];
     assert_eq!(seen, BTreeSet::from(all));
 }
 

@@ -43,11 +43,7 @@ fn show(screen: Screen, json: bool, answer: &Value) -> anyhow::Result<Ended> {
         say(format!("  {}{value}", screen.tinted(Tone::Faint, &format!("{name:<16}"))))?;
     }
     match answer["run"].as_str() {
-        Some(run) => {
-            say(format!(
-                "Run {run} carries it to Halo; `halo-entra runs {run}` shows how far it is."
-            ))?;
-        }
+        Some(run) => say(format!("Run {run} carries it to Halo."))?,
         None => say("No run may start now; the next one carries it to Halo.")?,
     }
     Ok(Ended::Done)

@@ -164,13 +164,16 @@ async fn rule(screen: Screen, args: &args::Rule, verb: &str, word: &str) -> anyh
     for other in answer["others"].as_array().into_iter().flatten() {
         let name = text(&other["person"]["display_name"]);
         let why = match other["run"].as_str() {
+            Some(_) if other["ruling"].is_string() => {
+                format!("Left alone: {name}, of whom the contrary was said by name.")
+            }
             Some(run) => format!("Left alone: {name}, held by run {run}."),
             None => format!("Left alone: {name}, of whom nothing is held."),
         };
         screen.paragraph(Tone::Warn, &why)?;
     }
     if let Some(run) = answer["run"].as_str() {
-        say(format!("Run {run} heeds it; `halo-entra runs {run}` shows how far it is."))?;
+        say(format!("Run {run} heeds it."))?;
     }
     Ok(Ended::Done)
 }

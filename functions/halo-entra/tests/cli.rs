@@ -36,7 +36,24 @@ fn help_names_every_command_and_every_status() {
     let help = run(&["--help"]);
     assert_eq!(status(&help), 0);
     let help = out(&help);
-    for word in ["demo", "serve", "apply", "check", "import", "runs", "inbound", "explain"] {
+    let all = [
+        "demo",
+        "serve",
+        "apply",
+        "check",
+        "import",
+        "runs",
+        "inbound",
+        "explain",
+        "effect",
+        "conflicts",
+        "link",
+        "unlink",
+        "held",
+        "release",
+        "reject",
+    ];
+    for word in all {
         assert!(help.contains(&format!("\n  {word} ")), "{word}: {help}");
         assert_eq!(status(&run(&[word, "--help"])), 0, "{word}");
     }
@@ -48,7 +65,17 @@ fn help_names_every_command_and_every_status() {
 
 #[test]
 fn a_wrong_command_line_is_2() {
-    for args in [&["--colour"][..], &["dance"], &["serve"], &["demo", "--people", "3"], &[]] {
+    for args in [
+        &["--colour"][..],
+        &["dance"],
+        &["serve"],
+        &["demo", "--people", "3"],
+        &[],
+        &["link", "contoso", "ada@contoso.example"],
+        &["link", "contoso", "ada@contoso.example", "--user", "somebody"],
+        &["release", "contoso"],
+        &["import", "contoso", "--entities", "licences"],
+    ] {
         assert_eq!(status(&run(args)), 2, "{args:?}");
     }
 }
@@ -222,6 +249,36 @@ fn a_missing_setting_is_named() {
     assert!(err(&output).contains("HALO_CLIENT_ID is not set"), "{}", err(&output));
 }
 
+/// A conflict is settled, a link is cut, and nothing is held.
+fn decide_on_people(ask: &dyn Fn(&[&str]) -> Output) {
+    let conflicts = ask(&["conflicts", "contoso"]);
+    let shown = out(&conflicts);
+    assert!(shown.contains("user 1049: "), "{shown}");
+    assert_eq!(shown.lines().find(|line| line.chars().count() > 80), None, "{shown}");
+    let conflicts = json_of(&ask(&["conflicts", "contoso", "--json"]));
+    let who = conflicts["conflicts"][0]["person"]["user_principal_name"].as_str().unwrap();
+    let linked = ask(&["link", "contoso", who, "--user", "1049"]);
+    assert!(out(&linked).contains("1049 (active, set by an administrator)"), "{}", err(&linked));
+    let again = json_of(&ask(&["link", "contoso", who, "--user", "1049", "--json"]));
+    assert_eq!(again["link"]["user"]["id"], 1049);
+    let zoe = "zoe.obrien@contoso.example";
+    let refused = ask(&["link", "contoso", zoe, "--user", "1049"]);
+    assert_eq!(status(&refused), 3);
+    assert!(err(&refused).contains("Cut that link first"), "{}", err(&refused));
+    let cut = ask(&["unlink", "contoso", zoe, "--user"]);
+    assert!(out(&cut).contains("none, as an administrator chose"), "{}", err(&cut));
+    let explained = out(&ask(&["explain", "contoso", zoe]));
+    assert!(explained.contains("An administrator cut the link"), "{explained}");
+    assert_eq!(status(&ask(&["link", "contoso", zoe, "--user", "auto"])), 0);
+    assert_eq!(out(&ask(&["held", "contoso"])), "Nothing is held.\n");
+    let run = "01930000-0000-7000-8000-000000000001";
+    for verb in ["release", "reject"] {
+        let nobody = ask(&[verb, "contoso", "--run", run]);
+        assert_eq!(status(&nobody), 3);
+        assert!(err(&nobody).contains("Nobody is held by run"), "{}", err(&nobody));
+    }
+}
+
 /// The commands one after the other against the demo, which goes on serving.
 #[cfg(unix)]
 #[test]
@@ -247,7 +304,7 @@ fn a_day_with_the_commands() {
     assert!(out(&ask(&["runs", first])).contains("created"), "{first}");
 
     let conflicts = ask(&["inbound", "--decision", "conflict"]);
-    assert!(out(&conflicts).contains("1049, 1050"), "{}", out(&conflicts));
+    assert!(out(&conflicts).contains("(user 1049,"), "{}", out(&conflicts));
     assert_eq!(status(&ask(&["inbound", "--decision", "dance"])), 3);
 
     let explained = ask(&["explain", "contoso", "zoe.obrien@contoso.example"]);
@@ -255,7 +312,9 @@ fn a_day_with_the_commands() {
     let nobody = ask(&["explain", "contoso", "nobody@contoso.example"]);
     assert_eq!(status(&nobody), 3);
 
-    let import = ask(&["import", "contoso", "--read", "full", "--wait"]);
+    decide_on_people(&ask);
+
+    let import = ask(&["import", "contoso", "--entities", "users", "--read", "full", "--wait"]);
     assert_eq!(status(&import), 0, "{}", err(&import));
     assert!(out(&import).contains("completed"), "{}", out(&import));
 
@@ -277,6 +336,15 @@ fn a_day_with_the_commands() {
     assert_eq!(status(&refused), 3);
     assert!(err(&refused).contains("$.mappings[0].target.site_id"), "{}", err(&refused));
     assert_eq!(status(&ask(&["import", "fabrikam"])), 3, "it is not authorised");
+
+    let mut draft = document();
+    draft["mappings"] = json!([]);
+    std::fs::write(&file, json!([draft]).to_string()).unwrap();
+    let told = ask(&["effect", &file.display().to_string()]);
+    assert_eq!(status(&told), 0, "{}", err(&told));
+    let told = out(&told);
+    assert!(told.contains("people would change"), "{told}");
+    assert_eq!(told.lines().find(|line| line.chars().count() > 80), None, "{told}");
 
     assert_eq!(demo.end(), Some(0));
 }

@@ -192,11 +192,16 @@ pub fn is_relinked(decided_on: &Link, now: &Link, kind: RecordKind) -> bool {
 /// How long a ruling holds (L4).
 const RULING_HOLDS: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// What an administrator said of the deactivations that a run held, as long as it holds.
+pub fn ruled(link: &Link, run: RunId, now: Timestamp) -> Option<Says> {
+    let ruling = link.ruling.as_ref().filter(|it| it.run == run && it.until > now);
+    ruling.map(|ruling| ruling.says)
+}
+
 /// Notes what an administrator says of the deactivations that a run held. `false` = the same was said
 /// before and still holds, so saying it twice changes nothing.
 pub fn rule(link: &mut Link, says: Says, run: RunId, by: &str, now: Timestamp) -> bool {
-    let stands = link.ruling.as_ref();
-    if stands.is_some_and(|it| it.says == says && it.run == run && it.until > now) {
+    if ruled(link, run, now) == Some(says) {
         return false;
     }
     let until = now.saturating_add(RULING_HOLDS).unwrap_or(Timestamp::MAX);

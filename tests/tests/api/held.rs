@@ -101,6 +101,29 @@ async fn what_is_released_happens_and_what_is_rejected_does_not() {
 }
 
 #[tokio::test]
+async fn who_was_rejected_by_name_is_not_released_with_the_rest() {
+    // L4
+    let (api, first, _) = held().await;
+    rule(&api, "reject", &json!({ "run": first, "people": [upn(1)] })).await.ok();
+    let answer = rule(&api, "release", &json!({ "run": first })).await.ok().json;
+    assert_eq!(answer["released"], 1);
+    let others = answer["others"].as_array().unwrap();
+    let ada = others.iter().find(|it| it["person"]["id"] == oid(1)).unwrap();
+    assert_eq!(ada["ruling"], "reject");
+    let (ada, gus) = (records(&api.world, 1).await.0, records(&api.world, 7).await.0);
+    api.world.quiet().await;
+    assert_eq!((inactive(&api, ada), inactive(&api, gus)), (json!(false), json!(true)));
+
+    let (api, first, _) = held().await;
+    rule(&api, "reject", &json!({ "run": first })).await.ok();
+    let nobody = rule(&api, "release", &json!({ "run": first })).await;
+    assert_eq!(nobody.problem(), "not_found");
+    assert!(nobody.text.contains("Name the people of whom that is to change"), "{}", nobody.text);
+    let by_name = json!({ "run": first, "people": [upn(1), upn(7)] });
+    assert_eq!(rule(&api, "release", &by_name).await.ok().json["released"], 2);
+}
+
+#[tokio::test]
 async fn a_ruling_has_to_say_of_which_run() {
     // L4
     let (api, first, second) = held().await;

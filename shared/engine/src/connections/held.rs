@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use plan::document::Mistake;
 use plan::ids::{ConnectionId, ObjectId, RecordKind, RunId};
 use plan::link::{Ruling, Says};
-use plan::relink::rule;
+use plan::relink::{rule, ruled};
 use serde::Serialize;
 
 use super::conflicts::names;
@@ -62,6 +62,9 @@ pub struct Other {
     pub person: PersonNames,
     /// The run that holds them; `None` = nothing of theirs is held.
     pub run: Option<RunId>,
+    /// What was said of them before, which only a call that names them changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ruling: Option<Says>,
 }
 
 impl Engine {
@@ -85,8 +88,8 @@ impl Engine {
         Ok((held.collect(), next))
     }
 
-    /// Notes what an administrator says of the deactivations that a run held: of all, or of `people`
-    /// by object id or user principal name. A run is queued that heeds it. Works in portions: while
+    /// Notes what an administrator says of the deactivations that a run held: of all of whom nobody said
+    /// otherwise, or of `people` by object id or user principal name. A run is queued that heeds it. Works in portions: while
     /// some are left the call has to be repeated. Safe to repeat: what was said before is found said.
     pub async fn rule(
         &self,
@@ -98,7 +101,15 @@ impl Engine {
     ) -> Result<Ruled, Refusal> {
         self.load(connection).await?;
         let deadline = Deadline(self.clock.now().saturating_add(PORTION).unwrap_or_default());
-        let mut work = Work { engine: self, connection, who, run, says, done: Ruled::default() };
+        let mut work = Work {
+            engine: self,
+            connection,
+            who,
+            run,
+            says,
+            is_named: people.is_some(),
+            done: Ruled::default(),
+        };
         match people {
             Some(named) => work.named(named, deadline).await?,
             None => work.all(deadline).await?,
@@ -161,6 +172,8 @@ struct Work<'a> {
     who: &'a str,
     run: RunId,
     says: Says,
+    /// Whether people were named.
+    is_named: bool,
     done: Ruled,
 }
 
@@ -225,15 +238,18 @@ impl Work<'_> {
         let engine = self.engine;
         for _ in 0..TRIES {
             let people = engine.store.people(self.connection, ids.iter().copied()).await?;
-            let (mut writes, mut ruled, mut others) = (Vec::new(), 0, Vec::new());
+            let (mut writes, mut count, mut others) = (Vec::new(), 0, Vec::new());
             for (id, mut person) in people {
                 let held = person.value.held.as_ref().map(|held| held.run);
-                if held != Some(self.run) {
-                    others.push(Other { person: names(id, &person.value), run: held });
+                let now = engine.clock.now();
+                let ruling = ruled(&person.value.link, self.run, now);
+                let otherwise = ruling.filter(|said| !self.is_named && *said != self.says);
+                if held != Some(self.run) || otherwise.is_some() {
+                    let person = names(id, &person.value);
+                    others.push(Other { person, run: held, ruling: otherwise });
                     continue;
                 }
-                ruled += 1;
-                let now = engine.clock.now();
+                count += 1;
                 if rule(&mut person.value.link, self.says, self.run, self.who, now) {
                     person.value.mark(["ruling".to_owned()]);
                     let key = keys::person(self.connection, id);
@@ -242,7 +258,7 @@ impl Work<'_> {
                 }
             }
             if writes.is_empty() || engine.store.commit(&writes).await? == Commit::Done {
-                self.done.ruled += ruled;
+                self.done.ruled += count;
                 let room = NAMED.saturating_sub(self.done.others.len());
                 self.done.others.extend(others.into_iter().take(room));
                 return Ok(());
@@ -254,6 +270,11 @@ impl Work<'_> {
 
 /// Why there is nobody to release or reject.
 fn nobody(run: RunId, named: bool, others: &[Other]) -> String {
+    if others.iter().any(|it| it.ruling.is_some()) {
+        return format!(
+            "Of all whom run {run} still holds the contrary was said. Name the people of whom that is to change."
+        );
+    }
     let them = if named { "None of these people is held" } else { "Nobody is held" };
     let mut runs: Vec<String> = others.iter().filter_map(|it| Some(it.run?.to_string())).collect();
     runs.sort();
