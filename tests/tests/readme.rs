@@ -166,7 +166,7 @@ fn every_command_and_option_exists() {
         let mut letters = word.chars();
         let first = letters.next().map(|c| c.to_ascii_uppercase());
         let name: String = first.into_iter().chain(letters).collect();
-        args.contains(&format!("    {name}({name}),"))
+        args.contains(&format!("\n    {name}("))
     };
     let is_option = |word: &str| {
         let name = word.trim_start_matches('-').replace('-', "_");
