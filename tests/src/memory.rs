@@ -134,7 +134,9 @@ impl Table for Memory {
         if let Some(at) = writes.iter().position(|write| !self.holds(&rows, write)) {
             return Ok(Commit::Conflict(at));
         }
-        writes.iter().for_each(|write| apply(&mut rows, write));
+        for write in writes {
+            apply(&mut rows, write);
+        }
         Ok(Commit::Done)
     }
 
@@ -146,7 +148,9 @@ impl Table for Memory {
             }
         }
         let mut rows = self.rows.lock().unwrap();
-        writes.iter().for_each(|write| apply(&mut rows, write));
+        for write in writes {
+            apply(&mut rows, write);
+        }
         Ok(())
     }
 }

@@ -186,6 +186,8 @@ impl Worker<'_> {
             let mut link = batch.written.remove(&id).or(before).unwrap_or_default();
             if let Some(linked) = linked_after(&part, &sent, link.of(kind)) {
                 *link.of_mut(kind) = Some(linked);
+                // What came of it is known, so that nothing has to be looked up in Halo (H3).
+                link.intents.remove(&kind);
             }
             batch.wrote(id, link);
             done.carried(kind, part, sent);
@@ -225,7 +227,9 @@ impl Worker<'_> {
                     self.intend(batch, id).await?;
                     self.posted.insert((id, kind));
                 }
-                let answer = self.halo.update(write.record, &write.changes, None).await;
+                let custom = batch.custom.remove(&write.record);
+                let answer =
+                    self.halo.update(write.record, &write.changes, custom.as_deref()).await;
                 let sent = self.unless_stuck(id, Sent::updated(answer))?;
                 if matches!(sent, Sent::Gone) {
                     forget(batch, id, write.record);
@@ -293,7 +297,10 @@ impl Worker<'_> {
                 known.records.of_mut(record.kind).claims = Some(others);
             }
             Need::Record(record, targets) => match self.halo.record(record, &targets).await? {
-                Some(found) => known.records.of_mut(record.kind).record = Some(found.fields),
+                Some(found) => {
+                    known.records.of_mut(record.kind).record = Some(found.fields);
+                    batch.custom.insert(record, found.custom);
+                }
                 None => forget(batch, id, record),
             },
             Need::Standing(record) => {

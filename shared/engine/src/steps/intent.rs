@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::apply::Worker;
 use super::lookup::Batch;
 use super::{StepError, Trouble};
-use crate::store::people::{RecordOwner, Person};
+use crate::store::people::{Person, RecordOwner};
 use crate::store::{Commit, Expect, StoreError, keys, put};
 
 /// How often a note is tried again when somebody else wrote one of the people.

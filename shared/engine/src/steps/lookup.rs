@@ -66,6 +66,8 @@ pub(crate) struct Batch {
     pub(crate) known: BTreeMap<ObjectId, Known>,
     /// Links as they are since something was written that is not stored yet.
     pub(crate) written: BTreeMap<ObjectId, Link>,
+    /// Custom fields of records that were just read, which a write of some has to repeat (F4, H3).
+    pub(crate) custom: BTreeMap<RecordId, Vec<serde_json::Value>>,
     now: Timestamp,
 }
 
@@ -100,7 +102,7 @@ impl Batch {
             .collect();
         let known = people.keys().map(|id| (*id, Known::default())).collect();
         let now = engine.clock.now();
-        Ok(Self { people, managers, known, written: BTreeMap::new(), now })
+        Ok(Self { people, managers, known, written: BTreeMap::new(), custom: BTreeMap::new(), now })
     }
 
     /// Takes over a link that is not stored yet; whoever reports to the person sees the agent at once.

@@ -142,10 +142,8 @@ impl Done {
             | Sent::Refused(_)
             | Sent::Stuck(_) => old,
         };
-        let (seats, reasons) = match self.has_acted() {
-            true => (old.seats, old.reasons),
-            false => (newer.seats, newer.reasons),
-        };
+        let (seats, reasons) =
+            if self.has_acted() { (old.seats, old.reasons) } else { (newer.seats, newer.reasons) };
         self.decision = Decision {
             user: kept(&self.sent.user, old.user, newer.user),
             agent: kept(&self.sent.agent, old.agent, newer.agent),
