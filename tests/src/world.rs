@@ -250,6 +250,24 @@ impl World {
         panic!("the queue never gets empty");
     }
 
+    /// Handles hints until there are none, all that are due at the same time, as many workers do.
+    pub async fn quiet_together(&self) {
+        for _ in 0..10_000 {
+            let Some(due) = self.queue.next_due() else { return };
+            let wait = due.duration_since(self.clock.now()).max(SignedDuration::ZERO);
+            self.pass(wait);
+            let deadline = Deadline(self.clock.now() + STEP);
+            let deliveries = self.queue.receive(10, Duration::ZERO).await.unwrap();
+            let steps = deliveries.iter().map(async |delivery| {
+                let message = delivery.message.as_ref().expect("only our own hints are there");
+                self.engine.step(message, deadline).await.unwrap();
+                self.queue.delete(&delivery.receipt).await.unwrap();
+            });
+            futures::future::join_all(steps).await;
+        }
+        panic!("the queue never gets empty");
+    }
+
     /// One tick of the timer when the schedule is due, and all that follows; the run that came of it.
     pub async fn sync(&self) -> Run {
         let state = self.state().await;

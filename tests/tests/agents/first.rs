@@ -8,7 +8,7 @@ use plan::tally::{Counts, RunState};
 use sandbox::halo::AgentList;
 use serde_json::{Value, json};
 use tests::helpdesk::{ADMINISTRATOR, Company, HEAD_OFFICE, HELPDESK, ON_CALL, roles, sent};
-use tests::world::int;
+use tests::world::{World, int};
 
 #[tokio::test]
 async fn an_agents_mapping_makes_an_agent_and_a_user() {
@@ -41,6 +41,7 @@ async fn an_agents_mapping_makes_an_agent_and_a_user() {
     let records: Vec<&str> = writes.iter().map(|write| write.path.as_str()).collect();
     assert_eq!(records.len(), 5, "H3: one write for each of five records, {records:?}");
     assert!(writes.iter().all(|write| write.created));
+    assert_eq!(details(&world), 0, "H3: what we made is not read");
     for person in [ada, cyd] {
         let entry = world.entry(&run, person).await;
         for kind in RecordKind::ALL {
@@ -74,8 +75,16 @@ async fn without_a_place_for_the_user_only_the_agent_is_made() {
     assert!(told.contains("user_site_id"), "the log says why: {told}");
 }
 
+/// How many users and agents were read one by one.
+fn details(world: &World) -> usize {
+    let seen = world.halo_served.log.all();
+    let one = ["/api/Users/", "/api/Agent/"];
+    let one = |path: &str| one.iter().any(|prefix| path.starts_with(prefix));
+    seen.iter().filter(|seen| seen.method == "GET" && one(&seen.path)).count()
+}
+
 /// Agents by number.
-fn agents(world: &tests::world::World) -> BTreeMap<i64, Value> {
+fn agents(world: &World) -> BTreeMap<i64, Value> {
     world.halo.agents().into_iter().map(|agent| (int(&agent["id"]), agent)).collect()
 }
 
@@ -106,6 +115,7 @@ async fn existing_agents_are_found_by_mail_and_others_stay_as_they_are() {
         assert_eq!(world.agent(ada).await["name"], "Ada");
         let bobs = world.agent(bob).await;
         assert_eq!((&bobs["name"], &bobs["isdisabled"]), (&json!("Bob"), &json!(true)));
+        assert_eq!(details(&world), 2, "{shape:?}: H3, the two that were found");
         let after = agents(&world);
         for untouched in [23, 24, 25, sandbox::halo::API_AGENT_ID] {
             assert_eq!(after[&untouched], before[&untouched], "{shape:?}: T6");

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::store::keys;
+use engine::store::people::RecordOwner;
 use plan::ids::{ObjectId, RecordId, RecordKind};
 use plan::link::{Linked, Says, SeatState};
 use serde_json::{Value, json};
@@ -105,7 +106,7 @@ async fn tied(world: &World) -> BTreeMap<String, Tied> {
 
 async fn owns(world: &World, agent: RecordId, person: ObjectId) -> bool {
     let store = &world.engine.store;
-    let owner = store.read::<engine::store::people::RecordOwner>(&keys::agent_owner(agent)).await;
+    let owner = store.read::<RecordOwner>(&keys::agent_owner(agent)).await;
     owner.unwrap().is_some_and(|owner| owner.value.person == person)
 }
 

@@ -1,7 +1,12 @@
 //! A worker is killed at each of its outside calls in turn: requests to Graph and Halo, and operations
 //! of store, queue and secrets. Each time Halo, the links and the log end as without the kill (T2).
 
-#![allow(clippy::unwrap_used, reason = "a failed step is the failure of the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed step is the failure of the test"
+)]
 
 mod helpdesk;
 mod offices;
@@ -32,9 +37,10 @@ async fn settle(world: &World, wire: Option<&Tripwire>) {
     for _ in 0..60 {
         let state = world.state().await;
         let due = state.next_due.duration_since(world.engine.clock.now());
-        let waits = match state.run.is_none() && state.queued.is_none() {
-            true => due.max(SignedDuration::ZERO),
-            false => SignedDuration::from_mins(4),
+        let waits = if state.run.is_none() && state.queued.is_none() {
+            due.max(SignedDuration::ZERO)
+        } else {
+            SignedDuration::from_mins(4)
         };
         world.pass(waits);
         world.tick(wire).await;

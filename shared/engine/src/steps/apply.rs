@@ -186,7 +186,7 @@ impl Worker<'_> {
             let mut link = batch.written.remove(&id).or(before).unwrap_or_default();
             if let Some(linked) = linked_after(&part, &sent, link.of(kind)) {
                 *link.of_mut(kind) = Some(linked);
-                // Known to have happened, it is no interrupted write.
+                // What came of it is known, so that nothing has to be looked up in Halo (H3).
                 link.intents.remove(&kind);
             }
             batch.wrote(id, link);
@@ -230,10 +230,9 @@ impl Worker<'_> {
                     self.intend(batch, id).await?;
                     self.posted.insert((id, kind));
                 }
-                let answer = {
-                    let custom = batch.custom.get(&write.record).map(Vec::as_slice);
-                    self.halo.update(write.record, &write.changes, custom).await
-                };
+                let custom = batch.custom.remove(&write.record);
+                let answer =
+                    self.halo.update(write.record, &write.changes, custom.as_deref()).await;
                 let sent = self.unless_stuck(id, Sent::updated(answer))?;
                 if matches!(sent, Sent::Gone) {
                     forget(batch, id, write.record);

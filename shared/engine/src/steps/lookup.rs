@@ -14,7 +14,6 @@ use plan::ids::{ConnectionId, ObjectId, PerKind, RecordId, RecordKind};
 use plan::link::Link;
 use plan::matching::{Hits, MatchKey};
 use plan::rules::{Rules, Scope};
-use serde_json::Value;
 
 use super::StepError;
 use crate::Engine;
@@ -67,8 +66,8 @@ pub(crate) struct Batch {
     pub(crate) known: BTreeMap<ObjectId, Known>,
     /// Links as they are since something was written that is not stored yet.
     pub(crate) written: BTreeMap<ObjectId, Link>,
-    /// Custom fields of records that were read, into which others are merged (F4).
-    pub(crate) custom: BTreeMap<RecordId, Vec<Value>>,
+    /// Custom fields of records that were just read, which a write of some has to repeat (F4, H3).
+    pub(crate) custom: BTreeMap<RecordId, Vec<serde_json::Value>>,
     now: Timestamp,
 }
 
