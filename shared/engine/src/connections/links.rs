@@ -207,7 +207,7 @@ impl Engine {
         record: RecordId,
         picked: &Picked,
     ) -> Result<(), Refusal> {
-        let place = owner_key(record);
+        let place = keys::owner(record);
         let owner = self.store.read::<RecordOwner>(&place).await?;
         let objection = match &owner {
             Some(owner) => self.holds(change, record, &owner.value).await?,
@@ -235,7 +235,7 @@ impl Engine {
 
     /// Takes back what says that the record is the person's.
     async fn free(&self, change: &mut Change<'_>, record: RecordId) -> Result<(), Refusal> {
-        let place = owner_key(record);
+        let place = keys::owner(record);
         let mine = RecordOwner { connection: change.connection.clone(), person: change.me };
         let owner = self.store.read::<RecordOwner>(&place).await?;
         if let Some(owner) = owner.filter(|owner| owner.value == mine) {
@@ -369,14 +369,6 @@ impl<'a> Change<'a> {
             marked(*id, &value, other.unchanged())?;
         }
         Ok(writes)
-    }
-}
-
-/// Where it stands whose record that is.
-fn owner_key(record: RecordId) -> Key {
-    match record.kind {
-        RecordKind::User => keys::chosen(record),
-        RecordKind::Agent => keys::agent_owner(record),
     }
 }
 

@@ -7,7 +7,8 @@ use super::{Refusal, TRIES};
 use crate::Engine;
 use crate::clock::Deadline;
 use crate::secrets::SecretName;
-use crate::store::{Commit, Expect, Key, Range, StoreError, Write, keys, put};
+use crate::store::people::RecordOwner;
+use crate::store::{Commit, Expect, Key, Range, StoreError, Write, decode, keys, put};
 
 /// How long one call removes records: API Gateway waits for 30 seconds.
 const PORTION: SignedDuration = SignedDuration::from_secs(20);
@@ -89,6 +90,11 @@ impl Engine {
                 partitions.push(keys::members_of(id, group));
             }
         }
+        for segment in Segment::all() {
+            if !self.disown(id, segment, deadline).await? {
+                return Ok(false);
+            }
+        }
         for partition in partitions {
             if !self.drain(&partition, deadline).await? {
                 return Ok(false);
@@ -111,6 +117,35 @@ impl Engine {
         let writes: Vec<Write> = pointers.into_iter().chain(own).map(gone).collect();
         self.store.write_all(&writes).await?;
         Ok(true)
+    }
+
+    /// Halo records of these people are nobody's any more, so that another connection may find them.
+    async fn disown(
+        &self,
+        id: &ConnectionId,
+        segment: Segment,
+        deadline: Deadline,
+    ) -> Result<bool, StoreError> {
+        let mut after = None;
+        loop {
+            if deadline.is_near(self.clock.as_ref(), MARGIN) {
+                return Ok(false);
+            }
+            let (people, next) = self.store.people_of(id, segment, after, 500).await?;
+            let links = people.iter().map(|(_, person)| &person.value.link);
+            let records = links.flat_map(|link| [&link.user, &link.agent].into_iter().flatten());
+            let places: Vec<Key> = records.map(|linked| keys::owner(linked.record)).collect();
+            let mut writes = Vec::new();
+            for (key, found) in places.iter().zip(self.store.get(&places).await?) {
+                let owner = found.as_ref().map(decode::<RecordOwner>).transpose()?;
+                if owner.is_some_and(|owner| owner.value.connection == *id) {
+                    writes.push(Write::Delete { key: key.clone(), expect: Expect::Anything });
+                }
+            }
+            self.store.write_all(&writes).await?;
+            let Some(next) = next else { return Ok(true) };
+            after = Some(next);
+        }
     }
 
     async fn drain(&self, partition: &str, deadline: Deadline) -> Result<bool, StoreError> {

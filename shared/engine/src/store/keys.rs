@@ -31,7 +31,7 @@
 //! | `halo#index#…`, `halo#sites#…` | | the indexes; the book of sites |
 
 use jiff::Timestamp;
-use plan::ids::{CabId, ConnectionId, ObjectId, RecordId, RunId, Segment};
+use plan::ids::{CabId, ConnectionId, ObjectId, RecordId, RecordKind, RunId, Segment};
 
 use super::Key;
 
@@ -211,6 +211,14 @@ pub fn claim(connection: &ConnectionId, user: RecordId, id: ObjectId) -> Key {
 /// Whose agent a Halo agent is.
 pub fn agent_owner(agent: RecordId) -> Key {
     Key::new("halo#agents", format!("{:020}", agent.id))
+}
+
+/// Where it stands whose Halo record that is, as far as our own records have to say it.
+pub fn owner(record: RecordId) -> Key {
+    match record.kind {
+        RecordKind::User => chosen(record),
+        RecordKind::Agent => agent_owner(record),
+    }
 }
 
 /// Whom an administrator linked to a Halo user: all others are told by the object id that it carries.
