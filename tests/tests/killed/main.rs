@@ -33,7 +33,8 @@ trait Scenario {
 
 /// The timer ticks until a run has nothing to ask of Halo: then nothing is left to repair.
 async fn settle(world: &World, wire: Option<&Tripwire>) {
-    let mut last = None;
+    let (mut runs, _) = world.engine.store.runs(&world.id, None, 1).await.unwrap();
+    let mut last = runs.pop().map(|record| record.run.run);
     for _ in 0..60 {
         let state = world.state().await;
         let due = state.next_due.duration_since(world.engine.clock.now());
