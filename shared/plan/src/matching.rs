@@ -92,13 +92,16 @@ pub fn is_as_made(fields: &Fields, record: &Fields) -> bool {
 
 /// Finds the record among `hits`: by object id, then row by row; the first row with any hit decides.
 pub fn find(id: ObjectId, facts: &Facts, rows: &[MatchRow], hits: &Hits) -> Match {
-    let own = MatchKey::new("azureoid", &id.to_string());
+    let oid = id.to_string();
+    let carried = |hit: &Hit| hit.object_id.clone().filter(|other| !other.trim().is_empty());
+    let is_mine = |other: &str| other.trim().eq_ignore_ascii_case(&oid);
     // A record that went to somebody else may still stand under the id that it had.
-    let mine = |hit: &Hit| {
-        let carried = hit.object_id.as_deref().map(str::trim).filter(|other| !other.is_empty());
-        carried.is_none_or(|other| other.eq_ignore_ascii_case(&id.to_string()))
-    };
-    let carrying = collect(own.into_iter(), hits, mine);
+    let own = MatchKey::new("azureoid", &oid);
+    let mut carrying =
+        collect(own.into_iter(), hits, |hit| carried(hit).is_none_or(|other| is_mine(&other)));
+    // An agent that was noted as the person's before a worker was killed stands under its fields.
+    let by_rows = rows.iter().flat_map(|row| row_keys(row, facts));
+    carrying.extend(collect(by_rows, hits, |hit| carried(hit).is_some_and(|it| is_mine(&it))));
     if !carrying.is_empty() {
         return verdict(carrying, LinkedBy::ObjectId);
     }

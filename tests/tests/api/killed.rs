@@ -107,12 +107,7 @@ async fn killed_everywhere(what: Act) {
     let calm = prepared().await;
     let before = calm.wire.calls();
     act(&calm, what).await;
-<<<<<<< ours
     let own = calm.wire.calls() - before;
-=======
-    let calls = calm.wire.calls() - before;
-    assert!(calls > 1, "{what:?}: {calls}");
->>>>>>> theirs
     calm.quiet().await;
     let calls = calm.wire.calls() - before;
     let expected = end(&calm).await;
