@@ -250,9 +250,9 @@ async fn nobody_is_linked_through_another_connection() {
 async fn agents_of_a_removed_connection_belong_to_nobody() {
     // M2, C1
     let api = api().await;
-    let owner = engine::store::keys::agent_owner(plan::ids::RecordId::agent(EVE_AGENT));
+    let place = engine::store::keys::agent_owner(plan::ids::RecordId::agent(EVE_AGENT));
     let owned =
-        || async { api.world.engine.store.get(std::slice::from_ref(&owner)).await.unwrap() };
+        || async { api.world.engine.store.get(std::slice::from_ref(&place)).await.unwrap() };
     assert!(owned().await[0].is_some());
     assert_eq!(api.send("DELETE", "/v1/connections/contoso", None).await.status, 204);
     assert!(owned().await[0].is_none());
