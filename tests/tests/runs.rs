@@ -10,6 +10,7 @@ use engine::store::log::{Entry, OutcomeKind};
 use jiff::SignedDuration;
 use plan::budget::Limits;
 use plan::document::OutOfScope;
+use plan::link::LinkedBy;
 use plan::tally::{Counts, Run, RunState};
 use sandbox::graph::{Body, Deletion, Endless, Expiry, Fault};
 use sandbox::halo::{Fault as HaloFault, RefusalShape};
@@ -28,7 +29,7 @@ fn oid(world: &World, upn: &str) -> String {
     world.entra.user(upn).unwrap()["id"].as_str().unwrap().to_owned()
 }
 
-/// Some linked, active, ordinary person who nobody reports to and who is in no mapped group.
+/// Some linked, active, ordinary person who nobody reports to and who is no agent.
 async fn ordinary(world: &World, skip: usize) -> String {
     let people = world.people().await;
     let managers: Vec<_> = people.values().filter_map(|p| p.value.facts.manager).collect();
@@ -37,7 +38,7 @@ async fn ordinary(world: &World, skip: usize) -> String {
         let office = person.link.user.as_ref().is_some_and(|link| {
             link.mapping.as_ref().is_some_and(|mapping| mapping.as_str() == "offices")
         });
-        office && person.facts.enabled() && !managers.contains(id)
+        office && person.link.agent.is_none() && person.facts.enabled() && !managers.contains(id)
     });
     fitting.nth(skip).unwrap().0.to_string()
 }
@@ -112,6 +113,11 @@ async fn the_first_import_accounts_for_everybody() {
     assert_eq!(users.len(), links, "no Halo user is linked twice");
     let writes = world.halo.writes().iter().filter(|w| w.path.starts_with("/api/Users")).count();
     assert_eq!(writes as u64, run.counts.created + run.counts.updated, "H3: one write each");
+    let seen = world.halo_served.log.all();
+    let read = seen.iter().filter(|it| it.method == "GET" && it.path.starts_with("/api/Users/"));
+    let found = people.values().filter_map(|p| Some(&p.value.link.user.as_ref()?.how));
+    let found = found.filter(|how| **how != LinkedBy::Created).count();
+    assert_eq!(read.count(), found, "H3: one read of each that was found");
     let mut names: Vec<String> =
         world.halo.sites().iter().map(|site| site["name"].to_string().to_lowercase()).collect();
     let sites = names.len();

@@ -147,13 +147,18 @@ pub(crate) fn done(decision: &str) -> (&str, Tone) {
 }
 
 impl Decision {
-    /// The reasons; where no mapping matches also why none does.
+    /// The reasons; where no mapping places the user also why none does. That somebody becomes no agent
+    /// goes without saying.
     pub(crate) fn why(&self) -> String {
-        let mut sentences: Vec<&str> =
-            self.reasons.iter().map(|reason| reason.sentence.as_str()).collect();
+        let unplaced = |reason: &Reason, about: &str| {
+            reason.word == "no_mapping_matches" && reason.about == about
+        };
+        let told = self.reasons.iter().filter(|reason| !unplaced(reason, "agent"));
+        let mut sentences: Vec<&str> = told.map(|reason| reason.sentence.as_str()).collect();
         let tried = self.tried.iter().map(|tried| format!("{}: {}", tried.mapping, tried.sentence));
         let tried = format!("{}.", tried.collect::<Vec<_>>().join("; "));
-        if self.has("no_mapping_matches") && !self.tried.is_empty() {
+        let is_unplaced = self.reasons.iter().any(|reason| unplaced(reason, "user"));
+        if is_unplaced && !self.tried.is_empty() {
             sentences.push(&tried);
         }
         sentences.join(" ")

@@ -2,6 +2,7 @@
 
 use engine::Engine;
 use engine::web::Auth;
+use jiff::SignedDuration;
 use plan::schedule::Module;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -41,6 +42,7 @@ async fn an_import_is_a_run_that_can_be_followed() {
     assert_eq!(list["runs"][0], done);
     assert_eq!(list["cursor"], Value::Null);
 
+    api.world.pass(SignedDuration::from_mins(1));
     let second = api.post(IMPORTS, &json!({ "read": "full" })).await.ok().json;
     api.world.quiet().await;
     assert_eq!(run(&api, &second["run"]).await["state"], "completed");

@@ -75,6 +75,7 @@ impl Story {
         first.people = examples(stage, &first.entries);
         story.check_first(&first);
         story.check_sales(stage);
+        story.check_helpdesk(stage);
         let changes = Changes::choose(stage, &first.entries)?;
         story.add(first, report)?;
 
@@ -134,6 +135,46 @@ impl Story {
             sites.partition(|site| *site == id(&sales["target"]["site_id"]));
         self.expect(!there.is_empty() && elsewhere.is_empty(), || {
             format!("{} members of {group} are at other sites than that of sales", elsewhere.len())
+        });
+    }
+
+    /// Everybody of the helpdesk is an agent and a user, and approvers sit on the board (P1, R3).
+    fn check_helpdesk(&mut self, stage: &Stage) {
+        let document = sample::connection(&stage.entra_served.url);
+        let members = |group: &Value| {
+            let groups = stage.entra.groups_named(group["name"].as_str().unwrap_or_default());
+            let all = groups.iter().flat_map(|group| stage.entra.members(group, true));
+            all.filter_map(|id| stage.entra.user(&id)).collect::<Vec<_>>()
+        };
+        let user_of = |person: &Value| {
+            let users = stage.halo.users_with_azureoid(person["id"].as_str().unwrap_or_default());
+            users.first().and_then(|id| stage.halo.user(*id))
+        };
+        let is_agent = |person: &Value| {
+            let agent = user_of(person).and_then(|user| id(&user["linked_agent_id"]));
+            let agent = agent.and_then(|id| stage.halo.agent(id));
+            agent.is_some_and(|agent| agent["name"] == person["displayName"])
+        };
+        let mappings = document["mappings"].as_array().into_iter().flatten();
+        let helpdesk = mappings.filter(|mapping| mapping["target"]["type"] == "agents");
+        let helpdesk = helpdesk.flat_map(|mapping| members(&mapping["group"]));
+        let wanted: Vec<Value> = helpdesk.filter(|it| it["accountEnabled"] == true).collect();
+        let missing = wanted.iter().filter(|person| !is_agent(person)).count();
+        self.expect(!wanted.is_empty() && missing == 0, || {
+            format!("{missing} of {} people of the helpdesk are no agents", wanted.len())
+        });
+        let seats = &document["roles"]["cabs"][0];
+        let boards = stage.halo.cabs();
+        let board = boards.iter().find(|board| board["id"] == seats["cab_id"]);
+        let sits = |person: &Value| {
+            let user = user_of(person).and_then(|user| id(&user["id"]));
+            let members = board.and_then(|board| board["members"].as_array()).into_iter().flatten();
+            user.is_some() && members.into_iter().any(|member| id(&member["user_id"]) == user)
+        };
+        let approvers = members(&seats["group"]);
+        let standing = approvers.iter().filter(|person| !sits(person)).count();
+        self.expect(!approvers.is_empty() && standing == 0, || {
+            format!("{standing} of {} approvers do not sit on the board", approvers.len())
         });
     }
 
@@ -226,10 +267,13 @@ async fn entries(stage: &Stage, run: &Run) -> anyhow::Result<Vec<Entry>> {
 /// A few people of the first run, one for each thing that can happen.
 fn examples(stage: &Stage, entries: &[Entry]) -> Vec<Shown> {
     type Wanted = (&'static str, fn(&Entry) -> bool);
-    let wanted: [Wanted; 6] = [
+    let wanted: [Wanted; 7] = [
         ("new in Halo", |it| it.decision.word == "create" && !it.person.display_name.is_ascii()),
         ("found by a field", |it| it.was_found_by("fields")),
         ("found by object id", |it| it.was_found_by("object_id")),
+        ("agent and user", |it| {
+            it.decision.records.get("agent").is_some_and(|agent| agent.word == "create")
+        }),
         ("guest", |it| it.person.user_principal_name.contains("#EXT#")),
         ("disabled account", |it| it.decision.has("account_disabled")),
         ("two candidates", |it| it.decision.word == "conflict"),

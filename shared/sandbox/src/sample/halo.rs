@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::groups;
 use super::people::{self, Person, Sort};
 use super::{SEED, TENANT_ID};
 
@@ -44,6 +45,14 @@ pub(super) const SALES_ROLE: i64 = 3;
 pub(super) const MANAGER_ROLE: i64 = 4;
 /// Role of people without a manager.
 pub(super) const NO_MANAGER_ROLE: i64 = 9;
+/// Role of agents of the helpdesk.
+pub(super) const HELPDESK_ROLE: i64 = 5;
+/// Role of agents who lead others.
+pub(super) const TEAM_LEAD_ROLE: i64 = 8;
+/// The board that approves changes.
+pub(super) const CHANGE_BOARD: i64 = 1;
+/// A role on it.
+pub(super) const APPROVER: i64 = 2;
 /// The custom field for cost centres.
 const COST_CENTRE_FIELD: i64 = 123;
 
@@ -56,9 +65,14 @@ pub fn halo_seed() -> HaloSeed {
             json!({ "id": FABRIKAM, "name": "Fabrikam", "inactive": false }),
         ],
         sites: sites(),
-        roles: [(5, "Helpdesk"), (7, "Administrator"), (11, "Read only")]
-            .map(|(id, name)| json!({ "id": id.to_string(), "id_int": id, "name": name }))
-            .to_vec(),
+        roles: [
+            (HELPDESK_ROLE, "Helpdesk"),
+            (7, "Administrator"),
+            (TEAM_LEAD_ROLE, "Team lead"),
+            (11, "Read only"),
+        ]
+        .map(|(id, name)| json!({ "id": id.to_string(), "id_int": id, "name": name }))
+        .to_vec(),
         user_roles: [
             (SALES_ROLE, "Sales"),
             (MANAGER_ROLE, "Managers"),
@@ -70,7 +84,9 @@ pub fn halo_seed() -> HaloSeed {
             "label": "Cost centre", "type": 0, "usage": 1, "custom": true })],
         agents: agents(),
         users: users(),
-        cabs: vec![json!({ "id": 1, "name": "Change board", "members": [], "roles": [] })],
+        cabs: vec![json!({ "id": CHANGE_BOARD, "name": "Change board",
+            "members": [{ "id": 1, "cab_id": CHANGE_BOARD, "agent_id": 2, "is_mandatory": true }],
+            "roles": [{ "id": APPROVER, "cab_id": CHANGE_BOARD, "name": "Approver" }] })],
     }
 }
 
@@ -94,9 +110,18 @@ fn agents() -> Vec<Value> {
         json!({ "id": id, "name": name, "email": email, "isdisabled": false, "isapiagent": false,
             "roles": [{ "id": role.to_string(), "id_int": role }] })
     };
+    let everybody = people::everybody(SEED);
+    let mut helpdesk = everybody[groups::HELPDESK].iter();
+    let known = helpdesk.find(|person| {
+        let enabled = person.properties["accountEnabled"] == true;
+        enabled && person.department == Some("IT") && person.level == 5
+    });
+    let mail = known.map_or("", |person| text(person, "mail"));
     vec![
         agent(2, "Halo Administrator", "halo.admin@contoso.example", 7),
-        agent(3, "Night Shift", "night.shift@fabrikam.example", 5),
+        agent(3, "Night Shift", "night.shift@fabrikam.example", HELPDESK_ROLE),
+        // Somebody of the helpdesk, from before the import.
+        agent(4, "helpdesk 2", &mail.to_uppercase(), 11),
     ]
 }
 

@@ -94,6 +94,10 @@ fn groups_are_nested_doubled_and_quoted() {
     let sales = graph.groups_named("All Sales").remove(0);
     assert_eq!(graph.members(&sales, false).len(), 3, "two groups and the director");
     assert!(graph.members(&sales, true).len() > 25);
+    let helpdesk = graph.groups_named("IT Helpdesk").remove(0);
+    let helpdesk = graph.members(&helpdesk, true);
+    let disabled = helpdesk.iter().filter(|id| graph.user(id).unwrap()["accountEnabled"] == false);
+    assert_eq!((helpdesk.len(), disabled.count()), (8, 1));
 }
 
 #[test]
@@ -150,5 +154,14 @@ fn the_connection_fits_tenant_and_halo() {
     assert!(has(&seed.clients, &targets[2]["client_id"]));
     assert!(has(&seed.sites, &targets[2]["default_site_id"]));
     assert!(has(&seed.user_roles, &connection["roles"]["no_manager_user_role_id"]));
+    assert!(has(&seed.cabs, &connection["roles"]["cabs"][0]["cab_id"]));
+    let role = |id: &Value| seed.roles.iter().any(|role| role["id_int"] == *id);
+    assert!(role(&connection["mappings"][3]["agent_role_id"]));
+    assert!(role(&connection["roles"]["agent_roles"][0]["role_id"]));
+    let helpdesk = graph.members(&graph.groups_named("IT Helpdesk").remove(0), true);
+    let mails: Vec<String> =
+        helpdesk.iter().map(|id| text(&graph.user(id).unwrap(), "mail").to_lowercase()).collect();
+    let known = seed.agents.iter().filter(|it| mails.contains(&text(it, "email").to_lowercase()));
+    assert_eq!(known.count(), 1, "one of the helpdesk is an agent already");
     assert_eq!(connection["tenant_id"], sample::TENANT_ID);
 }
