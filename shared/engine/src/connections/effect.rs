@@ -220,14 +220,24 @@ impl<'a> Walk<'a> {
     ) -> Result<BTreeMap<ObjectId, Outlook>, StepError> {
         batch.known.clear();
         let ids: Vec<ObjectId> = batch.people.keys().copied().collect();
-        for id in &ids {
-            batch.known.entry(*id).or_default();
-            self.look_up_claims(batch, *id).await?;
-        }
-        // Where no index stands, nobody is found: that is said once.
-        batch.look_up_matches(self.engine, rules, Freshness::Any).await?;
-        let mut outlooks = BTreeMap::new();
+        let (mut outlooks, mut open, mut unmatched) = (BTreeMap::new(), Vec::new(), false);
         for id in ids {
+            batch.known.entry(id).or_default();
+            self.look_up_claims(batch, id).await?;
+            match batch.outlook(rules, id) {
+                Some(Ok(outlook)) => drop(outlooks.insert(id, outlook)),
+                Some(Err(need)) => {
+                    unmatched |= matches!(need, Need::Matches(..));
+                    open.push(id);
+                }
+                None => {}
+            }
+        }
+        if unmatched {
+            // Where no index stands, nobody is found: that is said once.
+            batch.look_up_matches(self.engine, rules, Freshness::Any).await?;
+        }
+        for id in open {
             while let Some(told) = batch.outlook(rules, id) {
                 match told {
                     Ok(outlook) => {
