@@ -5,29 +5,79 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use engine::Engine;
+use engine::web::api::Usual;
 use engine::web::{Caller, Problem, Query};
 use plan::schedule::Module;
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-/// `GET /v1/health`: whether store and queue answer, and how many hints were given up.
+/// How the deployment is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// Whether all of it works.
+    status: Works,
+    /// Of the program.
+    version: &'static str,
+    /// Whether the store answers.
+    store: Works,
+    /// Whether the queue answers.
+    queue: Works,
+    /// Hints that were given up; `null` when the queue does not answer.
+    dead_letters: Option<u64>,
+    /// Whether the integration is switched on (C11).
+    module: Switch,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Works {
+    Ok,
+    Failed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Switch {
+    On,
+    Off,
+}
+
+impl From<bool> for Works {
+    fn from(works: bool) -> Self {
+        if works { Works::Ok } else { Works::Failed }
+    }
+}
+
+/// Whether store and queue answer, and how many hints were given up
+///
+/// The only route that needs no token.
+#[utoipa::path(get, path = "/v1/health", tag = "deployment", security(()),
+    responses(
+        (status = 200, description = "All of it works", body = Health),
+        (status = 503, description = "Something does not answer", body = Health)))]
 pub(crate) async fn health(State(engine): State<Engine>) -> Response {
     let store = engine.store.connections(None, 1).await.is_ok();
-    let dead = engine.queue.dead().await.ok();
-    let healthy = store && dead.is_some();
-    let word = |works: bool| if works { "ok" } else { "failed" };
-    let body = json!({
-        "status": word(healthy),
-        "version": env!("CARGO_PKG_VERSION"),
-        "store": word(store),
-        "queue": word(dead.is_some()),
-        "dead_letters": dead,
-        "module": match engine.policy.module { Module::On => "on", Module::Off => "off" },
-    });
-    let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let dead_letters = engine.queue.dead().await.ok();
+    let works = store && dead_letters.is_some();
+    let body = Health {
+        status: works.into(),
+        version: env!("CARGO_PKG_VERSION"),
+        store: store.into(),
+        queue: dead_letters.is_some().into(),
+        dead_letters,
+        module: match engine.policy.module {
+            Module::On => Switch::On,
+            Module::Off => Switch::Off,
+        },
+    };
+    let status = if works { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(body)).into_response()
 }
 
-/// `GET /v1/halo/test`: what Halo grants and answers (H1).
+/// What Halo grants and answers (H1)
+#[utoipa::path(get, path = "/v1/halo/test", tag = "halo",
+    responses((status = 200, description = "The report", body = Object), Usual))]
 pub(crate) async fn halo(
     State(engine): State<Engine>,
     Extension(caller): Extension<Caller>,

@@ -25,12 +25,22 @@ mod people;
 use axum::Router;
 use axum::routing::{get, post, put};
 use engine::Engine;
+use engine::web::api::ProblemBody;
 use engine::web::{Auth, guarded, with_fallbacks};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// What all routes of the document share.
+#[derive(OpenApi)]
+#[openapi(components(schemas(ProblemBody)))]
+struct Shared;
 
 /// All routes of this function. The fallbacks for unknown paths are part of it, so that other routers
 /// can be merged into this one.
 pub fn router(engine: Engine, auth: Auth) -> Router {
-    let routes = Router::new()
+    let (described, _) = behind_the_gate().split_for_parts();
+    let routes = described
         .route("/v1/connections", get(connections::list).post(connections::create))
         .route(
             "/v1/connections/{id}",
@@ -50,8 +60,25 @@ pub fn router(engine: Engine, auth: Auth) -> Router {
         .route("/v1/connections/{id}/held", get(people::held))
         .route("/v1/connections/{id}/held/release", post(people::release))
         .route("/v1/connections/{id}/held/reject", post(people::reject))
-        .route("/v1/halo/test", get(health::halo))
         .with_state(engine.clone());
-    let health = Router::new().route("/v1/health", get(health::health)).with_state(engine.clone());
-    guarded(with_fallbacks(routes), engine, auth).merge(health)
+    let (open, _) = open_to_all().split_for_parts();
+    guarded(with_fallbacks(routes), engine.clone(), auth).merge(open.with_state(engine))
+}
+
+/// Routes that take a token.
+fn behind_the_gate() -> OpenApiRouter<Engine> {
+    OpenApiRouter::with_openapi(Shared::openapi()).routes(routes!(health::halo))
+}
+
+/// Routes that take none.
+fn open_to_all() -> OpenApiRouter<Engine> {
+    OpenApiRouter::new().routes(routes!(health::health))
+}
+
+/// The OpenAPI document of this function's routes.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    let (_, mut document) = behind_the_gate().split_for_parts();
+    let (_, open) = open_to_all().split_for_parts();
+    document.merge(open);
+    document
 }

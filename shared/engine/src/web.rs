@@ -6,7 +6,9 @@
 //! | `request` | paths, queries and bodies, read strictly |
 //! | `problem` | every answer that is not a success |
 //! | `cursor` | opaque cursors of lists |
+//! | `api` | what the OpenAPI documents share |
 
+pub mod api;
 mod caller;
 pub mod cursor;
 mod problem;

@@ -1,0 +1,73 @@
+//! What the OpenAPI documents of the functions share: problems as a schema, and which of them a
+//! route may answer with.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
+
+/// A problem document (RFC 9457).
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody {
+    /// `urn:halo-entra:problem:` and a word that stays the same in later versions.
+    pub r#type: String,
+    /// The type in words.
+    pub title: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// What happened and what to do.
+    pub detail: String,
+}
+
+/// Refusals that every route behind the gate may answer with.
+pub struct Usual;
+
+/// Refusals of a route whose path names something that may not be there.
+pub struct OfOne;
+
+/// Refusals of a route that changes something, or starts it.
+pub struct Changing;
+
+impl IntoResponses for Usual {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[
+            (400, "The request says something wrong"),
+            (401, "No token, or not a good one"),
+            (403, "The caller's role may not do this"),
+            (503, "A service or our own storage could not be asked"),
+        ])
+    }
+}
+
+impl IntoResponses for OfOne {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut all = Usual::responses();
+        all.extend(problems(&[(404, "There is no such thing")]));
+        all
+    }
+}
+
+impl IntoResponses for Changing {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let mut all = OfOne::responses();
+        all.extend(problems(&[
+            (409, "Not in its present state"),
+            (413, "The body is too large"),
+            (422, "Understood, and refused"),
+        ]));
+        all
+    }
+}
+
+/// Answers that are problem documents, by status.
+fn problems(cases: &[(u16, &str)]) -> BTreeMap<String, RefOr<Response>> {
+    let schema = RefOr::Ref(Ref::from_schema_name("Problem"));
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    let of = |text: &str| {
+        let response = ResponseBuilder::new().description(text);
+        RefOr::T(response.content("application/problem+json", content.clone()).build())
+    };
+    cases.iter().map(|(status, text)| (status.to_string(), of(text))).collect()
+}
