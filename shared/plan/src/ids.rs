@@ -71,6 +71,12 @@ guid_id!(
     "a run id (a GUID)"
 );
 
+guid_id!(
+    /// A preview; version 7, so that previews sort by their start.
+    PreviewId,
+    "a preview id (a GUID)"
+);
+
 impl ObjectId {
     /// The segment (0–15) of a connection that the person belongs to: the first hexadecimal digit,
     /// which Entra draws evenly.

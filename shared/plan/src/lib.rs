@@ -22,6 +22,7 @@ pub mod link;
 pub mod matching;
 pub mod message;
 pub mod placement;
+pub mod preview;
 pub mod reading;
 pub mod relink;
 pub mod roles;

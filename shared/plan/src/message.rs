@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ConnectionId, RunId, Segment};
+use crate::ids::{ConnectionId, PreviewId, RunId, Segment};
 
 /// A hint. State is read again when one is handled, so losing, repeating or reordering hints changes
 /// nothing in the end.
@@ -58,6 +58,15 @@ pub enum Message {
         /// Whose.
         connection: ConnectionId,
     },
+    /// Look at everybody of one segment for a preview, or go on looking (I1).
+    Preview {
+        /// Whose.
+        connection: ConnectionId,
+        /// For which preview.
+        preview: PreviewId,
+        /// Which people.
+        segment: Segment,
+    },
 }
 
 impl Message {
@@ -70,7 +79,8 @@ impl Message {
             | Message::Apply { connection, .. }
             | Message::Boards { connection, .. }
             | Message::Finish { connection, .. }
-            | Message::SignIns { connection } => connection,
+            | Message::SignIns { connection }
+            | Message::Preview { connection, .. } => connection,
         }
     }
 
@@ -84,6 +94,7 @@ impl Message {
             Message::Boards { .. } => "boards",
             Message::Finish { .. } => "finish",
             Message::SignIns { .. } => "sign_ins",
+            Message::Preview { .. } => "preview",
         }
     }
 }

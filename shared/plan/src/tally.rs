@@ -29,6 +29,8 @@ pub struct Counts {
     pub not_in_scope: u64,
     /// Refused by Halo; tried again with growing delays.
     pub failed: u64,
+    /// Not as the preview showed them that the run carries out, so left alone (I2).
+    pub moved: u64,
 }
 
 impl AddAssign for Counts {
@@ -43,6 +45,7 @@ impl AddAssign for Counts {
             held,
             not_in_scope,
             failed,
+            moved,
         } = other;
         self.created += created;
         self.updated += updated;
@@ -53,6 +56,7 @@ impl AddAssign for Counts {
         self.held += held;
         self.not_in_scope += not_in_scope;
         self.failed += failed;
+        self.moved += moved;
     }
 }
 
