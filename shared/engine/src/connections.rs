@@ -6,6 +6,7 @@
 //! | `check` | what only Halo can tell of a document |
 //! | `directory` | what only Entra can tell: groups, properties (C7, P3, F3) |
 //! | `authorise` | credentials and permissions (C5, C6, C8) |
+//! | `preview` | what a run would do to everybody, to be looked at (I1, I4) |
 //! | `import` | runs that somebody asks for (I2, I5) |
 //! | `links` | who a person is in Halo, as an administrator says (M3, M7) |
 //! | `conflicts` | people for whom an administrator has to choose (M3) |
@@ -21,6 +22,7 @@ mod effect;
 mod held;
 mod import;
 mod links;
+mod preview;
 mod remove;
 mod save;
 
@@ -48,7 +50,9 @@ pub use conflicts::{Candidate, ConflictList, InConflict};
 pub use directory::Pinned;
 pub use effect::{Effect, Example};
 pub use held::{HeldPerson, Other, Ruled};
+pub use import::Asked;
 pub use links::LinkChoice;
+pub use preview::{Preview, PreviewState, Wanted};
 pub use remove::Removed;
 pub use save::Precondition;
 
@@ -141,6 +145,12 @@ pub enum Refusal {
     /// Nobody is there to be released or rejected (L4).
     #[error("{0}")]
     HoldsNobody(String),
+    /// There is no such preview of this connection.
+    #[error("This connection has no such preview.")]
+    NoPreview,
+    /// A preview cannot be carried out; the text says why.
+    #[error("The preview cannot be carried out: {0}. Make a new one.")]
+    Plan(&'static str),
     /// Others kept changing the same connection.
     #[error("The connection was changed by others at the same time. Try again.")]
     Busy,

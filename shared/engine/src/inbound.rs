@@ -22,6 +22,7 @@ use crate::store::runs::RunRecord;
 use crate::store::{Range, StoreError, keys};
 
 pub use explain::Explanation;
+pub(crate) use explain::{UNKNOWN_SITE, name_site};
 pub use query::{LogPage, Query, TooWide};
 pub use shown::Sight;
 

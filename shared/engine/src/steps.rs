@@ -4,9 +4,10 @@
 //! The order of a run: `fetch` reads Graph into facts and marks people dirty; `decide` looks at what
 //! would happen to each of them, so that claims on the same Halo user and the number of deactivations
 //! are known before anything is written; `apply` writes Halo, one person at a time; `boards` writes the
-//! boards on which people sit; `finish` closes the run. `index` is called for when somebody unlinked
+//! boards on which people sit; `finish` closes the run. `picked` says whom a run is about that is not
+//! about everybody, `planned` leaves alone who moved since a preview (I2). `index` is called for when somebody unlinked
 //! has to be looked for in Halo. `sign_ins` is a job of its own beside the runs: it adds last sign-ins
-//! to the facts (D8).
+//! to the facts (D8). `preview` looks at everybody and writes nothing but what it shows (I1).
 
 mod apply;
 mod boards;
@@ -16,6 +17,9 @@ mod finish;
 mod index;
 mod intent;
 pub(crate) mod lookup;
+mod picked;
+mod planned;
+pub(crate) mod preview;
 mod sign_ins;
 mod write;
 
@@ -77,6 +81,9 @@ impl Engine {
             }
             Message::Finish { connection, run } => finish::finish(self, connection, *run).await,
             Message::SignIns { connection } => sign_ins::sign_ins(self, connection, deadline).await,
+            Message::Preview { connection, preview, segment } => {
+                preview::preview(self, connection, *preview, *segment, deadline).await
+            }
         }
     }
 

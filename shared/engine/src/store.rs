@@ -16,6 +16,7 @@ pub mod leases;
 mod limits;
 pub mod log;
 pub mod people;
+pub mod previews;
 pub mod runs;
 
 use std::fmt::Debug;

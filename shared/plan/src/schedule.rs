@@ -15,6 +15,16 @@ pub enum Module {
     Off,
 }
 
+/// What a run that somebody asked for is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To import.
+    Import,
+    /// Only to read Entra, so that a preview has something to show (I1): also of a connection that is
+    /// switched off, whose rules somebody is still writing.
+    Read,
+}
+
 /// What is known when a hint to read arrives.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation<'a> {
@@ -25,7 +35,7 @@ pub struct Situation<'a> {
     /// The run under way.
     pub run: Option<RunId>,
     /// The run that waits.
-    pub queued: Option<RunId>,
+    pub queued: Option<(RunId, Purpose)>,
     /// When the schedule wants a run.
     pub next_due: Timestamp,
     /// The present.
@@ -51,8 +61,9 @@ pub fn start(situation: &Situation<'_>) -> Start {
     match (run, queued) {
         _ if !authorised => Start::Nothing,
         (Some(run), _) => Start::GoOn(run),
+        (None, Some((run, Purpose::Read))) => Start::Queued(run),
         _ if !document.enabled => Start::Nothing,
-        (None, Some(run)) => Start::Queued(run),
+        (None, Some((run, Purpose::Import))) => Start::Queued(run),
         (None, None) if next_due <= now => Start::Scheduled,
         (None, None) => Start::Nothing,
     }
@@ -163,12 +174,16 @@ mod tests {
             ("not due", Situation { next_due: at(1), ..situation }, Start::Nothing),
             (
                 "asked for",
-                Situation { next_due: at(1), queued: Some(run), ..situation },
+                Situation { next_due: at(1), queued: Some((run, Purpose::Import)), ..situation },
                 Start::Queued(run),
             ),
             (
                 "never two at once",
-                Situation { run: Some(run), queued: Some(run), ..situation },
+                Situation {
+                    run: Some(run),
+                    queued: Some((run, Purpose::Import)),
+                    ..situation
+                },
                 Start::GoOn(run),
             ),
             (
@@ -178,7 +193,25 @@ mod tests {
             ),
             (
                 "switched off",
-                Situation { document: &off, queued: Some(run), ..situation },
+                Situation {
+                    document: &off,
+                    queued: Some((run, Purpose::Import)),
+                    ..situation
+                },
+                Start::Nothing,
+            ),
+            (
+                "I1 read for a preview while switched off",
+                Situation { document: &off, queued: Some((run, Purpose::Read)), ..situation },
+                Start::Queued(run),
+            ),
+            (
+                "C7 not read before it is authorised",
+                Situation {
+                    authorised: false,
+                    queued: Some((run, Purpose::Read)),
+                    ..situation
+                },
                 Start::Nothing,
             ),
             (

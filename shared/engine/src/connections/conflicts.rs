@@ -12,7 +12,6 @@ use crate::Engine;
 use crate::halo::{Error, Halo};
 use crate::inbound::Sight;
 use crate::store::log::PersonNames;
-use crate::store::people::Person;
 use crate::store::{Range, keys};
 
 /// Candidates that are read from Halo for one page; more are listed by their numbers.
@@ -96,7 +95,7 @@ impl Engine {
                 about: None,
             });
             list.conflicts.push(InConflict {
-                person: names(*id, &person.value),
+                person: PersonNames::of(*id, &person.value),
                 run: conflict.run,
                 since: conflict.since,
                 sentence: conflict.sentence.clone(),
@@ -162,13 +161,4 @@ async fn about(halo: &Halo, record: RecordId) -> Result<Option<About>, Error> {
 
 fn text(fields: &Fields, name: &str) -> String {
     fields.get(&Target::field(name)).map(ToString::to_string).unwrap_or_default()
-}
-
-/// The names of a person, as in the log.
-pub(super) fn names(id: ObjectId, person: &Person) -> PersonNames {
-    PersonNames {
-        id,
-        user_principal_name: person.facts.user_principal_name().to_owned(),
-        display_name: person.facts.display_name().to_owned(),
-    }
 }

@@ -18,7 +18,6 @@ use serde::Serialize;
 
 use super::Refusal;
 use super::check::{Findings, check_scope};
-use super::conflicts::names;
 use super::directory::carry_pins;
 use super::save::check_id;
 use crate::Engine;
@@ -94,19 +93,8 @@ impl Engine {
         draft: &serde_json::Value,
     ) -> Result<Effect, Refusal> {
         let (saved, state) = self.load(id).await?;
-        let Parsed { document: mut draft, warnings } = self.parse_document(draft)?;
-        check_id(id, &draft)?;
-        let mut findings = Findings { mistakes: Vec::new(), warnings };
-        check_scope(&draft, &mut findings);
         let saved = saved.value.document;
-        carry_pins(&mut draft, Some(&saved));
-        for (index, asked) in carry_custom_fields(&mut draft, &saved) {
-            findings.warn(
-                format!("$.field_mappings.users[{index}].to"),
-                format!("Whether Halo has a custom field \"{asked}\" is looked up on saving; what it would write is not counted here."),
-            );
-        }
-        let mut warnings = findings.into_warnings()?;
+        let (draft, mut warnings) = self.parse_draft(id, draft, &saved)?;
         let groups = self.store.groups(id).await?;
         let unread = unread(&draft, &state.value.reading, &groups);
         let today = Directory { document: saved, groups: groups.clone() };
@@ -120,6 +108,28 @@ impl Engine {
         effect.new_properties = unread.properties.into_iter().collect();
         effect.unknown_groups = unread.groups.into_iter().collect();
         Ok(effect)
+    }
+
+    /// A draft with what the saved document knows of its groups and custom fields, and what is worth a
+    /// warning. Refused with every mistake that saving it would be refused with.
+    pub(super) fn parse_draft(
+        &self,
+        id: &ConnectionId,
+        draft: &serde_json::Value,
+        saved: &Document,
+    ) -> Result<(Document, Vec<Mistake>), Refusal> {
+        let Parsed { document: mut draft, warnings } = self.parse_document(draft)?;
+        check_id(id, &draft)?;
+        let mut findings = Findings { mistakes: Vec::new(), warnings };
+        check_scope(&draft, &mut findings);
+        carry_pins(&mut draft, Some(saved));
+        for (index, asked) in carry_custom_fields(&mut draft, saved) {
+            findings.warn(
+                format!("$.field_mappings.users[{index}].to"),
+                format!("Whether Halo has a custom field \"{asked}\" is looked up on saving; what it would write is not counted here."),
+            );
+        }
+        Ok((draft, findings.into_warnings()?))
     }
 }
 
@@ -313,7 +323,7 @@ impl<'a> Walk<'a> {
             sentences: decision.sentences().collect(),
         };
         let (before, after) = (told(before), told(after));
-        self.effect.examples.push(Example { person: names(id, &person.value), before, after });
+        self.effect.examples.push(Example { person: PersonNames::of(id, &person.value), before, after });
     }
 
     /// The guard's word, and what could not be known.

@@ -9,7 +9,6 @@ use plan::link::{Ruling, Says};
 use plan::relink::{rule, ruled};
 use serde::Serialize;
 
-use super::conflicts::names;
 use super::{Refusal, TRIES};
 use crate::Engine;
 use crate::clock::Deadline;
@@ -79,7 +78,7 @@ impl Engine {
         let people = self.store.people(connection, ids).await?;
         let held = people.into_iter().filter_map(|(id, person)| {
             let person = person.value;
-            let names = names(id, &person);
+            let names = PersonNames::of(id, &person);
             let (held, ruling) = (person.held?, person.link.ruling);
             let ruling = ruling.filter(|ruling| ruling.run == held.run);
             let (kinds, run, since) = (held.kinds, held.run, held.since);
@@ -245,7 +244,7 @@ impl Work<'_> {
                 let ruling = ruled(&person.value.link, self.run, now);
                 let otherwise = ruling.filter(|said| !self.is_named && *said != self.says);
                 if held != Some(self.run) || otherwise.is_some() {
-                    let person = names(id, &person.value);
+                    let person = PersonNames::of(id, &person.value);
                     others.push(Other { person, run: held, ruling: otherwise });
                     continue;
                 }

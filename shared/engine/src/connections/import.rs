@@ -1,28 +1,61 @@
 //! Runs that somebody asks for: they wait in the connection's state for their turn (I2, I5).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use plan::document::{Document, Entity};
-use plan::ids::{ConnectionId, RunId};
+use plan::document::{Document, Entity, Mistake};
+use plan::ids::{ConnectionId, ObjectId, PreviewId, RunId};
 use plan::message::Message;
 use plan::reading::Read;
 use plan::tally::{RunState, Trigger};
 
+use super::save::rules;
 use super::{Refusal, TRIES, may_run};
 use crate::Engine;
 use crate::queue::QueueError;
 use crate::store::connections::{Queued, State};
-use crate::store::runs::RunRecord;
-use crate::store::{Commit, Expect, StoreError, Write, keys, put};
+use crate::store::previews::Stage;
+use crate::store::runs::{Extent, RunRecord, Whom};
+use crate::store::{Commit, Expect, Write, keys, put};
+
+/// What an import is asked to be.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// How it reads Entra first.
+    pub read: Read,
+    /// Of which kinds of records; empty = what the document's schedule covers, or what the preview does.
+    pub entities: Vec<Entity>,
+    /// About these people, by object id or user principal name; `None` = everybody, or everybody in the
+    /// preview.
+    pub people: Option<Vec<String>>,
+    /// The preview that it carries out.
+    pub plan: Option<PreviewId>,
+}
+
+/// A run to be put into the state of its connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Order<'a> {
+    pub(super) trigger: Trigger,
+    pub(super) read: Read,
+    pub(super) entities: &'a [Entity],
+    pub(super) extent: Extent,
+}
 
 impl Engine {
-    /// Asks for a run of everybody. One that waits already is the answer to everybody who asks.
-    pub async fn import(
-        &self,
-        id: &ConnectionId,
-        read: Read,
-        entities: &[Entity],
-    ) -> Result<RunId, Refusal> {
+    /// Asks for a run. One that waits already and does the same, or all of it, is the answer to
+    /// everybody who asks.
+    pub async fn import(&self, id: &ConnectionId, asked: &Asked) -> Result<RunId, Refusal> {
+        let (saved, _) = self.load(id).await?;
+        let people = self.named_people(id, asked.people.as_deref()).await?;
+        let planned = self.planned(id, asked.plan, &saved.value.document).await?;
+        let entities = planned.as_ref().unwrap_or(&asked.entities);
+        let extent = match (asked.plan, &people) {
+            (Some(plan), Some(_)) => Extent::Plan { plan, people: Whom::Named },
+            (Some(plan), None) => Extent::Plan { plan, people: Whom::All },
+            (None, Some(_)) => Extent::Named,
+            (None, None) => Extent::Everybody,
+        };
+        let order = Order { trigger: Trigger::Manual, read: asked.read, entities, extent };
         for _ in 0..TRIES {
             let (saved, state) = self.load(id).await?;
             self.module_is_on()?;
@@ -30,45 +63,98 @@ impl Engine {
             if !saved.value.document.enabled {
                 return Err(Refusal::Disabled);
             }
-            // One that covers something else waits no longer than the whole of it would.
-            if let Some(queued) = &state.value.queued
-                && (queued.entities.is_empty() || queued.entities == entities)
-            {
+            if let Some(queued) = state.value.queue().find(|queued| covers(queued, &order)) {
                 self.hint_fetch(id).await?;
                 return Ok(queued.run);
             }
             let mut next = state.value.clone();
-            let document = &saved.value.document;
-            let mut writes = self.enqueue(document, &mut next, Trigger::Manual, read, entities)?;
+            let (run, mut writes) = self.enqueue(id, &mut next, order)?;
+            if let Some(people) = &people {
+                writes.push(put(keys::named(id, run), people, Expect::Absent)?);
+            }
             writes.push(put(keys::state(id), &next, state.unchanged())?);
-            if self.store.commit(&writes).await? == Commit::Done
-                && let Some(queued) = next.queued
-            {
+            if self.store.commit(&writes).await? == Commit::Done {
                 self.hint_fetch(id).await?;
-                return Ok(queued.run);
+                return Ok(run);
             }
         }
         Err(Refusal::Busy)
     }
 
-    /// Puts a run into the state of its connection; the writes store what people see of it.
+    /// The object ids of people who were named; every one that nobody knows is a mistake.
+    async fn named_people(
+        &self,
+        id: &ConnectionId,
+        people: Option<&[String]>,
+    ) -> Result<Option<BTreeSet<ObjectId>>, Refusal> {
+        let Some(people) = people else { return Ok(None) };
+        let (mut known, mut mistakes) = (BTreeSet::new(), Vec::new());
+        for (index, who) in people.iter().enumerate() {
+            match self.find_person(id, who).await? {
+                Some(person) => drop(known.insert(person.id)),
+                None => {
+                    let message = "Entra has not told of such a person. Give the object id or the user principal name; somebody new is known after the next run.";
+                    mistakes.push(Mistake::new(format!("$.people[{index}]"), message));
+                }
+            }
+        }
+        if mistakes.is_empty() { Ok(Some(known)) } else { Err(Refusal::Request(mistakes)) }
+    }
+
+    /// What a preview covers that can be carried out as it is; `None` without one.
+    async fn planned(
+        &self,
+        id: &ConnectionId,
+        plan: Option<PreviewId>,
+        saved: &Document,
+    ) -> Result<Option<Vec<Entity>>, Refusal> {
+        let Some(plan) = plan else { return Ok(None) };
+        // Another connection's is none (C1).
+        let Some(found) = self.store.preview(id, plan).await? else {
+            return Err(Refusal::NoPreview);
+        };
+        let record = found.value;
+        let expired = record.is_expired(self.clock.now());
+        let document = self.store.preview_document(id, plan).await?;
+        let refused = match (record.stage, document) {
+            (_, Some(_)) if expired => "it is older than a day",
+            (Stage::Reading { .. } | Stage::Looking | Stage::Deciding, Some(_)) => {
+                "it is not complete yet"
+            }
+            (Stage::Failed, _) => "it failed",
+            (Stage::Complete, Some(shown)) if rules(&shown) == rules(saved) => {
+                return Ok(Some(record.entities));
+            }
+            (Stage::Complete, Some(_)) => {
+                "its rules are not those that are saved: save the document that it shows first"
+            }
+            (_, None) => "it is older than a day",
+        };
+        Err(Refusal::Plan(refused))
+    }
+
+    /// Puts a run into the state of its connection; the writes store what people see of it. Refused
+    /// when too many wait already.
     pub(super) fn enqueue(
         &self,
-        document: &Document,
+        id: &ConnectionId,
         state: &mut State,
-        trigger: Trigger,
-        read: Read,
-        entities: &[Entity],
-    ) -> Result<Vec<Write>, StoreError> {
+        order: Order<'_>,
+    ) -> Result<(RunId, Vec<Write>), Refusal> {
         let now = self.clock.now();
+        let Order { trigger, read, entities, extent } = order;
+        let entities = entities.to_vec();
         let run = self.random.run_id(now);
-        state.queued = Some(Queued { run, trigger, read, entities: entities.to_vec() });
-        let mut record = RunRecord::new(run, &document.id, trigger, RunState::Queued, now);
-        record.entities = entities.to_vec();
-        Ok(vec![
-            put(keys::run(&document.id, run), &record, Expect::Absent)?,
-            put(keys::run_pointer(run), &document.id, Expect::Anything)?,
-        ])
+        let mut record = RunRecord::new(run, id, trigger, RunState::Queued, now);
+        (record.entities, record.extent) = (entities.clone(), extent);
+        if !state.enqueue(Queued { run, trigger, read, entities, extent }) {
+            return Err(Refusal::Busy);
+        }
+        let writes = vec![
+            put(keys::run(id, run), &record, Expect::Absent)?,
+            put(keys::run_pointer(run), id, Expect::Anything)?,
+        ];
+        Ok((run, writes))
     }
 
     /// Notes in a connection's state that people were marked by an administrator, and queues the run
@@ -78,23 +164,35 @@ impl Engine {
         &self,
         document: &Document,
         state: &mut State,
-    ) -> Result<(Vec<Write>, Option<RunId>), StoreError> {
+    ) -> Result<(Vec<Write>, Option<RunId>), Refusal> {
         note_marks(state);
         let idle = !document.enabled || self.module_is_on().is_err();
         if idle || may_run(&state.authorisation).is_err() {
             return Ok((Vec::new(), None));
         }
-        if let Some(queued) = &state.queued {
+        if let Some(queued) = state.queue().find(|queued| queued.extent.is_everybody()) {
             return Ok((Vec::new(), Some(queued.run)));
         }
-        let writes = self.enqueue(document, state, Trigger::Manual, Read::None, &[])?;
-        Ok((writes, state.queued.as_ref().map(|queued| queued.run)))
+        let (extent, trigger) = (Extent::Everybody, Trigger::Manual);
+        let order = Order { trigger, read: Read::None, entities: &[], extent };
+        match self.enqueue(&document.id, state, order) {
+            Ok((run, writes)) => Ok((writes, Some(run))),
+            Err(Refusal::Busy) => Ok((Vec::new(), None)),
+            Err(refusal) => Err(refusal),
+        }
     }
 
     pub(super) async fn hint_fetch(&self, id: &ConnectionId) -> Result<(), QueueError> {
         let fetch = Message::Fetch { connection: id.clone() };
         self.queue.send(&[fetch], Duration::ZERO).await
     }
+}
+
+/// Whether a run that waits does what is asked. Names are not compared: people who are named twice are
+/// looked at twice, which changes nothing (T2).
+fn covers(queued: &Queued, order: &Order<'_>) -> bool {
+    let same = queued.entities.is_empty() || queued.entities == order.entities;
+    same && queued.extent == order.extent && !order.extent.names_people()
 }
 
 /// Somebody else than a reader placed dirty marks: the next run has to look for them.

@@ -1,7 +1,7 @@
 //! Taking a connection away: at once for everybody who asks, and what it knew in portions.
 
 use jiff::SignedDuration;
-use plan::ids::{ConnectionId, ObjectId, Segment};
+use plan::ids::{ConnectionId, ObjectId, PreviewId, Segment};
 
 use super::{Refusal, TRIES};
 use crate::Engine;
@@ -86,6 +86,8 @@ impl Engine {
         for key in self.store.own_keys(id).await? {
             if let Some(run) = key.sk.strip_prefix("run#") {
                 partitions.push(keys::segments_of(id, run));
+            } else if let Some(Ok(preview)) = key.sk.strip_prefix("preview#").map(str::parse) {
+                partitions.extend(self.partitions_of_preview(id, preview).await?);
             } else if let Some(Ok(group)) = key.sk.strip_prefix("group#").map(str::parse) {
                 partitions.push(keys::members_of(id, group));
             }
@@ -111,12 +113,38 @@ impl Engine {
         }
         let own = self.store.own_keys(id).await?;
         let runs = own.iter().filter_map(|key| key.sk.strip_prefix("run#")?.parse().ok());
-        let pointers: Vec<Key> = runs.map(keys::run_pointer).collect();
+        let previews = own.iter().filter_map(|key| key.sk.strip_prefix("preview#")?.parse().ok());
+        let pointers = runs.map(keys::run_pointer).chain(previews.map(keys::preview_pointer));
+        let pointers: Vec<Key> = pointers.collect();
         let own = own.into_iter().filter(|key| !key.sk.starts_with("audit#"));
         let gone = |key: Key| Write::Delete { key, expect: Expect::Anything };
         let writes: Vec<Write> = pointers.into_iter().chain(own).map(gone).collect();
         self.store.write_all(&writes).await?;
         Ok(true)
+    }
+
+    /// All that a preview consists of, besides its record.
+    async fn partitions_of_preview(
+        &self,
+        id: &ConnectionId,
+        preview: PreviewId,
+    ) -> Result<Vec<String>, StoreError> {
+        let record = self.store.preview(id, preview).await?;
+        let order = record.map(|record| record.value.order).unwrap_or_default();
+        let mut all = vec![
+            keys::preview_own(id, preview),
+            keys::preview_list(id, preview),
+            keys::preview_claims(id, preview),
+        ];
+        all.extend(order.iter().map(|mapping| keys::preview_also(id, preview, mapping)));
+        for segment in Segment::all() {
+            let (people, open) = (
+                keys::preview_people(id, preview, segment),
+                keys::preview_open(id, preview, segment),
+            );
+            all.extend([people, open]);
+        }
+        Ok(all)
     }
 
     /// Halo records of these people are nobody's any more, so that another connection may find them.

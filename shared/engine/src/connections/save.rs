@@ -9,11 +9,13 @@ use serde_json::Value;
 
 use super::check::{Findings, check_halo, check_scope};
 use super::directory::carry_pins;
+use super::import::Order;
 use super::{Connection, Refusal, STATUS, TRIES, may_run};
 use crate::Engine;
 use crate::meter::Meter;
 use crate::secrets::SecretName;
 use crate::store::connections::{Authorisation, Saved, State};
+use crate::store::runs::Extent;
 use crate::store::{Commit, Expect, StoreError, Versioned, Write, keys, put};
 
 /// Bytes of a document at the most: the audit keeps two of them in one record.
@@ -198,16 +200,24 @@ impl Engine {
     }
 
     /// Queues the run that looks at everybody after a change of rules (I5).
-    fn rule_run(&self, document: &Document, state: &mut State) -> Result<Vec<Write>, StoreError> {
+    fn rule_run(&self, document: &Document, state: &mut State) -> Result<Vec<Write>, Refusal> {
         let idle = !document.enabled || self.module_is_on().is_err();
         let nobody = state.reading.users.is_none();
-        if !state.rules_changed || idle || nobody || state.queued.is_some() {
+        let waits = state.queue().any(|queued| queued.extent.is_everybody());
+        if !state.rules_changed || idle || nobody || waits {
             return Ok(Vec::new());
         }
-        match may_run(&state.authorisation) {
-            Ok(()) => self.enqueue(document, state, Trigger::RuleChange, Read::Delta, &[]),
-            // The run that comes after the next authorisation does it.
-            Err(_) => Ok(Vec::new()),
+        // The run that comes after the next authorisation does it.
+        if may_run(&state.authorisation).is_err() {
+            return Ok(Vec::new());
+        }
+        let (trigger, read) = (Trigger::RuleChange, Read::Delta);
+        let order = Order { trigger, read, entities: &[], extent: Extent::Everybody };
+        match self.enqueue(&document.id, state, order) {
+            Ok((_, writes)) => Ok(writes),
+            // So does the next of those that wait already.
+            Err(Refusal::Busy) => Ok(Vec::new()),
+            Err(refusal) => Err(refusal),
         }
     }
 
@@ -308,7 +318,7 @@ fn follow(state: &mut State, before: &Document, after: &Document) {
 }
 
 /// The part of a document that decisions depend on.
-fn rules(document: &Document) -> Document {
+pub(super) fn rules(document: &Document) -> Document {
     let sync = Sync {
         every_minutes: Sync::default().every_minutes,
         full_every_hours: Sync::default().full_every_hours,

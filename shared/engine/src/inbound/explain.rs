@@ -36,7 +36,7 @@ pub struct Explanation {
 }
 
 /// A site whose id nobody knows yet.
-const UNKNOWN_SITE: SiteId = SiteId(0);
+pub(crate) const UNKNOWN_SITE: SiteId = SiteId(0);
 
 impl Engine {
     /// Explains a person; `None` = Entra has not told of such a person.
@@ -121,7 +121,7 @@ impl Engine {
 }
 
 /// Puts the name of a site in the place of an id that is not known.
-fn name_site(mut decision: Decision, name: Option<String>) -> Decision {
+pub(crate) fn name_site(mut decision: Decision, name: Option<String>) -> Decision {
     let (Some(name), Some(user)) = (name, &mut decision.user) else { return decision };
     let site = Target::field("site_id");
     let named = HaloValue::Text(name.clone());

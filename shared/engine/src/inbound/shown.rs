@@ -174,7 +174,7 @@ fn linked(linked: &Linked, sight: Sight) -> Value {
 
 /// What happens to the person as a whole and to each record, what was tried, what changes and why,
 /// with sentences.
-fn decision(decision: &Decision, sight: Sight) -> Value {
+pub(super) fn decision(decision: &Decision, sight: Sight) -> Value {
     let tried: Vec<Value> = decision.tried.iter().map(|it| attempt(it, sight)).collect();
     let mut records = serde_json::Map::new();
     let (mut reasons, mut changes) = (Vec::new(), Vec::new());

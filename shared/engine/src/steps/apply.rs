@@ -1,6 +1,6 @@
 //! Apply: writes a segment's dirty people to Halo, one at a time, within the budget (T2, H2).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use plan::decide::{Action, Decision, Need, Part, Verdict};
@@ -9,21 +9,23 @@ use plan::guard;
 use plan::ids::{ConnectionId, ObjectId, PerKind, RecordId, RecordKind, RunId, Segment};
 use plan::message::Message;
 use plan::placement;
+use plan::preview::Planned;
 use plan::rules::Rules;
 use plan::tally::RunState;
 
 use super::decide::{release, save};
 use super::lookup::{Batch, Directory, other_claims};
+use super::picked::Picked;
 use super::write::{Done, Recorder, Sent, linked_after};
 use super::{StepError, Trouble, finish};
 use crate::Engine;
 use crate::clock::Deadline;
 use crate::halo::index::Freshness;
 use crate::halo::sites::{Resolved, WhenMissing};
-use crate::halo::{Error, Halo};
+use crate::halo::{Error, Halo, Priority};
 use crate::meter::Meter;
 use crate::store::leases::Fence;
-use crate::store::runs::{HeldSegment, Phase, RunRecord, Stuck};
+use crate::store::runs::{Extent, HeldSegment, Phase, RunRecord, Stuck};
 use crate::store::{Commit, keys};
 
 /// People loaded together; a kill repeats at most so many reads.
@@ -39,6 +41,12 @@ pub(super) struct Worker<'a> {
     pub(super) rules: &'a Rules<'a>,
     pub(super) run: &'a RunRecord,
     pub(super) held: HeldSegment,
+    /// Whom the run is about.
+    pub(super) picked: Picked,
+    /// What a preview showed of the people of the present batch, where one is carried out (I2).
+    pub(super) planned: BTreeMap<ObjectId, Planned>,
+    /// Names of the sites to which people of the present batch go.
+    pub(super) sites: BTreeMap<ObjectId, String>,
     /// Records that were asked for in this step, whatever the answer.
     pub(super) posted: BTreeSet<(ObjectId, RecordKind)>,
     /// Held while an agent is deactivated.
@@ -58,12 +66,18 @@ pub(super) async fn apply(
         return Ok(());
     }
     let Some(directory) = Directory::load(engine, connection).await? else { return Ok(()) };
+    let picked = Picked::of(engine, &record.value).await?;
     let owner = engine.random.uuid();
-    let lease = engine.lease_for(deadline);
-    let held = engine.store.hold_segment(connection, run, segment, owner, lease).await?;
+    let (lease, first) = (engine.lease_for(deadline), picked.first_phase());
+    let held = engine.store.hold_segment(connection, run, segment, owner, lease, first).await?;
     let Some(held) = held else { return Ok(()) };
     let meter = std::sync::Arc::new(Meter::default());
-    let halo = engine.halo.with_meter(meter.clone());
+    let priority = match record.value.extent {
+        // Somebody waits for it (H2).
+        Extent::Named => Priority::Manual,
+        Extent::Everybody | Extent::Plan { .. } | Extent::Preview { .. } => Priority::Background,
+    };
+    let halo = engine.halo.with_meter(meter.clone()).with_priority(priority);
     let rules = directory.rules(record.value.scope(&directory.document));
     let mut worker = Worker {
         engine,
@@ -72,6 +86,9 @@ pub(super) async fn apply(
         rules: &rules,
         run: &record.value,
         held,
+        picked,
+        planned: BTreeMap::new(),
+        sites: BTreeMap::new(),
         posted: BTreeSet::new(),
         agents: None,
     };
@@ -104,6 +121,8 @@ impl Worker<'_> {
             let store = &self.engine.store;
             let (ids, next) =
                 store.dirty(&self.held.connection, self.held.segment, after, BATCH).await?;
+            let (ids, planned) = self.picked.among(self.engine, ids).await?;
+            (self.planned, self.sites) = (planned, BTreeMap::new());
             let mut batch = Batch::load(self.engine, &self.held.connection, ids.clone()).await?;
             // The index was complete when the run was decided; without it nobody new is written.
             if !batch.look_up_matches(self.engine, self.rules, Freshness::Any).await? {
@@ -158,6 +177,8 @@ impl Worker<'_> {
         match carried {
             // Without a record behind the mark there is nothing to decide.
             Ok(()) if !batch.people.contains_key(&id) => Ok(()),
+            // Counted by this run already, before a worker was killed.
+            Ok(()) if done.is_moved() && self.was_refused(batch, id) => Ok(()),
             Ok(()) => recorder.add(self, batch, done).await,
             Err(trouble) => {
                 if done.has_acted() {
@@ -175,6 +196,13 @@ impl Worker<'_> {
         let id = done.id;
         loop {
             let Some(decision) = self.decide(batch, id).await? else { return Ok(()) };
+            if !done.has_acted() {
+                let moved = self.compare(batch, id, &decision).await?;
+                if !moved.is_empty() {
+                    done.refuse(decision, &moved);
+                    return Ok(());
+                }
+            }
             let next = [RecordKind::Agent, RecordKind::User].into_iter().find_map(|kind| {
                 let part = decision.of(kind).filter(|part| part.action.writes())?;
                 matches!(done.sent.of(kind), Sent::Nothing).then(|| (kind, part.clone()))
@@ -314,7 +342,10 @@ impl Worker<'_> {
             Need::Site(client, name) => {
                 let sites = self.halo.sites_by_name(placement::site_key);
                 match sites.resolve(client, &name, WhenMissing::Make).await? {
-                    Resolved::Known(site) => known.site = Some(site),
+                    Resolved::Known(site) => {
+                        known.site = Some(site);
+                        self.sites.insert(id, name);
+                    }
                     Resolved::Missing | Resolved::BeingMade => return Err(being_made(&name)),
                 }
             }
@@ -365,7 +396,7 @@ impl Worker<'_> {
 }
 
 /// A Halo record that is not there any more is no hit and no link.
-fn forget(batch: &mut Batch, id: ObjectId, record: RecordId) {
+pub(super) fn forget(batch: &mut Batch, id: ObjectId, record: RecordId) {
     let kind = record.kind;
     let gone = |link: &mut plan::link::Link| {
         if link.of(kind).is_some_and(|linked| linked.record == record) {

@@ -9,6 +9,7 @@ use plan::rules::Rules;
 use plan::tally::RunState;
 
 use super::lookup::{Batch, Directory, other_claims};
+use super::picked::Picked;
 use super::{StepError, Trouble, finish};
 use crate::Engine;
 use crate::clock::Deadline;
@@ -33,12 +34,13 @@ pub(super) async fn decide(
         return Ok(());
     }
     let Some(directory) = Directory::load(engine, connection).await? else { return Ok(()) };
+    let picked = Picked::of(engine, &record.value).await?;
     let owner = engine.random.uuid();
-    let lease = engine.lease_for(deadline);
-    let held = engine.store.hold_segment(connection, run, segment, owner, lease).await?;
+    let (lease, first) = (engine.lease_for(deadline), picked.first_phase());
+    let held = engine.store.hold_segment(connection, run, segment, owner, lease, first).await?;
     let Some(mut held) = held else { return Ok(()) };
     let rules = directory.rules(record.value.scope(&directory.document));
-    let looked = look(engine, &rules, &mut held, deadline).await;
+    let looked = look(engine, &rules, &picked, &mut held, deadline).await;
     match looked {
         Ok(Looked::All) => close(engine, connection, run).await,
         Ok(Looked::SomeLeft) => {
@@ -61,12 +63,21 @@ enum Looked {
 async fn look(
     engine: &Engine,
     rules: &Rules<'_>,
+    picked: &Picked,
     held: &mut HeldSegment,
     deadline: Deadline,
 ) -> Result<Looked, Trouble> {
+    while held.record.phase == Phase::Marking {
+        if engine.is_near(deadline) {
+            release(engine, held).await?;
+            return Ok(Looked::SomeLeft);
+        }
+        picked.mark(engine, held).await?;
+    }
     while held.record.phase == Phase::Deciding {
         let after = held.record.after.clone();
         let (ids, next) = engine.store.dirty(&held.connection, held.segment, after, BATCH).await?;
+        let (ids, _) = picked.among(engine, ids).await?;
         let mut batch = Batch::load(engine, &held.connection, ids).await?;
         if !batch.look_up_matches(engine, rules, Freshness::Fresh).await? {
             release(engine, held).await?;

@@ -11,14 +11,14 @@ use plan::cursor::Progress;
 use plan::document::Document;
 use plan::facts::PersonChange;
 use plan::failure::{Failure, Kind, Next, Service};
-use plan::ids::{ConnectionId, ObjectId, RunId};
+use plan::ids::{ConnectionId, ObjectId, RunId, Segment};
 use plan::message::Message;
 use plan::reading::{Read, Stage, Wanted};
 use plan::schedule::{self, Situation, Start};
 use plan::tally::{Requests, RunState, Trigger};
 
 use self::groups::wanted_groups;
-use super::{StepError, Trouble, boards, finish};
+use super::{StepError, Trouble, boards, finish, picked, preview};
 use crate::Engine;
 use crate::clock::Deadline;
 use crate::graph::Graph;
@@ -26,7 +26,7 @@ use crate::meter::Meter;
 use crate::store::connections::{Authorisation, Saved, State};
 use crate::store::leases::Fence;
 use crate::store::people::Fenced;
-use crate::store::runs::RunRecord;
+use crate::store::runs::{Extent, RunRecord};
 use crate::store::{Commit, Expect, Range, Versioned, Write, keys, put};
 
 /// A reader at work: what it holds, and what it will store next.
@@ -88,7 +88,7 @@ pub(crate) fn situation<'a>(
         document,
         authorised: state.is_authorised(),
         run: state.run,
-        queued: state.queued.as_ref().map(|queued| queued.run),
+        queued: state.queued.as_ref().map(|queued| (queued.run, queued.extent.purpose())),
         next_due: state.next_due,
         now: engine.clock.now(),
     }
@@ -156,9 +156,13 @@ impl<'a> Reader<'a> {
     /// Stores the new run before anything is read for it.
     async fn begin(&mut self) -> Result<bool, StepError> {
         let state = &mut self.state.value;
-        let read = state.queued.as_ref().map_or(Read::AsConfigured, |queued| queued.read);
+        let mine = self.run.value.run.run;
+        let read = state.queue().find(|queued| queued.run == mine);
+        let read = read.map_or(Read::AsConfigured, |queued| queued.read);
         let now = self.engine.clock.now();
-        state.queued = None;
+        state.dequeue(mine);
+        // A run about some people leaves changed rules to the next one about everybody.
+        let is_whole = self.run.value.extent.is_everybody();
         state.next_due = schedule::next_due(self.connection, &self.document, now);
         let groups =
             wanted_groups(&self.document, &self.engine.store.groups(self.connection).await?.0);
@@ -168,7 +172,7 @@ impl<'a> Reader<'a> {
             read,
             select: &catalogue::selected(&self.document),
             groups: &groups,
-            rules_changed: std::mem::take(&mut state.rules_changed),
+            rules_changed: is_whole && std::mem::take(&mut state.rules_changed),
             now,
         };
         // This run looks for what others marked so far.
@@ -307,14 +311,8 @@ impl<'a> Reader<'a> {
     /// Everything is read: closes the run if there is nothing to decide, else sends it on.
     async fn end(&mut self) -> Result<(), Trouble> {
         self.warn_of_groups().await?;
-        let reading = &self.state.value.reading;
-        let quiet = reading.dirty == 0 && reading.was_clean;
-        let (segments, seats) = if quiet {
-            (Vec::new(), false)
-        } else {
-            let segments = self.engine.store.dirty_segments(self.connection).await?;
-            (segments, boards::any_open(self.engine, self.connection).await?)
-        };
+        let extent = self.run.value.extent;
+        let (segments, seats) = self.left_to_do(extent).await?;
         let now = self.engine.clock.now();
         let record = &mut self.run.value;
         record.read_complete = self.state.value.reading.complete;
@@ -326,16 +324,38 @@ impl<'a> Reader<'a> {
             record.run.state = RunState::Completed;
             record.run.finished = Some(now);
             self.state.value.run = None;
-            self.state.value.clean = !self.state.value.marked;
+            self.state.value.clean = extent.is_everybody() && !self.state.value.marked;
         } else {
             record.run.state = RunState::Deciding;
         }
         self.store(vec![self.fence.release()?]).await?;
+        if let Extent::Preview { preview } = extent {
+            preview::begin(self.engine, self.connection, preview).await?;
+        }
         if segments.is_empty() && !seats {
             return self.start_queued().await;
         }
         self.engine.wake(&self.run.value).await?;
         Ok(())
+    }
+
+    /// The segments in which there is somebody to decide on, and whether boards are left to be written.
+    async fn left_to_do(&self, extent: Extent) -> Result<(Vec<Segment>, bool), Trouble> {
+        let (store, connection) = (&self.engine.store, self.connection);
+        let segments = match extent {
+            Extent::Preview { .. } => return Ok((Vec::new(), false)),
+            Extent::Named | Extent::Plan { .. } => {
+                picked::segments(self.engine, &self.run.value).await?
+            }
+            Extent::Everybody => {
+                let reading = &self.state.value.reading;
+                if reading.dirty == 0 && reading.was_clean {
+                    return Ok((Vec::new(), false));
+                }
+                store.dirty_segments(connection).await?
+            }
+        };
+        Ok((segments, boards::any_open(self.engine, connection).await?))
     }
 
     async fn start_queued(&self) -> Result<(), Trouble> {
@@ -441,10 +461,11 @@ impl<'a> Reader<'a> {
         let Some(found) = found.filter(|found| found.version != self.state.version) else {
             return Ok(false);
         };
-        let mine = Some(self.run.value.run.run);
-        let State { authorisation, queued, rules_changed, marked, linked, .. } = found.value;
+        let State { authorisation, queued, waiting, rules_changed, marked, linked, .. } =
+            found.value;
         self.state.value.authorisation = authorisation;
-        self.state.value.queued = queued.filter(|queued| Some(queued.run) != mine);
+        (self.state.value.queued, self.state.value.waiting) = (queued, waiting);
+        self.state.value.dequeue(self.run.value.run.run);
         self.state.value.rules_changed = rules_changed;
         self.state.value.linked = linked;
         self.state.value.marked = marked;
@@ -495,6 +516,7 @@ fn new_run(engine: &Engine, connection: &ConnectionId, state: &State, start: Sta
     let mut record = RunRecord::new(run, connection, trigger, RunState::Reading, now);
     if let (Start::Queued(_), Some(queued)) = (start, &state.queued) {
         record.entities.clone_from(&queued.entities);
+        record.extent = queued.extent;
     }
     record
 }

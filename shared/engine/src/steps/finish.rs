@@ -155,7 +155,8 @@ async fn end(
         let mut free = state.value.clone();
         if free.run == Some(run) {
             free.run = None;
-            let quiet = left == 0 && !seats_open && !free.marked;
+            let alone = next.extent.is_everybody();
+            let quiet = alone && left == 0 && !seats_open && !free.marked;
             free.clean = quiet && next.run.state == RunState::Completed;
         }
         let mut deactivated = PerKind::default();

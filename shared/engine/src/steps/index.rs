@@ -3,7 +3,7 @@
 
 use jiff::SignedDuration;
 use plan::document::{Document, Placement};
-use plan::failure::Next;
+use plan::failure::{Failure, Next};
 use plan::ids::{ConnectionId, RecordKind, RunId};
 use plan::message::Message;
 use plan::rules::Scope;
@@ -28,34 +28,19 @@ pub(super) async fn index(
     if record.value.run.state != RunState::Deciding {
         return Ok(());
     }
-    let owner = engine.random.uuid();
-    let lease = engine.lease_for(deadline);
     let again = Message::Index { connection: connection.clone(), run };
-    // One index serves all connections, so one worker builds it; the others look again soon.
-    let Some(fence) = engine.store.acquire(&keys::index_lease(), owner, lease).await? else {
-        return Ok(engine.later(again, SignedDuration::from_secs(5)).await?);
-    };
     let meter = std::sync::Arc::new(Meter::default());
     let Some(saved) = engine.store.document(connection).await? else { return Ok(()) };
     let document = &saved.value.document;
     let halo = engine.halo.with_meter(meter.clone());
-    let mut built = Ok(Built::Ready);
-    for kind in needed(document, record.value.scope(document)) {
-        let fields = index_fields(document, kind);
-        built = match halo.index(kind).build_step(&fields, deadline).await {
-            Ok(halo::index::Built::Ready(_)) => Ok(Built::Ready),
-            Ok(halo::index::Built::Reading(_)) => Ok(Built::Missing),
-            Err(Error::Halo(failure)) => Err(failure),
-            Err(Error::Store(error)) => return Err(error.into()),
-        };
-        if !matches!(built, Ok(Built::Ready)) {
-            break;
-        }
+    let built = build(engine, &halo, document, record.value.scope(document), deadline).await?;
+    if let Built::Elsewhere = built {
+        return Ok(engine.later(again, ELSEWHERE).await?);
     }
-    let _: Commit = engine.store.commit(&[fence.release()?]).await?;
     record.value.run.requests += meter.take();
-    record.value.waits_for_index = !matches!(built, Ok(Built::Ready));
-    record.value.attempts = if built.is_ok() { 0 } else { record.value.attempts + 1 };
+    record.value.waits_for_index = !matches!(built, Built::Ready);
+    let failed = matches!(built, Built::Failed(_));
+    record.value.attempts = if failed { record.value.attempts + 1 } else { 0 };
     let attempt = record.value.attempts;
     record.value.touched = engine.clock.now();
     let write = put(keys::run(connection, run), &record.value, record.unchanged())?;
@@ -63,9 +48,9 @@ pub(super) async fn index(
         return Ok(());
     }
     match built {
-        Ok(Built::Ready) => Ok(engine.wake(&record.value).await?),
-        Ok(Built::Missing) => Ok(engine.later(again, SignedDuration::ZERO).await?),
-        Err(failure) => match failure.next(attempt) {
+        Built::Ready => Ok(engine.wake(&record.value).await?),
+        Built::Missing | Built::Elsewhere => Ok(engine.later(again, SignedDuration::ZERO).await?),
+        Built::Failed(failure) => match failure.next(attempt) {
             Next::Retry(delay) => {
                 finish::touch(engine, connection, run, delay).await?;
                 Ok(engine.later(again, delay).await?)
@@ -77,10 +62,49 @@ pub(super) async fn index(
     }
 }
 
-/// Whether all indexes that a run needs are there.
-enum Built {
+/// When to look again where another worker builds the index.
+pub(super) const ELSEWHERE: SignedDuration = SignedDuration::from_secs(5);
+
+/// Whether all indexes that are needed are there.
+pub(super) enum Built {
+    /// They are.
     Ready,
+    /// The time was up first.
     Missing,
+    /// Another worker is at it.
+    Elsewhere,
+    /// Halo failed.
+    Failed(Failure),
+}
+
+/// Works towards the indexes that some rules need. One index serves all connections, so one worker
+/// builds it.
+pub(super) async fn build(
+    engine: &Engine,
+    halo: &halo::Halo,
+    document: &Document,
+    scope: Scope,
+    deadline: Deadline,
+) -> Result<Built, StepError> {
+    let (owner, lease) = (engine.random.uuid(), engine.lease_for(deadline));
+    let Some(fence) = engine.store.acquire(&keys::index_lease(), owner, lease).await? else {
+        return Ok(Built::Elsewhere);
+    };
+    let mut built = Built::Ready;
+    for kind in needed(document, scope) {
+        let fields = index_fields(document, kind);
+        built = match halo.index(kind).build_step(&fields, deadline).await {
+            Ok(halo::index::Built::Ready(_)) => Built::Ready,
+            Ok(halo::index::Built::Reading(_)) => Built::Missing,
+            Err(Error::Halo(failure)) => Built::Failed(failure),
+            Err(Error::Store(error)) => return Err(error.into()),
+        };
+        if !matches!(built, Built::Ready) {
+            break;
+        }
+    }
+    let _: Commit = engine.store.commit(&[fence.release()?]).await?;
+    Ok(built)
 }
 
 /// The kinds of records that somebody may have to be looked for among.

@@ -92,7 +92,9 @@ impl Worker<'_> {
             .people
             .iter()
             .filter(|(other, person)| **other != id && person.value.link.intents.is_empty())
-            .filter(|(_, person)| !chose_another(&person.value.link));
+            .filter(|(_, person)| !chose_another(&person.value.link))
+            // By a plan only what was compared with it may be taken for meant.
+            .filter(|_| !self.picked.is_plan());
         let others: Vec<ObjectId> = others.map(|(other, _)| *other).collect();
         let mut together = vec![(id, own)];
         for other in others {

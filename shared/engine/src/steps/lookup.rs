@@ -146,6 +146,12 @@ impl Batch {
         Some(outlook(rules, &self.case(PerKind::both(guard::Verdict::Pass), id)?))
     }
 
+    /// The display name of somebody's manager, as far as it was read.
+    pub(crate) fn manager_name(&self, id: ObjectId) -> Option<String> {
+        let (facts, _) = self.managers.get(&id)?;
+        Some(facts.display_name().to_owned())
+    }
+
     fn manager(&self, facts: &Facts) -> ManagerView<'_> {
         match facts.manager.map(|id| self.managers.get(&id)) {
             None => ManagerView::None,
@@ -233,8 +239,18 @@ pub(crate) async fn other_claims(
     record: RecordId,
     me: ObjectId,
 ) -> Result<BTreeSet<ObjectId>, StepError> {
+    claimants(engine, keys::claims(connection), record, me).await
+}
+
+/// The same among claims in a partition.
+pub(super) async fn claimants(
+    engine: &Engine,
+    claims: String,
+    record: RecordId,
+    me: ObjectId,
+) -> Result<BTreeSet<ObjectId>, StepError> {
     let prefix = keys::claims_on(record);
-    let range = Range { prefix, ..Range::of(keys::claims(connection), 100) };
+    let range = Range { prefix, ..Range::of(claims, 100) };
     let page = engine.store.query(&range).await?;
     let people =
         page.records.iter().filter_map(|record| record.key.sk.rsplit_once('#')?.1.parse().ok());

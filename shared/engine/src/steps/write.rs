@@ -12,6 +12,7 @@ use plan::failure::Failure;
 use plan::ids::{ObjectId, PerKind, RecordId, RecordKind};
 use plan::link::{Linked, LinkedBy, Target};
 use plan::matching::{Hit, MatchKey};
+use plan::preview::Moved;
 
 use self::settle::settle;
 use super::Trouble;
@@ -122,12 +123,14 @@ pub(super) struct Done {
     started: Timestamp,
     /// The agent is done, the user record has to wait for another try.
     pub(super) is_partial: bool,
+    /// Why nothing was sent, where the preview that is carried out showed something else (I2).
+    moved: Option<String>,
 }
 
 impl Done {
     pub(super) fn new(id: ObjectId, started: Timestamp) -> Self {
         let (decision, sent) = (Decision::default(), PerKind::default());
-        Self { id, decision, sent, started, is_partial: false }
+        Self { id, decision, sent, started, is_partial: false, moved: None }
     }
 
     /// Takes over a newer decision; parts that were sent stay, and so do seats: whoever was new before
@@ -151,6 +154,17 @@ impl Done {
             tried: newer.tried,
             reasons,
         };
+    }
+
+    /// Takes over a decision that is not carried out, because the preview showed another.
+    pub(super) fn refuse(&mut self, decision: Decision, moved: &[Moved]) {
+        self.decision = decision;
+        self.moved = Some(plan::preview::sentence(moved));
+    }
+
+    /// Whether the preview that is carried out showed something else.
+    pub(super) fn is_moved(&self) -> bool {
+        self.moved.is_some()
     }
 
     /// Takes over what was sent.

@@ -13,6 +13,7 @@ use plan::tally::Trigger;
 use serde::{Deserialize, Serialize};
 
 use super::people::Fenced;
+use super::runs::Extent;
 use super::{
     Commit, Expect, Key, Order, Range, Store, StoreError, Versioned, Write, decode, keys, put,
 };
@@ -76,6 +77,9 @@ pub struct State {
     /// The run that an administrator asked for and that waits for its turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queued: Option<Queued>,
+    /// Runs that were asked for behind that one, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<Queued>,
     /// The streams.
     #[serde(default)]
     pub reading: Reading,
@@ -109,9 +113,42 @@ pub struct Queued {
     /// What it covers; empty = what the document's schedule does (I2).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entities: Vec<Entity>,
+    /// Whom it is about (I2).
+    #[serde(default, skip_serializing_if = "Extent::is_everybody")]
+    pub extent: Extent,
 }
 
+/// Runs that may wait for their turn behind the one that is next.
+const WAITING: usize = 20;
+
 impl State {
+    /// Puts a run at the end of those that wait; `false` = too many wait already.
+    #[must_use]
+    pub fn enqueue(&mut self, run: Queued) -> bool {
+        if self.queued.is_none() {
+            self.queued = Some(run);
+        } else if self.waiting.len() < WAITING {
+            self.waiting.push(run);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// The runs that wait, the next one first.
+    pub fn queue(&self) -> impl Iterator<Item = &Queued> {
+        self.queued.iter().chain(&self.waiting)
+    }
+
+    /// Takes a run from those that wait, as it begins; the one behind it is the next. Without effect if
+    /// it does not wait, so that it is safe to repeat.
+    pub fn dequeue(&mut self, run: RunId) {
+        self.waiting.retain(|waiting| waiting.run != run);
+        if self.queued.as_ref().is_some_and(|queued| queued.run == run) {
+            self.queued = (!self.waiting.is_empty()).then(|| self.waiting.remove(0));
+        }
+    }
+
     /// A connection that was just made.
     pub fn new(now: Timestamp) -> Self {
         Self {
@@ -119,6 +156,7 @@ impl State {
             next_due: now,
             run: None,
             queued: None,
+            waiting: Vec::new(),
             reading: Reading::default(),
             clean: false,
             marked: false,

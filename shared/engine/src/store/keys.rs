@@ -12,6 +12,7 @@
 //! | `c#ID` | `group#OID` | a tracked group |
 //! | `c#ID` | `run#RUN` | a run; run ids sort by time |
 //! | `c#ID#run#RUN` | segment | a segment's part of a run: its lease, tally and place |
+//! | `c#ID#run#RUN` | `people` | the people whom an import is about, where it names them (I2) |
 //! | `c#ID#people#SEGMENT` | OID | a person: facts, link, what is pending |
 //! | `c#ID#dirty#SEGMENT` | OID | somebody to look at, in the same transaction as the person |
 //! | `c#ID#retry` | time, OID | somebody to look at later (T5) |
@@ -25,13 +26,24 @@
 //! | `c#ID#seats` | CAB, OID | a seat on a board that is still to be written (R3) |
 //! | `c#ID#log` | entry id | the inbound log; entry ids sort by time |
 //! | `c#ID#log#FACET#VALUE` | entry id | entries by person, run, decision, outcome, mapping |
+//! | `previews#PREVIEW` | `connection` | whose preview that is |
+//! | `c#ID` | `preview#PREVIEW` | a preview; with all that follows it ages out after a day (I1) |
+//! | `c#ID#preview#P` | `document` | the document whose rules it shows |
+//! | `c#ID#preview#P` | segment | a segment's part of it: its lease, totals and place |
+//! | `c#ID#preview#P#people#SEGMENT` | OID | a person as it shows them |
+//! | `c#ID#preview#P#list` | mapping's rank, decision, OID | its people in order |
+//! | `c#ID#preview#P#also#MAPPING` | decision, OID | people whom a second mapping places |
+//! | `c#ID#preview#P#claims` | Halo record, OID | an unlinked person who hits that Halo record (M3) |
+//! | `c#ID#preview#P#open#SEGMENT` | OID | somebody who is decided when all were looked at |
 //! | `halo` | `budget`, `index`, `index-agents` | request budget; states of the indexes of Halo's users and agents |
 //! | `halo#agents` | Halo agent | the person whose agent that is (M2) |
 //! | `halo#chosen` | Halo user | the person whom an administrator linked to that user (M7) |
 //! | `halo#index#…`, `halo#sites#…` | | the indexes; the book of sites |
 
 use jiff::Timestamp;
-use plan::ids::{CabId, ConnectionId, ObjectId, RecordId, RecordKind, RunId, Segment};
+use plan::ids::{
+    CabId, ConnectionId, MappingId, ObjectId, PreviewId, RecordId, RecordKind, RunId, Segment,
+};
 
 use super::Key;
 
@@ -285,4 +297,73 @@ pub fn log(connection: &ConnectionId) -> String {
 /// The partition of log entries that share a value.
 pub fn log_by(connection: &ConnectionId, facet: &str, value: &str) -> String {
     format!("c#{connection}#log#{facet}#{value}")
+}
+
+/// The people whom a run is about, where it names them (I2).
+pub fn named(connection: &ConnectionId, run: RunId) -> Key {
+    Key::new(segments_of(connection, &run.to_string()), "people")
+}
+
+/// Whose preview that is.
+pub fn preview_pointer(preview: PreviewId) -> Key {
+    Key::new(format!("previews#{preview}"), "connection")
+}
+
+/// A preview.
+pub fn preview(connection: &ConnectionId, preview: PreviewId) -> Key {
+    Key::new(own(connection), format!("preview#{preview}"))
+}
+
+/// The partition of a preview's document and parts; `c#ID#preview#P` also begins the names of its
+/// other partitions.
+pub fn preview_own(connection: &ConnectionId, preview: PreviewId) -> String {
+    format!("c#{connection}#preview#{preview}")
+}
+
+/// The document whose rules a preview shows.
+pub fn preview_document(connection: &ConnectionId, preview: PreviewId) -> Key {
+    Key::new(preview_own(connection, preview), "document")
+}
+
+/// A segment's part of a preview.
+pub fn preview_part(connection: &ConnectionId, preview: PreviewId, segment: Segment) -> Key {
+    Key::new(preview_own(connection, preview), segment.to_string())
+}
+
+/// The partition of a segment's people as a preview shows them.
+pub fn preview_people(
+    connection: &ConnectionId,
+    preview: PreviewId,
+    segment: Segment,
+) -> String {
+    format!("{}#people#{segment}", preview_own(connection, preview))
+}
+
+/// A person as a preview shows them.
+pub fn preview_person(connection: &ConnectionId, preview: PreviewId, id: ObjectId) -> Key {
+    Key::new(preview_people(connection, preview, id.segment()), id.to_string())
+}
+
+/// The partition of a preview's list.
+pub fn preview_list(connection: &ConnectionId, preview: PreviewId) -> String {
+    format!("{}#list", preview_own(connection, preview))
+}
+
+/// The partition of people whom a mapping places besides the one that they are listed under.
+pub fn preview_also(
+    connection: &ConnectionId,
+    preview: PreviewId,
+    mapping: &MappingId,
+) -> String {
+    format!("{}#also#{mapping}", preview_own(connection, preview))
+}
+
+/// The partition of claims that a preview foresees (M3).
+pub fn preview_claims(connection: &ConnectionId, preview: PreviewId) -> String {
+    format!("{}#claims", preview_own(connection, preview))
+}
+
+/// The partition of a segment's people who are decided when all were looked at.
+pub fn preview_open(connection: &ConnectionId, preview: PreviewId, segment: Segment) -> String {
+    format!("{}#open#{segment}", preview_own(connection, preview))
 }

@@ -8,6 +8,7 @@ use plan::tally::Trigger;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::people::Person;
 use super::{Expect, Key, Order, Range, Store, StoreError, Write, decode, keys, put_until};
 
 /// One decided person in one run (B1).
@@ -57,6 +58,17 @@ pub struct PersonNames {
     pub display_name: String,
 }
 
+impl PersonNames {
+    /// The names that a person has now.
+    pub fn of(id: ObjectId, person: &Person) -> Self {
+        Self {
+            id,
+            user_principal_name: person.facts.user_principal_name().to_owned(),
+            display_name: person.facts.display_name().to_owned(),
+        }
+    }
+}
+
 /// Halo records of a person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HaloIds {
@@ -80,6 +92,8 @@ pub enum OutcomeKind {
     Waiting,
     /// It failed and is tried again.
     Failed,
+    /// Not as the preview showed it that was carried out: nothing was written (I2).
+    Moved,
 }
 
 impl OutcomeKind {
@@ -90,6 +104,7 @@ impl OutcomeKind {
             OutcomeKind::Nothing => "nothing",
             OutcomeKind::Waiting => "waiting",
             OutcomeKind::Failed => "failed",
+            OutcomeKind::Moved => "moved",
         }
     }
 }

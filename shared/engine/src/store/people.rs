@@ -42,6 +42,9 @@ pub struct Person {
     /// A choice that waits for an administrator (M3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conflict: Option<Conflict>,
+    /// The run that carried out a preview and left the person alone, because something moved (I2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RunId>,
     /// What was done to the agent while the user record had to wait: it belongs into the same entry
     /// of the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]

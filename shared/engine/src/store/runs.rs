@@ -3,8 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use plan::document::{Document, Entity};
 use plan::guard;
-use plan::ids::{ConnectionId, ObjectId, PerKind, RunId, Segment};
+use plan::ids::{ConnectionId, ObjectId, PerKind, PreviewId, RunId, Segment};
 use plan::rules::{Scope, scope_of};
+use plan::schedule::Purpose;
 use plan::tally::{Counts, Requests, Run, RunState, Trigger};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -23,6 +24,9 @@ pub struct RunRecord {
     /// What it covers; empty = what the document's schedule does (I2).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entities: Vec<Entity>,
+    /// Whom it is about (I2).
+    #[serde(default, skip_serializing_if = "Extent::is_everybody")]
+    pub extent: Extent,
     /// What the guard said to users and to agents; `None` before all is decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<PerKind<guard::Verdict>>,
@@ -40,6 +44,59 @@ pub struct RunRecord {
     pub attempts: u32,
     /// When a step last did something for the run; the timer sends hints again to one that stands still.
     pub touched: Timestamp,
+}
+
+/// Whom a run is about (I2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "about")]
+pub enum Extent {
+    /// Everybody of whom something is to be decided.
+    #[default]
+    Everybody,
+    /// The people whose list is kept with the run: see [`super::keys::named`].
+    Named,
+    /// Those to whom a preview shows that something happens.
+    Plan {
+        /// The preview.
+        plan: PreviewId,
+        /// All of them, or only those whose list is kept with the run.
+        people: Whom,
+    },
+    /// Nobody: the run reads Entra for a preview, and decides nothing.
+    Preview {
+        /// The preview.
+        preview: PreviewId,
+    },
+}
+
+/// Which people of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Whom {
+    /// All.
+    All,
+    /// The people whose list is kept with the run.
+    Named,
+}
+
+impl Extent {
+    /// Whether it is an ordinary run.
+    pub fn is_everybody(&self) -> bool {
+        *self == Extent::Everybody
+    }
+
+    /// Whether a list of people is kept with the run.
+    pub fn names_people(&self) -> bool {
+        matches!(self, Extent::Named | Extent::Plan { people: Whom::Named, .. })
+    }
+
+    /// What a run of this extent is there for.
+    pub fn purpose(&self) -> Purpose {
+        match self {
+            Extent::Everybody | Extent::Named | Extent::Plan { .. } => Purpose::Import,
+            Extent::Preview { .. } => Purpose::Read,
+        }
+    }
 }
 
 impl RunRecord {
@@ -66,6 +123,7 @@ impl RunRecord {
             },
             segments: Vec::new(),
             entities: Vec::new(),
+            extent: Extent::Everybody,
             boards_done: false,
             verdict: None,
             read_complete: false,
@@ -129,6 +187,8 @@ pub struct Stuck {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
+    /// Marking the people whom the run is about, where it is not about everybody who is marked already.
+    Marking,
     /// Looking at what would happen.
     Deciding,
     /// All looked at; waiting for the other segments.
@@ -222,7 +282,8 @@ impl Store {
         found.iter().map(|record| record.as_ref().map(decode).transpose()).collect()
     }
 
-    /// Takes a segment of a run for `duration`; `None` while another worker holds it.
+    /// Takes a segment of a run for `duration`; `None` while another worker holds it. One that nobody
+    /// held before begins with the phase `first`.
     pub async fn hold_segment(
         &self,
         connection: &ConnectionId,
@@ -230,6 +291,7 @@ impl Store {
         segment: Segment,
         owner: Uuid,
         duration: SignedDuration,
+        first: Phase,
     ) -> Result<Option<HeldSegment>, StoreError> {
         let now = self.clock.now();
         let key = keys::segment(connection, run, segment);
@@ -242,7 +304,7 @@ impl Store {
         }
         let expect = super::connections::unchanged(found.as_ref());
         let version = found.as_ref().map_or(0, |found| found.version);
-        let mut record = found.map_or_else(SegmentRecord::new, |found| found.value);
+        let mut record = found.map_or_else(|| SegmentRecord::new(first), |found| found.value);
         record.owner = Some(owner);
         record.until = now.saturating_add(duration).unwrap_or(now);
         match self.commit(&[put(key, &record, expect)?]).await? {
@@ -259,11 +321,11 @@ impl Store {
 }
 
 impl SegmentRecord {
-    fn new() -> Self {
+    fn new(phase: Phase) -> Self {
         Self {
             owner: None,
             until: Timestamp::UNIX_EPOCH,
-            phase: Phase::Deciding,
+            phase,
             after: None,
             planned: PerKind::default(),
             deactivated: PerKind::default(),

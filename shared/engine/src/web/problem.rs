@@ -41,6 +41,8 @@ pub enum ProblemType {
     Disabled,
     /// The whole integration is switched off (C11).
     ModuleOff,
+    /// The preview is not complete, too old, or of other rules than the saved ones (I2).
+    PlanRefused,
     /// Somebody else changed it at the same time.
     Busy,
     /// The revision in `If-Match` is not the present one (C10).
@@ -101,6 +103,9 @@ impl ProblemType {
             }
             Self::Disabled => ("disabled", S::CONFLICT, "The connection is switched off"),
             Self::ModuleOff => ("module_off", S::CONFLICT, "The integration is switched off"),
+            Self::PlanRefused => {
+                ("plan_refused", S::CONFLICT, "The preview cannot be carried out")
+            }
             Self::Busy => ("busy", S::CONFLICT, "Changed at the same time"),
             Self::StaleRevision => {
                 ("stale_revision", S::PRECONDITION_FAILED, "Changed since it was read")
@@ -251,9 +256,10 @@ impl From<Refusal> for Problem {
                 Self::of(T::StaleRevision, refusal.to_string()).with("revision", current)
             }
             Refusal::Ours(error) => Self::ours(error),
-            Refusal::NotFound(_) | Refusal::HoldsNobody(_) => {
+            Refusal::NotFound(_) | Refusal::HoldsNobody(_) | Refusal::NoPreview => {
                 Self::of(T::NotFound, refusal.to_string())
             }
+            Refusal::Plan(_) => Self::of(T::PlanRefused, refusal.to_string()),
             Refusal::Exists(_) | Refusal::BeingRemoved(_) => {
                 Self::of(T::Exists, refusal.to_string())
             }

@@ -34,6 +34,10 @@ pub(super) fn settle(
         writes: Vec::new(),
         links: Vec::new(),
     };
+    if done.is_moved() {
+        return leave_alone(worker, done, outcome, person.version);
+    }
+    outcome.now.refused = None;
     outcome.follow_links(worker, done, owners)?;
     outcome.follow_seats(worker, done)?;
     count_records(worker, done, outcome.was, &outcome.now);
@@ -69,6 +73,23 @@ pub(super) fn settle(
         outcome.writes.extend(entry.writes(expires.unwrap_or(Timestamp::MAX))?);
     }
     Ok(outcome.settled(done, person.version))
+}
+
+/// Somebody who moved since the preview that is carried out stays dirty for the next run (I2).
+fn leave_alone(
+    worker: &mut Worker<'_>,
+    done: &Done,
+    mut outcome: Outcome<'_>,
+    version: u64,
+) -> Result<Settled, Trouble> {
+    worker.held.record.requests += worker.meter.take();
+    worker.held.record.left += 1;
+    worker.held.record.counts.moved += 1;
+    outcome.now.refused = Some(worker.held.run);
+    let expires = worker.engine.clock.now().saturating_add(worker.engine.policy.log_retention);
+    let entry = entry(worker, done, done.decision.clone(), outcome.was, &outcome.now);
+    outcome.writes.extend(entry.writes(expires.unwrap_or(Timestamp::MAX))?);
+    Ok(outcome.settled(done, version))
 }
 
 /// The decision with what was done to the agent in an earlier try.
@@ -367,6 +388,7 @@ fn entry(
     let time = worker.engine.clock.now();
     let parked = || now.parked.as_ref().map(|parked| parked.sentence.clone());
     let (outcome, error) = match (done.trouble(), decision.name()) {
+        _ if done.moved.is_some() => (OutcomeKind::Moved, done.moved.clone()),
         (Some(sentence), _) => (OutcomeKind::Failed, Some(sentence)),
         (None, "failed") => (OutcomeKind::Failed, parked()),
         (None, "conflict" | "held") => (OutcomeKind::Waiting, None),
@@ -384,11 +406,7 @@ fn entry(
         connection: worker.held.connection.clone(),
         run: worker.held.run,
         trigger: worker.run.run.trigger,
-        person: PersonNames {
-            id: done.id,
-            user_principal_name: was.facts.user_principal_name().to_owned(),
-            display_name: was.facts.display_name().to_owned(),
-        },
+        person: PersonNames::of(done.id, was),
         changed: was.pending.iter().flat_map(|pending| pending.changed.clone()).collect(),
         decision,
         halo: HaloIds { user: id(now.link.user.as_ref()), agent: id(now.link.agent.as_ref()) },
