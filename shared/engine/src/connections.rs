@@ -50,7 +50,7 @@ pub use effect::{Effect, Example};
 pub use held::{HeldPerson, Other, Ruled};
 pub use links::LinkChoice;
 pub use remove::Removed;
-pub use save::Precondition;
+pub use save::{DocumentCheck, Precondition};
 
 /// A connection as it is shown: everything that is known of it but its secrets (C4).
 #[derive(Clone, Debug)]
