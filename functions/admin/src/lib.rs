@@ -9,6 +9,7 @@
 //! | `GET /v1/connections/{id}/permissions` | C5 |
 //! | `POST /v1/connections/{id}/authorise` | C6 |
 //! | `POST /v1/connections/{id}/imports` | I2 |
+//! | `POST /v1/connections/{id}/check` | what saving a document would find |
 //! | `POST /v1/connections/{id}/effect` | what saving a draft would change (I4) |
 //! | `GET /v1/connections/{id}/people/{who}` | a person by object id or user principal name |
 //! | `PUT DELETE /v1/connections/{id}/people/{who}/link` | sets and cuts links (M7) |
@@ -18,6 +19,7 @@
 //! | `GET /v1/halo/test` | H1 |
 //! | `GET /v1/health` | liveness, version; the only route without a token |
 
+mod check;
 mod connections;
 mod health;
 mod people;
@@ -67,7 +69,9 @@ pub fn router(engine: Engine, auth: Auth) -> Router {
 
 /// Routes that take a token.
 fn behind_the_gate() -> OpenApiRouter<Engine> {
-    OpenApiRouter::with_openapi(Shared::openapi()).routes(routes!(health::halo))
+    OpenApiRouter::with_openapi(Shared::openapi())
+        .routes(routes!(check::check))
+        .routes(routes!(health::halo))
 }
 
 /// Routes that take none.

@@ -54,7 +54,7 @@ pub use import::Asked;
 pub use links::LinkChoice;
 pub use preview::{Preview, PreviewState, Wanted};
 pub use remove::Removed;
-pub use save::Precondition;
+pub use save::{DocumentCheck, Precondition};
 
 /// A connection as it is shown: everything that is known of it but its secrets (C4).
 #[derive(Clone, Debug)]
