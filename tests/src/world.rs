@@ -286,6 +286,11 @@ impl World {
         runs.pop().expect("no run yet").run
     }
 
+    /// The present.
+    pub fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Where the connection stands.
     pub async fn state(&self) -> State {
         self.engine.store.state(&self.id).await.unwrap().unwrap().value

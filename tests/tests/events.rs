@@ -35,6 +35,10 @@ const HTTPS: &[(&str, u16)] = &[
     ("admin-credentials", 200),
     ("admin-authorise", 200),
     ("admin-import", 202),
+    ("admin-preview", 202),
+    // There is no such preview.
+    ("admin-preview-show", 404),
+    ("admin-preview-people", 404),
     // Nobody is known before the first run, and there is no such run.
     ("admin-person", 404),
     ("admin-link-set", 404),
@@ -160,9 +164,10 @@ async fn a_batch_holds_every_kind_of_hint_and_none_fails() {
         Message::Finish { .. } => 4,
         Message::Boards { .. } => 5,
         Message::SignIns { .. } => 6,
+        Message::Preview { .. } => 7,
     };
     let kinds: BTreeSet<i32> = hints.iter().map(kind).collect();
-    assert_eq!(kinds, (0..7).collect());
+    assert_eq!(kinds, (0..8).collect());
 
     assert!(handled(&world, "worker-sqs").await.is_empty());
     world.quiet().await;

@@ -64,6 +64,7 @@ fn total(counts: &Counts) -> u64 {
         held,
         not_in_scope,
         failed,
+        moved,
     } = counts;
     created
         + updated
@@ -74,6 +75,7 @@ fn total(counts: &Counts) -> u64 {
         + held
         + not_in_scope
         + failed
+        + moved
 }
 
 #[tokio::test]

@@ -7,10 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use engine::Engine;
 use engine::connections::{Connection, Precondition, Removed, consent_url, needed};
-use engine::web::{Caller, JsonBody, Path, Problem, ProblemType, Query, cursor};
-use plan::document::{Entity, Mistake};
-use plan::reading::Read;
-use serde::Deserialize;
+use engine::web::{Caller, JsonBody, Path, Problem, Query, cursor};
 use serde_json::{Map, Value, json};
 
 /// `GET /v1/connections`.
@@ -111,62 +108,6 @@ pub(crate) async fn authorise(
         "permissions": authorised.permissions,
         "warnings": authorised.connection.warnings,
     })))
-}
-
-/// What an import is to cover.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ImportBody {
-    entities: Option<Vec<Entity>>,
-    read: Option<ReadWord>,
-}
-
-/// How it reads Graph first; without a word as the connection does.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum ReadWord {
-    Delta,
-    Full,
-    None,
-}
-
-/// `POST /v1/connections/{id}/imports`.
-pub(crate) async fn import(
-    State(engine): State<Engine>,
-    path: Path,
-    JsonBody(body): JsonBody<ImportBody>,
-) -> Result<Response, Problem> {
-    let id = path.connection()?;
-    check_entities(body.entities.as_deref())?;
-    let read = match body.read {
-        None => Read::AsConfigured,
-        Some(ReadWord::Delta) => Read::Delta,
-        Some(ReadWord::Full) => Read::Full,
-        Some(ReadWord::None) => Read::None,
-    };
-    let run = engine.import(&id, read, &body.entities.unwrap_or_default()).await?;
-    let location = [(LOCATION, format!("/v1/runs/{run}"))];
-    Ok((StatusCode::ACCEPTED, location, Json(json!({ "run": run }))).into_response())
-}
-
-fn check_entities(entities: Option<&[Entity]>) -> Result<(), Problem> {
-    let Some(entities) = entities else { return Ok(()) };
-    if entities.is_empty() {
-        let usual =
-            "Expected \"users\", \"agents\" or both, or no such key for what the schedule imports.";
-        return Err(Problem::invalid("$.entities", usual));
-    }
-    let others = entities.iter().enumerate().filter(|(_, entity)| **entity == Entity::Licences);
-    let mistakes: Vec<Mistake> = others
-        .map(|(index, _)| {
-            let message = "This version imports users and agents, not licences.";
-            Mistake::new(format!("$.entities[{index}]"), message)
-        })
-        .collect();
-    if mistakes.is_empty() {
-        return Ok(());
-    }
-    Err(Problem::with_mistakes(ProblemType::InvalidRequest, &mistakes))
 }
 
 fn shown(status: StatusCode, connection: &Connection) -> Response {

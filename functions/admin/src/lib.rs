@@ -9,6 +9,7 @@
 //! | `GET /v1/connections/{id}/permissions` | C5 |
 //! | `POST /v1/connections/{id}/authorise` | C6 |
 //! | `POST /v1/connections/{id}/imports` | I2 |
+//! | `POST /v1/connections/{id}/preview`, `GET /v1/previews/{id}`, `…/people` | what a run would do (I1, I4, I6) |
 //! | `POST /v1/connections/{id}/check` | what saving a document would find |
 //! | `POST /v1/connections/{id}/effect` | what saving a draft would change (I4) |
 //! | `GET /v1/connections/{id}/people/{who}` | a person by object id or user principal name |
@@ -23,6 +24,7 @@ mod check;
 mod connections;
 mod health;
 mod people;
+mod previews;
 
 use axum::Router;
 use axum::routing::{get, post, put};
@@ -51,7 +53,6 @@ pub fn router(engine: Engine, auth: Auth) -> Router {
         .route("/v1/connections/{id}/credentials", put(connections::credentials))
         .route("/v1/connections/{id}/permissions", get(connections::permissions))
         .route("/v1/connections/{id}/authorise", post(connections::authorise))
-        .route("/v1/connections/{id}/imports", post(connections::import))
         .route("/v1/connections/{id}/effect", post(people::effect))
         .route("/v1/connections/{id}/people/{who}", get(people::person))
         .route(
@@ -72,6 +73,10 @@ fn behind_the_gate() -> OpenApiRouter<Engine> {
     OpenApiRouter::with_openapi(Shared::openapi())
         .routes(routes!(check::check))
         .routes(routes!(health::halo))
+        .routes(routes!(previews::start))
+        .routes(routes!(previews::show))
+        .routes(routes!(previews::people))
+        .routes(routes!(previews::import))
 }
 
 /// Routes that take none.

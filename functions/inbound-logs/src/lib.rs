@@ -89,8 +89,8 @@ fn decision(text: &str) -> Result<String, Problem> {
 }
 
 fn outcome(text: &str) -> Result<OutcomeKind, Problem> {
-    use OutcomeKind::{Done, Failed, Nothing, Waiting};
-    let all = [Done, Nothing, Waiting, Failed];
+    use OutcomeKind::{Done, Failed, Moved, Nothing, Waiting};
+    let all = [Done, Nothing, Waiting, Failed, Moved];
     all.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
         let names = all.map(OutcomeKind::name).join(", ");
         Problem::invalid("?outcome", format!("Expected one of {names}."))

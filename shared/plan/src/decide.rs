@@ -9,7 +9,7 @@ mod activity;
 mod foresee;
 mod record;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod verdict;
 
 use std::collections::BTreeSet;

@@ -244,7 +244,8 @@ impl Comparison<'_> {
 
     fn parts(&self, shown: &Part, now: &Part, moved: &mut Vec<Moved>) {
         let kind = self.kind;
-        if now.action.writes() && shown.mapping != now.mapping {
+        let same = shown.action.name() == now.action.name() || self.may_be_ours();
+        if same && now.action.writes() && shown.mapping != now.mapping {
             moved.push(Moved::Mapping { kind });
         }
         match (&shown.action, &now.action) {
@@ -284,6 +285,7 @@ impl Comparison<'_> {
             let (shown, now) = (Action::Write(shown.clone()), Action::Write(now.clone()));
             let (shown, now) = (shown.name(), now.name());
             moved.push(Moved::Decision { kind, shown, now });
+            return;
         }
         for change in &now.changes {
             moved.extend(self.change(shown, now, change));
@@ -331,17 +333,12 @@ impl Comparison<'_> {
         let held = read.and_then(|fields| fields.get(field)).or_else(|| now.base.get(field));
         match held {
             Some(held) => held == value || (held.is_empty() && value.is_empty()),
-            None => value.is_empty(),
+            None => value.is_empty() || *value == HaloValue::Bool(false),
         }
     }
 
     /// Whether the same was shown; a site that was not there yet was shown by its name (P6).
-    fn is_same(
-        &self,
-        field: &Target,
-        shown: Option<&HaloValue>,
-        now: Option<&HaloValue>,
-    ) -> bool {
+    fn is_same(&self, field: &Target, shown: Option<&HaloValue>, now: Option<&HaloValue>) -> bool {
         match (shown, now) {
             (Some(HaloValue::Text(name)), Some(HaloValue::Int(_)))
                 if *field == Target::field("site_id") =>

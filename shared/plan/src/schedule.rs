@@ -179,11 +179,7 @@ mod tests {
             ),
             (
                 "never two at once",
-                Situation {
-                    run: Some(run),
-                    queued: Some((run, Purpose::Import)),
-                    ..situation
-                },
+                Situation { run: Some(run), queued: Some((run, Purpose::Import)), ..situation },
                 Start::GoOn(run),
             ),
             (
@@ -193,11 +189,7 @@ mod tests {
             ),
             (
                 "switched off",
-                Situation {
-                    document: &off,
-                    queued: Some((run, Purpose::Import)),
-                    ..situation
-                },
+                Situation { document: &off, queued: Some((run, Purpose::Import)), ..situation },
                 Start::Nothing,
             ),
             (
@@ -207,11 +199,7 @@ mod tests {
             ),
             (
                 "C7 not read before it is authorised",
-                Situation {
-                    authorised: false,
-                    queued: Some((run, Purpose::Read)),
-                    ..situation
-                },
+                Situation { authorised: false, queued: Some((run, Purpose::Read)), ..situation },
                 Start::Nothing,
             ),
             (

@@ -10,6 +10,7 @@ use tower::ServiceExt;
 use crate::support::Api;
 
 const IMPORTS: &str = "/v1/connections/contoso/imports";
+const NOBODY: &str = "01a21b6a-595e-780a-bd2a-175ad527c940";
 
 async fn run(api: &Api, id: &Value) -> Value {
     api.get(&format!("/v1/runs/{}", id.as_str().unwrap())).await.ok().json
@@ -57,7 +58,12 @@ async fn an_import_is_a_run_that_can_be_followed() {
 async fn what_an_import_does_not_understand_is_refused() {
     let api = Api::new().await;
     for (body, path) in [
-        (json!({ "people": ["ada"] }), "$"),
+        (json!({ "persons": ["ada"] }), "$"),
+        (json!({ "people": [] }), "$.people"),
+        (json!({ "people": vec!["ada"; 1001] }), "$.people"),
+        (json!({ "people": ["ada"] }), "$.people[0]"),
+        (json!({ "plan": "ada" }), "$"),
+        (json!({ "plan": NOBODY, "entities": ["users"] }), "$.entities"),
         (json!({ "read": "all" }), "$"),
         (json!({ "entities": [] }), "$.entities"),
         (json!({ "entities": ["users", "licences"] }), "$.entities[1]"),

@@ -323,7 +323,11 @@ impl<'a> Walk<'a> {
             sentences: decision.sentences().collect(),
         };
         let (before, after) = (told(before), told(after));
-        self.effect.examples.push(Example { person: PersonNames::of(id, &person.value), before, after });
+        self.effect.examples.push(Example {
+            person: PersonNames::of(id, &person.value),
+            before,
+            after,
+        });
     }
 
     /// The guard's word, and what could not be known.

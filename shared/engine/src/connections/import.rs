@@ -90,12 +90,11 @@ impl Engine {
         let Some(people) = people else { return Ok(None) };
         let (mut known, mut mistakes) = (BTreeSet::new(), Vec::new());
         for (index, who) in people.iter().enumerate() {
-            match self.find_person(id, who).await? {
-                Some(person) => drop(known.insert(person.id)),
-                None => {
-                    let message = "Entra has not told of such a person. Give the object id or the user principal name; somebody new is known after the next run.";
-                    mistakes.push(Mistake::new(format!("$.people[{index}]"), message));
-                }
+            if let Some(person) = self.find_person(id, who).await? {
+                known.insert(person.id);
+            } else {
+                let message = "Entra has not told of such a person. Give the object id or the user principal name; somebody new is known after the next run.";
+                mistakes.push(Mistake::new(format!("$.people[{index}]"), message));
             }
         }
         if mistakes.is_empty() { Ok(Some(known)) } else { Err(Refusal::Request(mistakes)) }

@@ -14,7 +14,7 @@ use plan::tally::{RunState, Trigger};
 use super::import::Order;
 use super::{Refusal, TRIES, may_run};
 use crate::Engine;
-use crate::steps::{preview as step, StepError};
+use crate::steps::{StepError, preview as step};
 use crate::store::Commit;
 use crate::store::connections::State;
 use crate::store::previews::{
@@ -115,15 +115,12 @@ impl Engine {
             let (saved, state) = self.load(id).await?;
             self.module_is_on()?;
             may_run(&state.value.authorisation)?;
-            let (document, rules, warnings) = match &wanted.draft {
-                Some(draft) => {
-                    let (draft, warnings) = self.parse_draft(id, draft, &saved.value.document)?;
-                    (draft, RulesOf::Draft, warnings)
-                }
-                None => {
-                    let revision = saved.value.revision;
-                    (saved.value.document, RulesOf::Saved { revision }, Vec::new())
-                }
+            let saved = saved.value;
+            let (document, rules, warnings) = if let Some(draft) = &wanted.draft {
+                let (draft, warnings) = self.parse_draft(id, draft, &saved.document)?;
+                (draft, RulesOf::Draft, warnings)
+            } else {
+                (saved.document, RulesOf::Saved { revision: saved.revision }, Vec::new())
             };
             let mut record = self.new_preview(&document, rules, wanted);
             record.warnings = warnings;
@@ -146,9 +143,10 @@ impl Engine {
             }
             writes.extend(record.creates(&document)?);
             if self.store.commit(&writes).await? == Commit::Done {
-                match record.stage {
-                    Stage::Reading { .. } => self.hint_fetch(id).await?,
-                    _ => step::wake(self, &record).await?,
+                if matches!(record.stage, Stage::Reading { .. }) {
+                    self.hint_fetch(id).await?;
+                } else {
+                    step::wake(self, &record).await?;
                 }
                 let now = record.created;
                 return Ok(Preview::of(record, &[], now));

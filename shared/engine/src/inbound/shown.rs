@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Explanation, Known};
 use crate::store::log::Entry;
+use crate::store::previews::Previewed;
 use crate::web::Role;
 
 /// What the one who looks may see.
@@ -72,6 +73,31 @@ impl Entry {
             "warning": self.warning,
             "attempts": self.attempts,
             "duration_ms": self.duration_ms,
+        });
+        if let (Value::Object(shown), Value::Object(own)) = (&mut shown, own) {
+            shown.extend(own);
+        }
+        shown
+    }
+}
+
+impl Previewed {
+    /// The person for people who may see so much.
+    pub fn shown(&self, sight: Sight) -> Value {
+        let planned = &self.planned;
+        let mut shown = decision(&planned.decision, sight);
+        let known = planned.decision.parts().flat_map(|(kind, part)| {
+            let changes = part.changes().into_iter();
+            changes.map(move |change| planned.knows_before(kind, &change))
+        });
+        for (change, known) in shown["changes"].as_array_mut().into_iter().flatten().zip(known) {
+            change["before_known"] = known.into();
+        }
+        let own = json!({
+            "person": self.person,
+            "manager": self.manager,
+            "halo": self.halo,
+            "notes": self.notes,
         });
         if let (Value::Object(shown), Value::Object(own)) = (&mut shown, own) {
             shown.extend(own);
@@ -174,7 +200,7 @@ fn linked(linked: &Linked, sight: Sight) -> Value {
 
 /// What happens to the person as a whole and to each record, what was tried, what changes and why,
 /// with sentences.
-pub(super) fn decision(decision: &Decision, sight: Sight) -> Value {
+fn decision(decision: &Decision, sight: Sight) -> Value {
     let tried: Vec<Value> = decision.tried.iter().map(|it| attempt(it, sight)).collect();
     let mut records = serde_json::Map::new();
     let (mut reasons, mut changes) = (Vec::new(), Vec::new());

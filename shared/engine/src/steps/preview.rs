@@ -70,7 +70,9 @@ pub(super) async fn preview(
             await_index(engine, held, built, again).await
         }
         Err(Trouble::Ours(error)) => Err(error),
-        Err(Trouble::Outside(failure)) => await_index(engine, held, Built::Failed(failure), again).await,
+        Err(Trouble::Outside(failure)) => {
+            await_index(engine, held, Built::Failed(failure), again).await
+        }
         Err(Trouble::Lost) => Ok(()),
     }
 }
@@ -182,7 +184,11 @@ async fn close(
             Stage::Deciding if through(PartPhase::Done) => {
                 (next.stage, next.finished) = (Stage::Complete, Some(now));
             }
-            _ => return Ok(()),
+            Stage::Reading { .. }
+            | Stage::Looking
+            | Stage::Deciding
+            | Stage::Complete
+            | Stage::Failed => return Ok(()),
         }
         next.touched = now;
         if engine.store.commit(&[next.put(found.unchanged())?]).await? == Commit::Done {

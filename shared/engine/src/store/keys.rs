@@ -331,11 +331,7 @@ pub fn preview_part(connection: &ConnectionId, preview: PreviewId, segment: Segm
 }
 
 /// The partition of a segment's people as a preview shows them.
-pub fn preview_people(
-    connection: &ConnectionId,
-    preview: PreviewId,
-    segment: Segment,
-) -> String {
+pub fn preview_people(connection: &ConnectionId, preview: PreviewId, segment: Segment) -> String {
     format!("{}#people#{segment}", preview_own(connection, preview))
 }
 
@@ -350,11 +346,7 @@ pub fn preview_list(connection: &ConnectionId, preview: PreviewId) -> String {
 }
 
 /// The partition of people whom a mapping places besides the one that they are listed under.
-pub fn preview_also(
-    connection: &ConnectionId,
-    preview: PreviewId,
-    mapping: &MappingId,
-) -> String {
+pub fn preview_also(connection: &ConnectionId, preview: PreviewId, mapping: &MappingId) -> String {
     format!("{}#also#{mapping}", preview_own(connection, preview))
 }
 

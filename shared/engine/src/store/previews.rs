@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::log::{HaloIds, PersonNames};
-use super::{Commit, Expect, Key, Range, Store, StoreError, Versioned, Write, decode, keys, put_until};
+use super::{
+    Commit, Expect, Key, Range, Store, StoreError, Versioned, Write, decode, keys, put_until,
+};
 
 /// How long a preview is shown and can be carried out, from the moment when everybody is looked at.
 pub const LIFE: SignedDuration = SignedDuration::from_hours(24);
@@ -370,8 +372,7 @@ impl Store {
     pub async fn save_part(&self, held: &mut HeldPart) -> Result<Commit, StoreError> {
         let PreviewRecord { connection, preview, expires, .. } = &held.preview;
         let key = keys::preview_part(connection, *preview, held.segment);
-        let expect =
-            if held.version == 0 { Expect::Absent } else { Expect::Version(held.version) };
+        let expect = if held.version == 0 { Expect::Absent } else { Expect::Version(held.version) };
         let until = expires.saturating_add(MEMORY).ok();
         let commit = self.commit(&[put_until(key, &held.part, expect, until)?]).await?;
         held.version += u64::from(commit == Commit::Done);

@@ -103,9 +103,7 @@ impl ProblemType {
             }
             Self::Disabled => ("disabled", S::CONFLICT, "The connection is switched off"),
             Self::ModuleOff => ("module_off", S::CONFLICT, "The integration is switched off"),
-            Self::PlanRefused => {
-                ("plan_refused", S::CONFLICT, "The preview cannot be carried out")
-            }
+            Self::PlanRefused => ("plan_refused", S::CONFLICT, "The preview cannot be carried out"),
             Self::Busy => ("busy", S::CONFLICT, "Changed at the same time"),
             Self::StaleRevision => {
                 ("stale_revision", S::PRECONDITION_FAILED, "Changed since it was read")

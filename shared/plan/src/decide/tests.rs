@@ -19,7 +19,7 @@ mod modes;
 mod order;
 mod placing;
 mod presence;
-mod properties;
+pub(crate) mod properties;
 mod roles;
 mod safety;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use plan::decide::{Need, Standing, Verdict};
+use plan::decide::{Need, Part, Standing, Verdict};
 use plan::effect::as_last_seen;
 use plan::facts::Presence;
 use plan::guard;
@@ -365,7 +365,7 @@ impl<'a> Viewer<'a> {
         planned.decision = name_site(planned.decision, unknown.site);
         let place = self.held.preview.place(&planned.decision, id);
         let number = |linked: Option<&Linked>, kind: RecordKind| {
-            let after = planned.decision.of(kind).and_then(|part| part.record_after());
+            let after = planned.decision.of(kind).and_then(Part::record_after);
             linked.map(|linked| linked.record).or(after).map(|record| record.id)
         };
         let halo = HaloIds {
@@ -425,4 +425,3 @@ fn manager(batch: &Batch, person: &Person) -> Option<Manager> {
     let display_name = batch.manager_name(id).filter(|name| !name.is_empty());
     Some(Manager { id, display_name })
 }
-

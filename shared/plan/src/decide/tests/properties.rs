@@ -9,7 +9,7 @@ use crate::boards::SeatMove;
 use crate::decide::{Action, Decision, KnownRecord, Need, Part, Standing, Verdict, Write};
 use crate::guard;
 use crate::ids::{PerKind, RecordId, RecordKind, SiteId};
-use crate::link::{Fields, HaloValue, Linked, Says, Seat, SeatState, Target};
+use crate::link::{Fields, HaloValue, Link, Linked, Says, Seat, SeatState, Target};
 use crate::matching::Hits;
 use crate::roles::roles_target;
 
@@ -105,7 +105,7 @@ const ELSE: &[&str] = &[
     "nowhere",
 ];
 
-fn situation() -> impl Strategy<Value = String> {
+pub(crate) fn situation() -> impl Strategy<Value = String> {
     (select(USERS), select(AGENTS), subsequence(ELSE, 0..9)).prop_map(|(user, agent, rest)| {
         let words: Vec<&str> = [user, agent].into_iter().chain(rest).collect();
         words.join("; ")
@@ -146,14 +146,14 @@ fn nothing(target: &Target) -> HaloValue {
 
 /// A person, Halo, and what has been asked of it.
 #[derive(Debug)]
-struct World {
+pub(crate) struct World {
     given: Given,
-    halo: PerKind<Fields>,
+    pub(crate) halo: PerKind<Fields>,
     records_read: BTreeSet<RecordKind>,
 }
 
 impl World {
-    fn new(situation: &str) -> Self {
+    pub(crate) fn new(situation: &str) -> Self {
         let mut given = given(situation);
         let halo = in_halo(&given);
         for kind in RecordKind::ALL {
@@ -163,7 +163,7 @@ impl World {
     }
 
     /// Decides, looking up what is asked for.
-    fn decide(&mut self) -> Decision {
+    pub(crate) fn decide(&mut self) -> Decision {
         for _ in 0..10 {
             let need = match self.given.verdict() {
                 Verdict::Decided(decision) => return decision,
@@ -193,6 +193,10 @@ impl World {
             }
         }
         panic!("it never decides");
+    }
+
+    pub(crate) fn link(&self) -> &Link {
+        &self.given.link
     }
 
     /// Carries a decision out, and forgets what was looked up of records that are linked.
