@@ -48,6 +48,7 @@ use crate::store::{StoreError, Versioned, Write, keys, put};
 pub use authorise::{Authorised, NeededPermission, PermissionReport, consent_url, needed};
 pub use conflicts::{Candidate, ConflictList, InConflict};
 pub use directory::Pinned;
+pub(crate) use directory::carry_pins;
 pub use effect::{Effect, Example};
 pub use held::{HeldPerson, Other, Ruled};
 pub use import::Asked;

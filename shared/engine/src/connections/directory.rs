@@ -89,7 +89,7 @@ impl Engine {
 
 /// Gives a reference by name the id that the same name was pinned to before, so that a document
 /// from a file keeps its groups when they are renamed in Entra. Returns what was given.
-pub(super) fn carry_pins(document: &mut Document, old: Option<&Document>) -> Vec<ObjectId> {
+pub(crate) fn carry_pins(document: &mut Document, old: Option<&Document>) -> Vec<ObjectId> {
     let Some(old) = old else { return Vec::new() };
     let pinned: BTreeMap<String, ObjectId> = old
         .groups()

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use plan::document::{Document, Entity, Mistake};
+use plan::effect::carry_custom_fields;
 use plan::ids::{ConnectionId, ObjectId, PreviewId, RunId};
 use plan::message::Message;
 use plan::reading::Read;
 use plan::tally::{RunState, Trigger};
 
+use super::directory::carry_pins;
 use super::save::rules;
 use super::{Refusal, TRIES, may_run};
 use crate::Engine;
@@ -114,7 +116,12 @@ impl Engine {
         };
         let record = found.value;
         let expired = record.is_expired(self.clock.now());
-        let document = self.store.preview_document(id, plan).await?;
+        let mut document = self.store.preview_document(id, plan).await?;
+        if let Some(shown) = &mut document {
+            // What saving or reading found out since is no other rule.
+            carry_pins(shown, Some(saved));
+            carry_custom_fields(shown, saved);
+        }
         let refused = match (record.stage, document) {
             (_, Some(_)) if expired => "it is older than a day",
             (Stage::Reading { .. } | Stage::Looking | Stage::Deciding, Some(_)) => {

@@ -35,8 +35,8 @@ pub struct Explanation {
     pub groups: Vec<(ObjectId, String)>,
 }
 
-/// A site whose id nobody knows yet.
-pub(crate) const UNKNOWN_SITE: SiteId = SiteId(0);
+/// A site whose id nobody knows yet; not 0, which is how Halo writes that there is none.
+pub(crate) const UNKNOWN_SITE: SiteId = SiteId(-1);
 
 impl Engine {
     /// Explains a person; `None` = Entra has not told of such a person.

@@ -21,6 +21,7 @@ use super::lookup::Directory;
 use super::{StepError, Trouble};
 use crate::Engine;
 use crate::clock::Deadline;
+use crate::connections::carry_pins;
 use crate::store::Commit;
 use crate::store::previews::{HeldPart, PartPhase, PreviewRecord, Stage};
 use view::{Seen, Viewer};
@@ -241,11 +242,14 @@ pub(crate) async fn begin(
     preview: PreviewId,
 ) -> Result<(), StepError> {
     let document = engine.store.preview_document(connection, preview).await?;
-    let state = engine.store.state(connection).await?;
-    let (Some(document), Some(state)) = (document, state) else { return Ok(()) };
+    let found = engine.store.connection(connection).await?;
+    let (Some(mut document), Some((saved, state))) = (document, found) else { return Ok(()) };
     let groups = engine.store.groups(connection).await?;
     let unread = unread(&document, &state.value.reading, &groups);
     let now = engine.clock.now();
+    // Reading found the groups that rules name; the same is found again if this is killed.
+    carry_pins(&mut document, Some(&saved.value.document));
+    engine.store.put_preview_document(connection, preview, &document, now).await?;
     let begun = change(engine, connection, preview, |record| {
         if matches!(record.stage, Stage::Reading { .. }) {
             record.look_from(now, unread.clone());

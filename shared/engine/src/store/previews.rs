@@ -213,9 +213,9 @@ impl PreviewRecord {
 
     /// The writes that make it known: the record, whose it is, and the document with its rules.
     pub fn creates(&self, document: &Document) -> Result<Vec<Write>, StoreError> {
-        let forgotten = self.expires.saturating_add(MEMORY).ok();
         let pointer = keys::preview_pointer(self.preview);
         let place = keys::preview_document(&self.connection, self.preview);
+        let forgotten = forgotten(self.created);
         Ok(vec![
             self.put(Expect::Absent)?,
             put_until(pointer, &self.connection, Expect::Anything, forgotten)?,
@@ -289,6 +289,11 @@ impl PreviewRecord {
     }
 }
 
+/// When nobody remembers a preview any more whose people are looked at from `start` on.
+fn forgotten(start: Timestamp) -> Option<Timestamp> {
+    start.saturating_add(LIFE).and_then(|it| it.saturating_add(MEMORY)).ok()
+}
+
 impl PreviewPart {
     fn new() -> Self {
         Self {
@@ -330,6 +335,24 @@ impl Store {
     ) -> Result<Option<Document>, StoreError> {
         let found = self.read(&keys::preview_document(connection, preview)).await?;
         Ok(found.map(|document| document.value))
+    }
+
+    /// Stores the document whose rules a preview shows, and whose it is, for a preview that begins to
+    /// look at people `now`.
+    pub async fn put_preview_document(
+        &self,
+        connection: &ConnectionId,
+        preview: PreviewId,
+        document: &Document,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (pointer, until) = (keys::preview_pointer(preview), forgotten(now));
+        let place = keys::preview_document(connection, preview);
+        let writes = [
+            put_until(pointer, connection, Expect::Anything, until)?,
+            put_until(place, document, Expect::Anything, until)?,
+        ];
+        self.write_all(&writes).await
     }
 
     /// The parts of a preview that were begun.
