@@ -117,7 +117,7 @@ async fn halo_is_tested() {
 }
 
 /// A request as API Gateway hands it on.
-async fn through_gateway(
+pub(crate) async fn through_gateway(
     router: &Router,
     method: &str,
     path: &str,
@@ -151,15 +151,15 @@ async fn through_gateway(
 }
 
 /// Claims as the authoriser passes them on.
-fn claims(roles: &str, expires: &str) -> Value {
+pub(crate) fn claims(roles: &str, expires: &str) -> Value {
     json!({ "jwt": { "scopes": null,
         "claims": { "roles": roles, "exp": expires, "sub": "somebody" } } })
 }
 
 /// A time after that of every test.
-const LATER: &str = "1893456000";
+pub(crate) const LATER: &str = "1893456000";
 
-fn behind_gateway(world: &World) -> Router {
+pub(crate) fn behind_gateway(world: &World) -> Router {
     let engine = || world.engine.clone();
     let logs = inbound_logs::router(engine(), Auth::Gateway);
     admin::router(engine(), Auth::Gateway).merge(logs)

@@ -62,7 +62,7 @@ async fn say(engine: &Engine, connection: &ConnectionId, act: Act) -> Result<(),
 
 /// What must be the same with and without a kill.
 #[derive(Debug, PartialEq)]
-struct End {
+pub(crate) struct End {
     halo: Vec<String>,
     links: BTreeMap<u32, (Option<i64>, Option<i64>)>,
     counted: (u64, u64),
@@ -71,7 +71,7 @@ struct End {
     log: BTreeMap<String, Vec<String>>,
 }
 
-async fn end(world: &World) -> End {
+pub(crate) async fn end(world: &World) -> End {
     let mut links = BTreeMap::new();
     for n in 1..=7 {
         links.insert(n, records(world, n).await);
@@ -269,7 +269,7 @@ async fn what_an_administrator_says_while_a_run_writes_stands() {
 }
 
 /// The timer goes on ticking until no run is under way.
-async fn settle(world: &World) {
+pub(crate) async fn settle(world: &World) {
     for _ in 0..20 {
         let state = world.state().await;
         if state.run.is_none() && state.queued.is_none() {

@@ -17,6 +17,7 @@ mod killed;
 mod links;
 mod log;
 mod log_cost;
+mod plans;
 mod previews;
 mod small;
 mod support;

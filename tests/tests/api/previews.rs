@@ -1,26 +1,27 @@
-//! Previews, and imports that carry them out or are about some people (I1, I2, I4, I6).
+//! Previews: what they show, and that an import right after one does it (I1, I4, I6).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::clock::Deadline;
+use engine::connections::{PreviewState, Wanted};
 use engine::store::log::{Entry, OutcomeKind};
-use engine::web::Auth;
 use jiff::SignedDuration;
-use plan::ids::RunId;
-use plan::schedule::Module;
+use plan::ids::{PreviewId, RunId};
+use plan::reading::Read;
 use plan::tally::{Run, RunState};
+use sandbox::server::Moment;
 use serde_json::{Value, json};
 use tests::world::{Setup, World};
-use tower::ServiceExt;
 
-use crate::small::{self, GUS, id, oid, records, upn};
+use crate::access::{LATER, behind_gateway, claims, through_gateway};
+use crate::small::{self, GUS, oid};
 use crate::support::Api;
 
-const PREVIEW: &str = "/v1/connections/contoso/preview";
-const IMPORTS: &str = "/v1/connections/contoso/imports";
+pub(crate) const PREVIEW: &str = "/v1/connections/contoso/preview";
+pub(crate) const IMPORTS: &str = "/v1/connections/contoso/imports";
 
 /// Asks for a preview and waits for its end.
-async fn previewed(api: &Api, body: &Value) -> Value {
+pub(crate) async fn previewed(api: &Api, body: &Value) -> Value {
     let asked = api.post(PREVIEW, body).await;
     assert_eq!(asked.status, 202, "{}", asked.text);
     let id = asked.json["preview"].as_str().unwrap();
@@ -31,12 +32,12 @@ async fn previewed(api: &Api, body: &Value) -> Value {
     preview
 }
 
-async fn shown(api: &Api, preview: &str) -> Value {
+pub(crate) async fn shown(api: &Api, preview: &str) -> Value {
     api.get(&format!("/v1/previews/{preview}")).await.ok().json
 }
 
 /// All people of a preview that a filter lets through, page by page.
-async fn people(api: &Api, preview: &Value, filter: &str) -> Vec<Value> {
+pub(crate) async fn people(api: &Api, preview: &Value, filter: &str) -> Vec<Value> {
     let preview = preview["preview"].as_str().unwrap();
     let mut all = Vec::new();
     let mut cursor = String::new();
@@ -53,22 +54,22 @@ async fn people(api: &Api, preview: &Value, filter: &str) -> Vec<Value> {
     }
 }
 
-fn name(person: &Value) -> String {
+pub(crate) fn name(person: &Value) -> String {
     person["person"]["display_name"].as_str().unwrap().to_owned()
 }
 
-fn names(people: &[Value]) -> BTreeSet<String> {
+pub(crate) fn names(people: &[Value]) -> BTreeSet<String> {
     people.iter().map(name).collect()
 }
 
-async fn import(api: &Api, body: &Value) -> Run {
+pub(crate) async fn import(api: &Api, body: &Value) -> Run {
     let run = api.post(IMPORTS, body).await.ok().json["run"].clone();
     let run: RunId = run.as_str().unwrap().parse().unwrap();
     api.world.quiet().await;
     api.world.engine.store.run(&api.world.id, run).await.unwrap().unwrap().value.run
 }
 
-async fn entries(world: &World, run: &Run) -> BTreeMap<String, Entry> {
+pub(crate) async fn entries(world: &World, run: &Run) -> BTreeMap<String, Entry> {
     let log = world.log().await.into_iter().filter(|entry| entry.run == run.run);
     log.map(|entry| (entry.person.display_name.clone(), entry)).collect()
 }
@@ -306,181 +307,13 @@ async fn a_draft_is_shown_and_carried_out_only_once_it_is_saved() {
 }
 
 #[tokio::test]
-async fn whoever_moved_since_the_preview_is_left_alone() {
-    // I2
-    let api = Api::with(small::setup()).await;
-    let world = &api.world;
-    world.sync().await;
-    for n in [1, 5, 6, 7] {
-        let name = format!("Renamed {n}");
-        world.entra.update_user(&oid(n), json!({ "displayName": name }));
-    }
-    let preview = previewed(&api, &json!({ "read": "delta" })).await;
-    assert_eq!(preview["totals"]["update"], 4, "{preview}");
-    // One moves in Entra, one in Halo, one is unlinked by an administrator; Fay is as shown.
-    world.entra.update_user(&oid(1), json!({ "displayName": "Ada Lovelace" }));
-    world.halo.change_user(GUS, &json!({ "name": "Gus by hand" }));
-    let body = json!({ "user": "unlinked" });
-    let link = format!("/v1/connections/contoso/people/{}/link", upn(5));
-    api.send("PUT", &link, Some(&body)).await.ok();
-    world.halo.clear_writes();
-
-    let run = api.post(IMPORTS, &json!({ "plan": preview["preview"] })).await.ok().json;
-    let run: RunId = run["run"].as_str().unwrap().parse().unwrap();
-    // The run that the administrator's word started comes first; Entra is read before each.
-    let queued = world.state().await;
-    assert_eq!(queued.waiting.len(), 1, "one behind the other");
-    world.quiet().await;
-    let run = world.engine.store.run(&world.id, run).await.unwrap().unwrap().value.run;
-    assert_eq!(run.state, RunState::Completed, "{run:#?}");
-    // Everybody was written by the first run already, so there is nothing left to do but for Gus.
-    assert_eq!(run.counts.failed, 0, "{run:#?}");
-}
-
-#[tokio::test]
-async fn what_moved_is_told_and_done_by_the_next_run() {
-    // I2, T2
-    let api = Api::with(small::setup()).await;
-    let world = &api.world;
-    world.sync().await;
-    for n in [1, 6, 7] {
-        let name = format!("Renamed {n}");
-        world.entra.update_user(&oid(n), json!({ "displayName": name }));
-    }
-    let preview = previewed(&api, &json!({ "read": "delta" })).await;
-    world.entra.update_user(&oid(1), json!({ "displayName": "Ada Lovelace" }));
-    world.halo.change_user(GUS, &json!({ "name": "Gus by hand" }));
-    // Somebody else changes too, whom the plan does not know.
-    world.entra.update_user(&oid(5), json!({ "displayName": "Eve II" }));
-    world.halo.clear_writes();
-    let run = import(&api, &json!({ "plan": preview["preview"] })).await;
-    assert_eq!((run.counts.updated, run.counts.moved), (1, 2), "{run:#?}");
-    let log = entries(world, &run).await;
-    for (name, what) in [
-        ("Ada Lovelace", "name of the user would be another"),
-        ("Renamed 7", "somebody else changed name of the user in Halo"),
-    ] {
-        let entry = &log[name];
-        assert_eq!(entry.outcome, OutcomeKind::Moved, "{entry:#?}");
-        assert!(entry.error.as_ref().unwrap().contains(what), "{entry:#?}");
-    }
-    assert_eq!(log["Renamed 6"].outcome, OutcomeKind::Done);
-    let written: BTreeSet<String> =
-        world.halo.users().iter().map(|user| user["name"].as_str().unwrap().to_owned()).collect();
-    assert!(written.contains("Gus by hand") && !written.contains("Ada Lovelace"), "{written:?}");
-    let told = api.get("/v1/inbound?connection=contoso&outcome=moved").await.ok().json;
-    assert_eq!(told["entries"].as_array().unwrap().len(), 2);
-    // All of them are still to be done.
-    let next = world.sync().await;
-    assert_eq!(next.counts.updated, 3, "{next:#?}");
-    // Carried out twice, a plan finds nothing to do for whom it was carried out, and leaves the rest.
-    let again = import(&api, &json!({ "plan": preview["preview"], "read": "none" })).await;
-    assert_eq!((again.counts.updated, again.counts.moved), (0, 0), "{again:#?}");
-}
-
-#[tokio::test]
-async fn held_deactivations_are_shown_as_held_and_stay_so() {
-    // L4, I1, I2
-    let api = Api::with(small::setup()).await;
-    let world = &api.world;
-    world.sync().await;
-    for n in [1, 7] {
-        world.entra.soft_delete(&oid(n));
-    }
-    let preview = previewed(&api, &json!({ "read": "delta" })).await;
-    assert_eq!(preview["totals"]["held"], 2, "{preview}");
-    assert_eq!(preview["held_by_guard"], json!({ "user": true, "agent": false }));
-    assert_eq!(preview["deactivations"]["user"], 2);
-    let run = import(&api, &json!({ "plan": preview["preview"] })).await;
-    assert_eq!((run.state, run.counts.held), (RunState::Held, 2), "{run:#?}");
-    assert_eq!(run.counts.deactivated, 0);
-    let held = api.get("/v1/connections/contoso/held").await.ok().json;
-    assert_eq!(held["held"].as_array().unwrap().len(), 2);
-}
-
-#[tokio::test]
-async fn some_people_or_one_are_imported_and_nobody_else() {
-    // I2, H2
-    let api = Api::with(small::setup()).await;
-    let world = &api.world;
-    previewed(&api, &json!({})).await;
-    let run = import(&api, &json!({ "people": [upn(1), oid(6)] })).await;
-    assert_eq!((run.state, run.counts.created), (RunState::Completed, 2), "{run:#?}");
-    for n in 1..=7 {
-        let linked = records(world, n).await.0.is_some();
-        assert_eq!(linked, [1, 6].contains(&n), "{n}");
-    }
-    assert_eq!(entries(world, &run).await.len(), 2);
-    // One person now, who did not change: looked at all the same, with nothing to do.
-    let run = import(&api, &json!({ "people": [upn(1)], "read": "none" })).await;
-    assert_eq!((run.counts.unchanged, run.requests.halo), (1, 0), "{run:#?}");
-    let unknown = api.post(IMPORTS, &json!({ "people": [upn(1), "nobody@x", oid(9)] })).await;
-    assert_eq!(unknown.problem(), "invalid_request");
-    assert_eq!(unknown.paths(), ["$.people[1]", "$.people[2]"]);
-    // The others are waiting for the next run.
-    let rest = world.sync().await;
-    let counts = (rest.counts.created, rest.counts.updated, rest.counts.conflict);
-    assert_eq!(counts, (1, 1, 3), "{rest:#?}");
-    // Of a plan, some people only.
-    for n in [1, 7] {
-        world.entra.update_user(&oid(n), json!({ "displayName": "Renamed" }));
-    }
-    let preview = previewed(&api, &json!({ "read": "delta" })).await;
-    let run = import(&api, &json!({ "plan": preview["preview"], "people": [upn(7)] })).await;
-    assert_eq!((run.counts.updated, run.counts.moved), (1, 0), "{run:#?}");
-    assert!(world.people().await[&id(1)].value.pending.is_some(), "left to the next run");
-}
-
-#[tokio::test]
-async fn a_plan_that_is_not_ready_or_not_of_this_connection_is_refused() {
-    // I2, C1, C7, C11
-    let api = Api::new().await;
-    let asked = api.post(PREVIEW, &json!({})).await.ok().json;
-    let plan = json!({ "plan": asked["preview"] });
-    assert_eq!(api.post(IMPORTS, &plan).await.problem(), "plan_refused");
-    api.world.quiet().await;
-    api.authorise("fabrikam").await;
-    let other = api.post("/v1/connections/fabrikam/imports", &plan).await;
-    assert_eq!(other.problem(), "not_found");
-    let id = asked["preview"].as_str().unwrap();
-    api.world.pass(SignedDuration::from_hours(25));
-    assert_eq!(shown(&api, id).await["state"], "expired");
-    let page = api.get(&format!("/v1/previews/{id}/people")).await.ok().json;
-    assert_eq!(page["people"], json!([]));
-    let refused = api.post(IMPORTS, &plan).await;
-    assert_eq!(refused.problem(), "plan_refused");
-    assert!(refused.text.contains("older than a day"), "{}", refused.text);
-
-    let fresh = previewed(&api, &json!({})).await;
-    let path = format!("/v1/previews/{}", fresh["preview"].as_str().unwrap());
-    assert_eq!(api.send("DELETE", "/v1/connections/contoso", None).await.status, 204);
-    assert_eq!(api.get(&path).await.problem(), "not_found");
-    assert_eq!(api.get(&format!("{path}/people")).await.problem(), "not_found");
-    let nobody = "/v1/previews/01a21b6a-595e-780a-bd2a-175ad527c940";
-    assert_eq!(api.get(nobody).await.problem(), "not_found");
-
-    api.connect("tailspin").await;
-    let unauthorised = api.post("/v1/connections/tailspin/preview", &json!({})).await;
-    assert_eq!(unauthorised.problem(), "not_authorised");
-    let mut engine = api.world.engine.clone();
-    engine.policy.module = Module::Off;
-    let router = admin::router(engine, Auth::Bearer("t".into()));
-    let path = "/v1/connections/fabrikam/preview";
-    let request = axum::http::Request::post(path).header("authorization", "Bearer t");
-    let answer = router.oneshot(request.body(axum::body::Body::empty()).unwrap()).await.unwrap();
-    assert_eq!(answer.status(), 409);
-}
-
-#[tokio::test]
 async fn a_connection_that_is_switched_off_can_be_previewed() {
     // I1, I4: who writes rules wants to see them before anything runs.
-    let mut setup = Setup { edit: |it| it["enabled"] = json!(false), ..small::setup() };
-    let own: fn(&mut Value) = |it| {
-        (small::setup().edit)(it);
-        it["enabled"] = json!(false);
+    let edit: fn(&mut Value) = |document| {
+        (small::setup().edit)(document);
+        document["enabled"] = json!(false);
     };
-    setup.edit = own;
-    let api = Api::with(setup).await;
+    let api = Api::with(Setup { edit, ..small::setup() }).await;
     let preview = previewed(&api, &json!({})).await;
     assert_eq!(preview["people"], 7, "{preview}");
     assert_eq!(api.post(IMPORTS, &json!({})).await.problem(), "disabled");
@@ -490,13 +323,12 @@ async fn a_connection_that_is_switched_off_can_be_previewed() {
 #[tokio::test]
 async fn halo_is_asked_about_few_records_and_what_it_did_not_say_is_unknown() {
     // I1, H2, H3
-    let mut setup = Setup::default();
-    setup.edit = |document| {
+    let edit: fn(&mut Value) = |document| {
         document["sync"]["entities"] = json!(["users"]);
         let mail = json!({ "entra": "mail", "halo": "emailaddress" });
         document["matching"] = json!({ "users": [mail], "agents": [] });
     };
-    let api = Api::with(setup).await;
+    let api = Api::with(Setup { edit, ..Setup::default() }).await;
     // Everybody is in Halo already, under their address.
     let known = previewed(&api, &json!({})).await;
     for person in people(&api, &known, "decision=create").await {
@@ -534,4 +366,88 @@ async fn halo_is_asked_about_few_records_and_what_it_did_not_say_is_unknown() {
         panic!("{shown:#?} {first:#?}");
     }
     assert_eq!(preview["totals"]["update"], run.counts.updated);
+}
+
+/// The list of a preview, as it must be with and without a kill.
+async fn listed(world: &World, preview: PreviewId) -> (Vec<(String, String)>, Value) {
+    let shown = world.engine.preview(preview).await.unwrap().unwrap();
+    assert_eq!(shown.state, PreviewState::Complete);
+    let (people, next) = world.engine.previewed(&shown, None, None, (0, None), 200).await.unwrap();
+    assert_eq!(next, None);
+    let people = people.into_iter().map(|it| (it.place, it.person.display_name)).collect();
+    (people, json!([shown.totals, shown.looked, shown.record.verdict]))
+}
+
+#[tokio::test]
+async fn a_preview_survives_kills() {
+    // T1, T2
+    let start = async |world: &World| {
+        let wanted = Wanted { read: Some(Read::None), ..Wanted::default() };
+        world.engine.start_preview(&world.id, &wanted).await.unwrap().record.preview
+    };
+    let prepared = async || {
+        let world = small::world().await;
+        world.entra.soft_delete(&oid(1));
+        world.entra.update_user(&oid(6), json!({ "displayName": "Renamed" }));
+        let wanted = Wanted { read: Some(Read::Delta), ..Wanted::default() };
+        world.engine.start_preview(&world.id, &wanted).await.unwrap();
+        world.quiet().await;
+        world
+    };
+    let calm = prepared().await;
+    let before = calm.wire.calls();
+    let preview = start(&calm).await;
+    calm.quiet().await;
+    let calls = calm.wire.calls() - before;
+    let expected = listed(&calm, preview).await;
+    for at in 0..calls {
+        let world = prepared().await;
+        let before = everything(&world).await;
+        world.wire.set(world.wire.calls() + at, Moment::Before);
+        let preview = tokio::select! {
+            biased;
+            () = world.wire.wait() => start(&world).await,
+            preview = start(&world) => preview,
+        };
+        world.work(Some(&world.wire)).await.unwrap();
+        let Some(place) = world.wire.sprung() else { continue };
+        for _ in 0..5 {
+            // Whoever looks at one that stands still wakes it.
+            let now = world.engine.preview(preview).await.unwrap().unwrap();
+            if now.state == PreviewState::Complete {
+                break;
+            }
+            world.pass(SignedDuration::from_mins(4));
+            world.engine.preview(preview).await.unwrap();
+            world.quiet().await;
+        }
+        assert_eq!(listed(&world, preview).await, expected, "{place}");
+        assert_eq!(everything(&world).await, before, "{place}");
+    }
+}
+
+#[tokio::test]
+async fn readers_see_a_preview_without_personal_values() {
+    // B4, I1
+    let api = Api::with(small::setup()).await;
+    let preview = previewed(&api, &json!({})).await;
+    let router = behind_gateway(&api.world);
+    let path = format!("/v1/previews/{}/people", preview["preview"].as_str().unwrap());
+    for (role, sees) in [("[administrator]", true), ("[reader]", false)] {
+        let claims = claims(role, LATER);
+        let (status, page) = through_gateway(&router, "GET", &path, &claims).await;
+        assert_eq!(status, 200, "{page}");
+        let people = page["people"].as_array().unwrap();
+        assert_eq!(people.len(), 7);
+        let changes = people.iter().flat_map(|it| it["changes"].as_array().unwrap());
+        let texts: Vec<&Value> = changes
+            .flat_map(|it| [&it["before"], &it["after"]])
+            .filter(|value| value.as_str().is_some_and(|text| !text.is_empty()))
+            .collect();
+        assert!(texts.len() > 10);
+        assert!(texts.iter().all(|text| (**text == "•••") != sees), "{texts:?}");
+        assert!(names(people).contains("Ada"), "names are not masked");
+        let (status, _) = through_gateway(&router, "POST", PREVIEW, &claims).await;
+        assert_eq!(status, if sees { 202 } else { 403 });
+    }
 }
