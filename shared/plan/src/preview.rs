@@ -29,13 +29,17 @@ impl Planned {
     /// Whether an import by this plan looks at the person at all: whoever is as they should be, or is
     /// not imported, is left to the next ordinary run.
     pub fn is_to_do(&self) -> bool {
-        !matches!(self.decision.name(), "unchanged" | "not_in_scope")
+        is_to_do(self.decision.name())
     }
 
     /// Whether what stood in this field before is known. Nothing stands in a record that is made.
     pub fn knows_before(&self, kind: RecordKind, change: &FieldChange) -> bool {
         !*self.unread.of(kind) || change.before.is_some()
     }
+}
+
+fn is_to_do(decision: &str) -> bool {
+    !matches!(decision, "unchanged" | "not_in_scope")
 }
 
 /// The names of decisions, in the order in which people ask for them.
@@ -76,6 +80,11 @@ impl Totals {
     /// How many people of a mapping, or of none, by decision.
     pub fn of(&self, mapping: Option<&MappingId>) -> BTreeMap<String, u64> {
         self.0.get(&group(mapping)).cloned().unwrap_or_default()
+    }
+
+    /// Whether something happens to anybody.
+    pub fn has_to_do(&self) -> bool {
+        self.0.values().flat_map(BTreeMap::keys).any(|decision| is_to_do(decision))
     }
 
     /// All people by decision.

@@ -64,7 +64,7 @@ async fn say(engine: &Engine, connection: &ConnectionId, act: Act) -> Result<(),
 #[derive(Debug, PartialEq)]
 pub(crate) struct End {
     halo: Vec<String>,
-    links: BTreeMap<u32, (Option<i64>, Option<i64>)>,
+    pub(crate) links: BTreeMap<u32, (Option<i64>, Option<i64>)>,
     counted: (u64, u64),
     conflicts: usize,
     held: usize,

@@ -223,7 +223,12 @@ impl Prepared {
         let run = self.world.engine.store.run(&self.world.id, run).await.unwrap().unwrap();
         let counts = run.value.run.counts;
         let together = counts.updated + counts.created;
-        (end(&self.world).await, Counts { updated: together, created: 0, ..counts })
+        let mut end = end(&self.world).await;
+        // Halo numbers new records in the order in which they come.
+        for (user, agent) in end.links.values_mut() {
+            (*user, *agent) = (user.map(|_| 0), agent.map(|_| 0));
+        }
+        (end, Counts { updated: together, created: 0, ..counts })
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use plan::document::{Document, Entity};
 use plan::effect::unread;
 use plan::guard;
-use plan::ids::{ConnectionId, MappingId, PerKind, PreviewId};
+use plan::ids::{ConnectionId, MappingId, PerKind, PreviewId, Segment};
 use plan::preview::{Totals, order};
 use plan::reading::Read;
 use plan::tally::{RunState, Trigger};
@@ -68,7 +68,7 @@ pub enum PreviewState {
 }
 
 impl Preview {
-    fn of(record: PreviewRecord, parts: &[PreviewPart], now: Timestamp) -> Self {
+    fn of(record: PreviewRecord, parts: &[(Segment, PreviewPart)], now: Timestamp) -> Self {
         let state = match record.stage {
             _ if record.is_expired(now) => PreviewState::Expired,
             Stage::Reading { .. } => PreviewState::Reading,
@@ -78,12 +78,12 @@ impl Preview {
         };
         let mut totals = Totals::default();
         let mut deactivations = PerKind::default();
-        for part in parts {
+        for (_, part) in parts {
             totals += &part.totals;
             deactivations.user += part.planned.user;
             deactivations.agent += part.planned.agent;
         }
-        let looked = parts.iter().map(|part| part.looked).sum();
+        let looked = parts.iter().map(|(_, part)| part.looked).sum();
         Self { record, state, looked, totals, deactivations }
     }
 
@@ -146,7 +146,7 @@ impl Engine {
                 if matches!(record.stage, Stage::Reading { .. }) {
                     self.hint_fetch(id).await?;
                 } else {
-                    step::wake(self, &record).await?;
+                    step::wake(self, &record, &[]).await?;
                 }
                 let now = record.created;
                 return Ok(Preview::of(record, &[], now));
@@ -193,9 +193,9 @@ impl Engine {
             self.follow_reading(&mut record, run).await?;
         }
         let parts = self.store.preview_parts(&connection, preview).await?;
-        let idle = parts.iter().all(|part| part.owner.is_none() || part.until <= now);
+        let idle = parts.iter().all(|(_, part)| part.owner.is_none() || part.until <= now);
         if idle && now.duration_since(record.touched) >= STALLED {
-            step::wake(self, &record).await?;
+            step::wake(self, &record, &parts).await?;
         }
         Ok(Some(Preview::of(record, &parts, now)))
     }

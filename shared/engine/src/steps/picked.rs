@@ -28,9 +28,15 @@ pub(super) struct Picked {
 
 /// The segments in which a run that is not about everybody has somebody to look at.
 pub(super) async fn segments(engine: &Engine, run: &RunRecord) -> Result<Vec<Segment>, StepError> {
-    match Picked::of(engine, run).await?.named {
-        None => Ok(Segment::all().collect()),
-        Some(named) => {
+    let picked = Picked::of(engine, run).await?;
+    match (picked.named, picked.plan) {
+        (None, None) => Ok(Segment::all().collect()),
+        (None, Some(plan)) => {
+            let parts = engine.store.preview_parts(&picked.connection, plan).await?;
+            let to_do = parts.iter().filter(|(_, part)| part.totals.has_to_do());
+            Ok(to_do.map(|(segment, _)| *segment).collect())
+        }
+        (Some(named), _) => {
             let segments: BTreeSet<Segment> = named.into_iter().map(ObjectId::segment).collect();
             Ok(segments.into_iter().collect())
         }

@@ -8,6 +8,8 @@
 
 mod view;
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 use plan::effect::unread;
 use plan::failure::{Failure, Next};
@@ -23,7 +25,7 @@ use crate::Engine;
 use crate::clock::Deadline;
 use crate::connections::carry_pins;
 use crate::store::Commit;
-use crate::store::previews::{HeldPart, PartPhase, PreviewRecord, Stage};
+use crate::store::previews::{HeldPart, PartPhase, PreviewPart, PreviewRecord, Stage};
 use view::{Seen, Viewer};
 
 /// Looks at a segment; whoever finishes the last one begins the second pass, or ends the preview. Safe
@@ -169,18 +171,23 @@ async fn close(
         let mut next = found.value.clone();
         let parts = engine.store.preview_parts(connection, preview).await?;
         let through = |phase| {
-            parts.len() == usize::from(Segment::COUNT) && parts.iter().all(|it| it.phase >= phase)
+            let all = parts.len() == usize::from(Segment::COUNT);
+            all && parts.iter().all(|(_, part)| part.phase >= phase)
         };
         let now = engine.clock.now();
         match next.stage {
             Stage::Looking if through(PartPhase::Looked) => {
-                let planned = |kind: RecordKind| parts.iter().map(|it| *it.planned.of(kind)).sum();
+                let planned =
+                    |kind: RecordKind| parts.iter().map(|(_, it)| *it.planned.of(kind)).sum();
                 let planned =
                     PerKind { user: planned(RecordKind::User), agent: planned(RecordKind::Agent) };
                 let Some(verdict) = judge(engine, connection, preview, planned).await? else {
                     return Ok(());
                 };
                 (next.stage, next.verdict) = (Stage::Deciding, Some(verdict));
+                if through(PartPhase::Done) {
+                    (next.stage, next.finished) = (Stage::Complete, Some(now));
+                }
             }
             Stage::Deciding if through(PartPhase::Done) => {
                 (next.stage, next.finished) = (Stage::Complete, Some(now));
@@ -193,7 +200,7 @@ async fn close(
         }
         next.touched = now;
         if engine.store.commit(&[next.put(found.unchanged())?]).await? == Commit::Done {
-            return wake(engine, &next).await;
+            return wake(engine, &next, &parts).await;
         }
     }
 }
@@ -221,17 +228,31 @@ async fn judge(
 }
 
 /// Sends the hints of the pass that a preview is in: when it begins, and again for one that stands
-/// still (T1).
-pub(crate) async fn wake(engine: &Engine, record: &PreviewRecord) -> Result<(), StepError> {
+/// still (T1). `parts` = those that were begun.
+pub(crate) async fn wake(
+    engine: &Engine,
+    record: &PreviewRecord,
+    parts: &[(Segment, PreviewPart)],
+) -> Result<(), StepError> {
     if !matches!(record.stage, Stage::Looking | Stage::Deciding) {
         return Ok(());
     }
+    let done: BTreeSet<Segment> = parts
+        .iter()
+        .filter(|(_, part)| part.phase == PartPhase::Done && record.stage == Stage::Deciding)
+        .map(|(segment, _)| *segment)
+        .collect();
     let hint = |segment| Message::Preview {
         connection: record.connection.clone(),
         preview: record.preview,
         segment,
     };
-    let hints: Vec<Message> = Segment::all().map(hint).collect();
+    let left = Segment::all().filter(|segment| !done.contains(segment));
+    let mut hints: Vec<Message> = left.map(hint).collect();
+    if hints.is_empty() {
+        // All are through, and whoever was last did not come to say so.
+        hints.push(hint(Segment::FIRST));
+    }
     Ok(engine.queue.send(&hints, std::time::Duration::ZERO).await?)
 }
 
@@ -256,7 +277,7 @@ pub(crate) async fn begin(
         }
     });
     match begun.await? {
-        Some(record) => wake(engine, &record).await,
+        Some(record) => wake(engine, &record, &[]).await,
         None => Ok(()),
     }
 }

@@ -115,6 +115,8 @@ pub struct PreviewPart {
     pub after: Option<String>,
     /// People who were looked at.
     pub looked: u64,
+    /// People who are left open until all were looked at.
+    pub open: u64,
     /// People who are listed, by mapping and decision.
     pub totals: Totals,
     /// Deactivations, without released ones (L4).
@@ -302,6 +304,7 @@ impl PreviewPart {
             phase: PartPhase::Looking,
             after: None,
             looked: 0,
+            open: 0,
             totals: Totals::default(),
             planned: PerKind::default(),
             attempts: 0,
@@ -360,12 +363,14 @@ impl Store {
         &self,
         connection: &ConnectionId,
         preview: PreviewId,
-    ) -> Result<Vec<PreviewPart>, StoreError> {
+    ) -> Result<Vec<(Segment, PreviewPart)>, StoreError> {
         let wanted: Vec<Key> = Segment::all()
             .map(|segment| keys::preview_part(connection, preview, segment))
             .collect();
         let found = self.get(&wanted).await?;
-        found.iter().flatten().map(|record| Ok(decode(record)?.value)).collect()
+        let begun =
+            Segment::all().zip(&found).filter_map(|(id, record)| Some((id, record.as_ref()?)));
+        begun.map(|(segment, record)| Ok((segment, decode(record)?.value))).collect()
     }
 
     /// Takes a part of a preview for `duration`; `None` while another worker holds it.

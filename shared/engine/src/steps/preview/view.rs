@@ -106,7 +106,9 @@ impl<'a> Viewer<'a> {
             }
             // Before the place moves on: killed in between, the same is written again.
             self.engine.store.write_all(&writes).await?;
-            if let Some(left) = self.go_on(next, PartPhase::Looked, deadline).await? {
+            let left_open = self.held.part.open > 0;
+            let last = if left_open { PartPhase::Looked } else { PartPhase::Done };
+            if let Some(left) = self.go_on(next, last, deadline).await? {
                 return Ok(left);
             }
         }
@@ -141,6 +143,8 @@ impl<'a> Viewer<'a> {
             writes.push(put_until(key, &(), Expect::Anything, until)?);
         }
         if is_open {
+            self.held.part.open += 1;
+            let preview = &self.held.preview;
             let partition = keys::preview_open(connection, preview.preview, id.segment());
             let key = Key::new(partition, id.to_string());
             writes.push(put_until(key, &(), Expect::Anything, until)?);
