@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::check::{Findings, check_halo, check_scope};
 use super::directory::carry_pins;
-use super::{Connection, Refusal, STATUS, TRIES, may_run};
+use super::shown::STATUS;
+use super::{Connection, Refusal, TRIES, may_run};
 use crate::Engine;
 use crate::meter::Meter;
 use crate::secrets::SecretName;
