@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 
 use super::check::{Findings, check_halo, check_scope};
 use super::directory::carry_pins;
-use super::{Connection, Refusal, STATUS, TRIES, may_run};
+use super::shown::STATUS;
+use super::{Connection, Refusal, TRIES, may_run};
 use crate::Engine;
 use crate::meter::Meter;
 use crate::secrets::SecretName;
@@ -40,10 +41,8 @@ pub struct DocumentCheck {
     /// The revision that it would replace; `null` = it would make a new connection.
     pub revision: Option<u64>,
     /// What has to be mended before it can be saved.
-    #[schema(value_type = Vec<Object>)]
     pub mistakes: Vec<Mistake>,
     /// What is worth a look.
-    #[schema(value_type = Vec<Object>)]
     pub warnings: Vec<Mistake>,
 }
 
