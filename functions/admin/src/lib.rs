@@ -9,6 +9,7 @@
 //! | `GET /v1/connections/{id}/permissions` | C5 |
 //! | `POST /v1/connections/{id}/authorise` | C6 |
 //! | `POST /v1/connections/{id}/imports` | I2 |
+//! | `POST /v1/connections/{id}/check` | what saving a document would find |
 //! | `POST /v1/connections/{id}/effect` | what saving a draft would change (I4) |
 //! | `GET /v1/connections/{id}/people/{who}` | a person by object id or user principal name |
 //! | `PUT DELETE /v1/connections/{id}/people/{who}/link` | sets and cuts links (M7) |
@@ -19,6 +20,7 @@
 //! | `GET /v1/health` | liveness, version; needs no token |
 //! | `GET /v1/openapi.json` | describes the whole API; needs no token |
 
+mod check;
 mod connections;
 mod document;
 mod health;
@@ -57,6 +59,7 @@ fn behind_the_gate() -> OpenApiRouter<Engine> {
         .routes(routes!(people::release))
         .routes(routes!(people::reject))
         .routes(routes!(people::effect))
+        .routes(routes!(check::check))
         .routes(routes!(health::halo))
 }
 

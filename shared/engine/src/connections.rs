@@ -51,7 +51,7 @@ pub use effect::{Effect, Example};
 pub use held::{HeldPerson, Other, Ruled};
 pub use links::LinkChoice;
 pub use remove::Removed;
-pub use save::Precondition;
+pub use save::{DocumentCheck, Precondition};
 pub use shown::{ConnectionStatus, ConnectionSummary, ShownConnection};
 
 /// A connection as it is shown: everything that is known of it but its secrets (C4).

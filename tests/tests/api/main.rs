@@ -16,5 +16,6 @@ mod imports;
 mod killed;
 mod links;
 mod log;
+mod log_cost;
 mod small;
 mod support;
