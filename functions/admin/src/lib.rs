@@ -50,6 +50,7 @@ pub fn router(engine: Engine, auth: Auth) -> Router {
 /// Routes that take a token.
 fn behind_the_gate() -> OpenApiRouter<Engine> {
     document::described()
+        .routes(routes!(check::check))
         .routes(routes!(connections::list, connections::create))
         .routes(routes!(connections::read, connections::save, connections::remove))
         .routes(routes!(people::person))
@@ -59,7 +60,6 @@ fn behind_the_gate() -> OpenApiRouter<Engine> {
         .routes(routes!(people::release))
         .routes(routes!(people::reject))
         .routes(routes!(people::effect))
-        .routes(routes!(check::check))
         .routes(routes!(health::halo))
 }
 
