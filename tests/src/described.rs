@@ -186,7 +186,7 @@ fn strict_places(value: Value) -> Value {
             })
             .collect(),
         Value::Array(list) => list.into_iter().map(strict_places).collect(),
-        other => other,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
     }
 }
 
