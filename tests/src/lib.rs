@@ -10,6 +10,7 @@
 
 pub mod aws;
 pub mod contract;
+pub mod described;
 pub mod helpdesk;
 pub mod memory;
 pub mod tripwire;

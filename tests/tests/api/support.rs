@@ -1,8 +1,9 @@
-//! The API served on a port of its own, and requests to it.
+//! The API served on a port of its own, and requests to it, each held to the OpenAPI document.
 
 use engine::web::Auth;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tests::described::{Exchange, differences};
 use tests::world::{Setup, World};
 
 /// The administrator's token.
@@ -94,17 +95,21 @@ impl Api {
         body: Option<String>,
         headers: &[(&str, &str)],
     ) -> Answer {
-        let method: Method = method.parse().unwrap();
-        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        let verb: Method = method.parse().unwrap();
+        let mut request = self.http.request(verb, format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        if let Some(body) = body {
-            request = request.body(body);
+        if let Some(body) = &body {
+            request = request.body(body.clone());
         }
         let answer = request.send().await.unwrap();
         let (status, headers) = (answer.status(), answer.headers().clone());
         let text = answer.text().await.unwrap();
+        let body = body.as_deref();
+        let exchange = Exchange { method, path, body, status, headers: &headers, text: &text };
+        let differences = differences(&exchange);
+        assert!(differences.is_empty(), "{method} {path} {status}: {differences:#?}\n{text}");
         let json = serde_json::from_str(&text).unwrap_or_default();
         Answer { status, headers, text, json }
     }
