@@ -17,5 +17,6 @@ mod killed;
 mod links;
 mod log;
 mod log_cost;
+mod scenarios;
 mod small;
 mod support;
