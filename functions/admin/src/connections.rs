@@ -6,12 +6,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use engine::Engine;
-use engine::connections::{Connection, Precondition, Removed, consent_url, needed};
+use engine::connections::{Connection, Precondition, Removed};
 use engine::web::{Caller, JsonBody, Path, Problem, ProblemType, Query, cursor};
 use plan::document::{Entity, Mistake};
 use plan::reading::Read;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// `GET /v1/connections`.
 pub(crate) async fn list(
@@ -71,46 +71,6 @@ pub(crate) async fn remove(
             Ok((StatusCode::ACCEPTED, Json(body)).into_response())
         }
     }
-}
-
-/// `PUT /v1/connections/{id}/credentials`.
-pub(crate) async fn credentials(
-    State(engine): State<Engine>,
-    Extension(caller): Extension<Caller>,
-    path: Path,
-    JsonBody(body): JsonBody<Map<String, Value>>,
-) -> Result<Json<Value>, Problem> {
-    let connection = engine.put_credentials(&caller.name, &path.connection()?, &body).await?;
-    Ok(Json(connection.summary()["status"].take()))
-}
-
-/// `GET /v1/connections/{id}/permissions`.
-pub(crate) async fn permissions(
-    State(engine): State<Engine>,
-    path: Path,
-) -> Result<Json<Value>, Problem> {
-    let document = engine.connection(&path.connection()?).await?.saved.document;
-    Ok(Json(json!({
-        "method": document.auth.method,
-        "permissions": needed(&document),
-        // Application permissions need no redirect.
-        "redirect_uri": null,
-        "admin_consent_url": consent_url(&document),
-    })))
-}
-
-/// `POST /v1/connections/{id}/authorise`.
-pub(crate) async fn authorise(
-    State(engine): State<Engine>,
-    Extension(caller): Extension<Caller>,
-    path: Path,
-) -> Result<Json<Value>, Problem> {
-    let authorised = engine.authorise(&caller.name, &path.connection()?).await?;
-    Ok(Json(json!({
-        "authorised": true,
-        "permissions": authorised.permissions,
-        "warnings": authorised.connection.warnings,
-    })))
 }
 
 /// What an import is to cover.

@@ -51,7 +51,7 @@ impl From<bool> for Works {
 
 /// Whether store and queue answer, and how many hints were given up
 ///
-/// The only route that needs no token.
+/// Needs no token.
 #[utoipa::path(get, path = "/v1/health", tag = "deployment", security(()),
     responses(
         (status = 200, description = "All of it works", body = Health),

@@ -16,10 +16,13 @@
 //! | `GET /v1/connections/{id}/held` | deactivations that wait (L4) |
 //! | `POST /v1/connections/{id}/held/release`, `…/reject` | lets them pass, or not (L4) |
 //! | `GET /v1/halo/test` | H1 |
-//! | `GET /v1/health` | liveness, version; the only route without a token |
+//! | `GET /v1/oauth/callback` | the way back from a sign-in, for browsers and without a token (C6) |
+//! | `GET /v1/health` | liveness, version; without a token as well |
 
+mod authorise;
 mod connections;
 mod health;
+mod page;
 mod people;
 
 use axum::Router;
@@ -46,9 +49,6 @@ pub fn router(engine: Engine, auth: Auth) -> Router {
             "/v1/connections/{id}",
             get(connections::read).put(connections::save).delete(connections::remove),
         )
-        .route("/v1/connections/{id}/credentials", put(connections::credentials))
-        .route("/v1/connections/{id}/permissions", get(connections::permissions))
-        .route("/v1/connections/{id}/authorise", post(connections::authorise))
         .route("/v1/connections/{id}/imports", post(connections::import))
         .route("/v1/connections/{id}/effect", post(people::effect))
         .route("/v1/connections/{id}/people/{who}", get(people::person))
@@ -67,12 +67,16 @@ pub fn router(engine: Engine, auth: Auth) -> Router {
 
 /// Routes that take a token.
 fn behind_the_gate() -> OpenApiRouter<Engine> {
-    OpenApiRouter::with_openapi(Shared::openapi()).routes(routes!(health::halo))
+    OpenApiRouter::with_openapi(Shared::openapi())
+        .routes(routes!(health::halo))
+        .routes(routes!(authorise::credentials))
+        .routes(routes!(authorise::permissions))
+        .routes(routes!(authorise::authorise))
 }
 
 /// Routes that take none.
 fn open_to_all() -> OpenApiRouter<Engine> {
-    OpenApiRouter::new().routes(routes!(health::health))
+    OpenApiRouter::new().routes(routes!(health::health)).routes(routes!(authorise::callback))
 }
 
 /// The OpenAPI document of this function's routes.

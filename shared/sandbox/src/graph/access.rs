@@ -76,7 +76,7 @@ impl<'a> Resource<'a> {
 pub(super) fn issue(
     model: &mut Model,
     permissions: BTreeSet<String>,
-    bearer: Bearer,
+    bearer: &Bearer,
 ) -> (String, i64) {
     let lifetime = 3599 + model.rng.i64(0..1800);
     let now = model.clock.now();
@@ -84,7 +84,7 @@ pub(super) fn issue(
     let text = if model.faults.opaque_access_tokens {
         model.random_text(600)
     } else {
-        let claims = claims(model, &permissions, &bearer, now, expires);
+        let claims = claims(model, &permissions, bearer, now, expires);
         jwt(model, &claims)
     };
     model.access.0.insert(text.clone(), Token { permissions, expires });

@@ -86,7 +86,7 @@ fn token(model: &mut Model, call: &Call, tenant: &str) -> Answer {
         "client_credentials" => {
             check_scope(model, call, form.get("scope").map_or("", String::as_str))?;
             let roles = model.app.grants.clone();
-            let (token, lifetime) = access::issue(model, roles, Bearer::Application(proof));
+            let (token, lifetime) = access::issue(model, roles, &Bearer::Application(proof));
             Ok(answered(json!({ "token_type": "Bearer", "expires_in": lifetime,
                 "ext_expires_in": lifetime, "access_token": token })))
         }
@@ -137,7 +137,7 @@ fn delegated(model: &mut Model, granted: &Granted, proof: Proof) -> Reply {
         granted.scopes.intersection(&consented).cloned().collect();
     let scope = permissions.iter().cloned().collect::<Vec<_>>().join(" ");
     let bearer = Bearer::Person { user: granted.user.clone(), proof };
-    let (token, lifetime) = access::issue(model, permissions, bearer);
+    let (token, lifetime) = access::issue(model, permissions, &bearer);
     let mut body = json!({ "token_type": "Bearer", "scope": scope, "expires_in": lifetime,
         "ext_expires_in": lifetime, "access_token": token });
     if granted.scopes.contains("offline_access") {
