@@ -11,10 +11,11 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use engine::Engine;
 use engine::connections::{
-    Authorising, Brought, Landed, NeededPermission, PermissionReport, needed,
+    Authorising, Brought, ConnectionStatus, Landed, NeededPermission, PermissionReport, needed,
 };
-use engine::web::api::{Changing, OfOne};
+use engine::web::api::{Changing, OfConnection, OfOne};
 use engine::web::{Caller, JsonBody, Path, Problem, Query};
+use jiff::Timestamp;
 use plan::document::{AuthMethod, Mistake};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -49,17 +50,17 @@ pub(crate) enum CredentialsBody {
 /// They are tested first, and the old ones stay until the new ones have produced a token (C8). The
 /// answer is the connection's status, which never holds them (C4).
 #[utoipa::path(put, path = "/v1/connections/{id}/credentials", tag = "authorisation",
-    params(("id" = String, Path, description = "The connection")),
+    params(OfConnection),
     request_body = CredentialsBody,
-    responses((status = 200, description = "The connection's status", body = Object), Changing))]
+    responses((status = 200, description = "The connection's status", body = ConnectionStatus), Changing))]
 pub(crate) async fn credentials(
     State(engine): State<Engine>,
     Extension(caller): Extension<Caller>,
     path: Path,
     JsonBody(body): JsonBody<Map<String, Value>>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<ConnectionStatus>, Problem> {
     let connection = engine.put_credentials(&caller.name, &path.connection()?, &body).await?;
-    Ok(Json(connection.summary()["status"].take()))
+    Ok(Json(connection.status()))
 }
 
 /// What a connection needs to be granted, and where (C5).
@@ -67,12 +68,11 @@ pub(crate) async fn credentials(
 #[schema(as = Permissions)]
 pub(crate) struct Wanted {
     /// `application` or `delegated`.
-    #[schema(value_type = String)]
     method: AuthMethod,
     /// All permissions that are known of.
-    #[schema(value_type = Vec<Object>)]
     permissions: Vec<NeededPermission>,
     /// To be registered with the application, for delegated permissions; else `null`.
+    #[schema(required)]
     redirect_uri: Option<String>,
     /// Where an administrator of the tenant consents.
     admin_consent_url: String,
@@ -80,7 +80,7 @@ pub(crate) struct Wanted {
 
 /// List the Graph permissions that a connection needs
 #[utoipa::path(get, path = "/v1/connections/{id}/permissions", tag = "authorisation",
-    params(("id" = String, Path, description = "The connection")),
+    params(OfConnection),
     responses((status = 200, description = "What is needed", body = Wanted), OfOne))]
 pub(crate) async fn permissions(
     State(engine): State<Engine>,
@@ -109,11 +109,9 @@ pub(crate) enum AuthoriseAnswer {
         /// `true`.
         authorised: bool,
         /// Each permission, and whether it is there.
-        #[schema(value_type = Vec<Object>)]
-        permissions: Vec<PermissionReport>,
+            permissions: Vec<PermissionReport>,
         /// What could not be found in Entra.
-        #[schema(value_type = Vec<Object>)]
-        warnings: Vec<Mistake>,
+            warnings: Vec<Mistake>,
     },
     /// A person has to sign in first.
     SignIn {
@@ -122,8 +120,7 @@ pub(crate) enum AuthoriseAnswer {
         /// Microsoft's page, to be opened in a browser. It is good for one sign-in.
         sign_in_url: String,
         /// Until when.
-        #[schema(value_type = String)]
-        expires_at: String,
+        expires_at: Timestamp,
         /// Where an administrator of the tenant consents first, if the person may not.
         admin_consent_url: String,
     },
@@ -135,7 +132,7 @@ pub(crate) enum AuthoriseAnswer {
 /// ones the answer has the address at which a person signs in, and `status.sign_in` of the connection
 /// tells what came of it.
 #[utoipa::path(post, path = "/v1/connections/{id}/authorise", tag = "authorisation",
-    params(("id" = String, Path, description = "The connection")),
+    params(OfConnection),
     responses((status = 200, description = "How far it got", body = AuthoriseAnswer), Changing))]
 pub(crate) async fn authorise(
     State(engine): State<Engine>,
@@ -152,7 +149,7 @@ pub(crate) async fn authorise(
         Authorising::SignIn(sign_in) => AuthoriseAnswer::SignIn {
             authorised: false,
             sign_in_url: sign_in.url,
-            expires_at: sign_in.expires_at.to_string(),
+            expires_at: sign_in.expires_at,
             admin_consent_url: sign_in.consent_url,
         },
     }))

@@ -5,8 +5,10 @@ mod args;
 mod authorise;
 mod check;
 mod client;
+mod completions;
 mod credentials;
 mod demo;
+mod difference;
 mod documents;
 mod effect;
 mod explain;
@@ -72,7 +74,8 @@ async fn run(screen: Screen, command: Command) -> anyhow::Result<Ended> {
     match command {
         Command::Demo(args) => demo::run(screen, &args).await,
         Command::Serve(args) => serve::run(screen, &args).await.map(|()| Ended::Done),
-        Command::Check(args) => check::run(screen, &args),
+        Command::Check(args) => interruptible(check::run(screen, &args)).await,
+        Command::Completions(args) => completions::run(&args),
         Command::Apply(args) => interruptible(apply::run(screen, &args)).await,
         Command::Permissions(args) => {
             interruptible(authorise::permissions(screen, &args)).await

@@ -20,5 +20,6 @@ mod imports;
 mod killed;
 mod links;
 mod log;
+mod log_cost;
 mod small;
 mod support;

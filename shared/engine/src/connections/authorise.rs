@@ -14,8 +14,7 @@ mod sign_in;
 
 use std::sync::Arc;
 
-use plan::document::AuthMethod;
-use plan::document::Document;
+use plan::document::{AuthMethod, Document};
 use plan::ids::ConnectionId;
 
 use super::{Connection, Refusal, TRIES};
@@ -28,7 +27,7 @@ use crate::store::{Commit, StoreError, Write, keys, put};
 pub use callback::{Brought, Landed};
 use permissions::probe;
 pub use permissions::{NeededPermission, PermissionReport, needed};
-pub use sign_in::{Attempt, Outcome, SignIn};
+pub use sign_in::{Attempt, Outcome, SignIn, SignInStatus};
 
 /// A successful authorisation.
 #[derive(Clone, Debug)]

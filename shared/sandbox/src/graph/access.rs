@@ -47,6 +47,13 @@ struct Token {
 #[derive(Default)]
 pub(super) struct AccessTokens(BTreeMap<String, Token>);
 
+impl AccessTokens {
+    /// All of them.
+    pub(super) fn issued(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
 /// On whose behalf a token is.
 pub(super) enum Bearer {
     /// The application's own.

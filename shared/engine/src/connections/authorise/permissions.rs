@@ -4,13 +4,14 @@ use plan::document::{AuthMethod, Document, Entity, Source};
 use plan::failure::Failure;
 use serde::Serialize;
 use url::Url;
+use utoipa::ToSchema;
 
 use super::super::Refusal;
 use crate::Engine;
 use crate::graph::{Grant, Graph, Hosts, Permission};
 
 /// A permission as a connection needs it (C5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NeededPermission {
     /// Microsoft's name.
     pub name: &'static str,
@@ -21,6 +22,7 @@ pub struct NeededPermission {
     /// Whether this connection's document needs it.
     pub needed: bool,
     #[serde(skip)]
+    #[schema(ignore)]
     shown_by: ShownBy,
 }
 
@@ -34,7 +36,7 @@ enum ShownBy {
 }
 
 /// What the test of a permission came to (C6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PermissionReport {
     /// Microsoft's name.
     pub name: &'static str,

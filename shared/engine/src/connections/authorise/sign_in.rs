@@ -9,6 +9,7 @@ use plan::ids::ConnectionId;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use url::Url;
+use utoipa::ToSchema;
 
 use super::super::Refusal;
 use crate::Engine;
@@ -35,8 +36,20 @@ pub struct Attempt {
     outcome: Outcome,
 }
 
+/// The newest sign-in of a person, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SignInStatus {
+    /// What came of it.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// Since when.
+    pub begun: Timestamp,
+    /// Until when it may come back.
+    pub expires_at: Timestamp,
+}
+
 /// What came of a sign-in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "outcome")]
 pub enum Outcome {
     /// Nobody has come back yet.
@@ -57,11 +70,9 @@ pub enum Outcome {
 
 impl Attempt {
     /// What a read may show of it.
-    pub fn shown(&self) -> serde_json::Value {
-        let mut shown = serde_json::json!(self.outcome);
-        shown["begun"] = serde_json::json!(self.begun);
-        shown["expires_at"] = serde_json::json!(self.expires_at);
-        shown
+    pub fn shown(&self) -> SignInStatus {
+        let Self { begun, expires_at, outcome, .. } = self.clone();
+        SignInStatus { outcome, begun, expires_at }
     }
 
     /// Whether this is what the browser brought back. A state is single: it fits while nobody has come.
