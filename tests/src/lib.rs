@@ -11,6 +11,7 @@
 pub mod aws;
 pub mod certificates;
 pub mod contract;
+pub mod described;
 pub mod helpdesk;
 pub mod memory;
 pub mod tripwire;

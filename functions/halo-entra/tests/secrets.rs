@@ -220,8 +220,8 @@ async fn a_day(api: &mut Watched, entra: &graph::Graph, halo: &halo::Halo, login
     }
 }
 
-/// C4
-#[tokio::test]
+/// C4. The simulators answer on other threads while a command of the program is waited for.
+#[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_found_in_anything_that_is_produced() {
     let (entra, halo) = (sample::tenant(), halo::Halo::new());
     let seed = sample::halo_seed();

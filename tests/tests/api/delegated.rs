@@ -7,6 +7,7 @@ use sandbox::graph::{Fault, Faults};
 use sandbox::sample::{CLIENT_ID, CLIENT_SECRET, TENANT_ID};
 use serde_json::{Value, json};
 use tests::certificates::rsa;
+use tests::world::{Setup, Storage};
 use url::Url;
 
 use crate::support::{Answer, Api};
@@ -15,9 +16,14 @@ pub(crate) const PATH: &str = "/v1/connections/fabrikam";
 
 /// An API with a connection with delegated permissions, whose credentials are entered.
 pub(crate) async fn prepared() -> Api {
-    let api = Api::new().await;
+    let api = new().await;
     enter(&api, "delegated", "secret").await;
     api
+}
+
+/// An API that forgets everything at the end: worlds are made by the dozen here.
+async fn new() -> Api {
+    Api::with(Setup { storage: Storage::Memory, ..Setup::default() }).await
 }
 
 async fn enter(api: &Api, method: &str, credential: &str) {
@@ -65,7 +71,7 @@ async fn all_four_ways_of_signing_in_import() {
     // C3, C6
     for method in ["application", "delegated"] {
         for credential in ["secret", "certificate"] {
-            let api = Api::new().await;
+            let api = new().await;
             enter(&api, method, credential).await;
             if method == "delegated" {
                 let page = sign_in(&api).await;

@@ -1,8 +1,9 @@
-//! The API served on a port of its own, and requests to it.
+//! The API served on a port of its own, and requests to it, each held to the OpenAPI document.
 
 use engine::web::Auth;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use tests::described::{Exchange, differences};
 use tests::world::{Setup, World};
 
 /// The administrator's token.
@@ -111,15 +112,22 @@ impl Api {
         body: Option<String>,
         headers: &[(&str, &str)],
     ) -> Answer {
-        let method: Method = method.parse().unwrap();
-        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        let verb: Method = method.parse().unwrap();
+        let mut request = self.http.request(verb, format!("{}{path}", self.url));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        if let Some(body) = body {
-            request = request.body(body);
+        if let Some(body) = &body {
+            request = request.body(body.clone());
         }
-        answer(request).await
+        let answer = answer(request).await;
+        let Answer { status, headers, text, .. } = &answer;
+        let body = body.as_deref();
+        let exchange = Exchange { method, path, body, status: *status, headers, text };
+        let differences = differences(&exchange);
+        assert!(differences.is_empty(), "{method} {path} {status}: {differences:#?}
+{text}");
+        answer
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

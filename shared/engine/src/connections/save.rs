@@ -38,6 +38,7 @@ pub enum Precondition {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DocumentCheck {
     /// The revision that it would replace; `null` = it would make a new connection.
+    #[schema(required)]
     pub revision: Option<u64>,
     /// What has to be mended before it can be saved.
     pub mistakes: Vec<Mistake>,

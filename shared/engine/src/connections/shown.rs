@@ -21,7 +21,7 @@ pub(super) const STATUS: &str = "status";
 #[schema(as = Connection)]
 pub struct ShownConnection {
     #[serde(flatten)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = BTreeMap<String, serde_json::Value>)]
     document: Document,
     status: ConnectionStatus,
 }
