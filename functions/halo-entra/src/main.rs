@@ -2,9 +2,11 @@
 
 mod apply;
 mod args;
+mod authorise;
 mod check;
 mod client;
 mod completions;
+mod credentials;
 mod demo;
 mod difference;
 mod documents;
@@ -75,6 +77,15 @@ async fn run(screen: Screen, command: Command) -> anyhow::Result<Ended> {
         Command::Check(args) => interruptible(check::run(screen, &args)).await,
         Command::Completions(args) => completions::run(&args),
         Command::Apply(args) => interruptible(apply::run(screen, &args)).await,
+        Command::Permissions(args) => {
+            interruptible(authorise::permissions(screen, &args)).await
+        }
+        // Asked for before Ctrl-C is taken over, so that it ends a prompt as usual.
+        Command::Credentials(args) => {
+            let body = credentials::entered(&args)?;
+            interruptible(credentials::send(screen, &args, &body)).await
+        }
+        Command::Authorise(args) => interruptible(authorise::run(screen, &args)).await,
         Command::Import(args) => interruptible(import::run(screen, &args)).await,
         Command::Runs(args) => interruptible(runs::run(screen, &args)).await,
         Command::Inbound(args) => interruptible(inbound::run(screen, &args)).await,

@@ -9,6 +9,10 @@
 
 mod access;
 mod authorisation;
+mod certificates;
+mod delegated;
+mod delegated_killed;
+mod expiry;
 mod documents;
 mod effect;
 mod held;
