@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use engine::Engine;
 use engine::connections::{Connection, Precondition, Removed, consent_url, needed};
-use engine::web::{Caller, JsonBody, Path, Problem, ProblemType, Query, cursor};
+use engine::web::{Caller, JsonBody, Paging, Path, Problem, ProblemType, Query};
 use plan::document::{Entity, Mistake};
 use plan::reading::Read;
 use serde::Deserialize;
@@ -18,13 +18,11 @@ pub(crate) async fn list(
     State(engine): State<Engine>,
     query: Query,
 ) -> Result<Json<Value>, Problem> {
-    const LIST: &str = "connections";
-    let query = query.only(&["limit", "cursor"])?;
-    let after = query.text("cursor").map(|it| cursor::read(it, LIST)).transpose()?;
-    let (connections, next) = engine.connections(after, query.limit(50, 200)?).await?;
+    let paging = Paging::only(query, "connections".to_owned(), 50, 200)?;
+    let (connections, next) = engine.connections(paging.after.clone(), paging.limit).await?;
     let shown: Vec<Value> = connections.iter().map(Connection::summary).collect();
-    let next = next.map(|position| cursor::write(&position, LIST));
-    Ok(Json(json!({ "connections": shown, "cursor": next })))
+    let (module, cursor) = (engine.module().await?.state(), paging.cursor(next));
+    Ok(Json(json!({ "connections": shown, "cursor": cursor, "module": module })))
 }
 
 /// `POST /v1/connections`.

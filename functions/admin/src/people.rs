@@ -8,7 +8,7 @@ use axum::{Extension, Json};
 use engine::Engine;
 use engine::connections::LinkChoice;
 use engine::inbound::Sight;
-use engine::web::{Caller, JsonBody, Path, Problem, Query, cursor};
+use engine::web::{Caller, JsonBody, Paging, Path, Problem, Query, Unfinished};
 use plan::ids::{ConnectionId, PerKind, RunId};
 use plan::link::Says;
 use plan::relink::Pick;
@@ -117,14 +117,12 @@ pub(crate) async fn conflicts(
     path: Path,
     query: Query,
 ) -> Result<Json<Value>, Problem> {
-    let query = query.only(&["limit", "cursor"])?;
     let id = engine.connection(&path.connection()?).await?.saved.document.id;
-    let mark = format!("conflicts of {id}");
-    let after = query.text("cursor").map(|it| cursor::read(it, &mark)).transpose()?;
-    let limit = query.limit(CONFLICTS, CONFLICTS)?;
-    let list = engine.conflicts(&id, after, limit, Sight::from(caller.role)).await?;
+    let paging = Paging::only(query, format!("conflicts of {id}"), CONFLICTS, CONFLICTS)?;
+    let (after, sight) = (paging.after.clone(), Sight::from(caller.role));
+    let list = engine.conflicts(&id, after, paging.limit, sight).await?;
     let mut shown = json!(list);
-    shown["cursor"] = json!(list.next.map(|position| cursor::write(&position, &mark)));
+    shown["cursor"] = json!(paging.cursor(list.next));
     Ok(Json(shown))
 }
 
@@ -134,13 +132,10 @@ pub(crate) async fn held(
     path: Path,
     query: Query,
 ) -> Result<Json<Value>, Problem> {
-    let query = query.only(&["limit", "cursor"])?;
     let id = engine.connection(&path.connection()?).await?.saved.document.id;
-    let mark = format!("held of {id}");
-    let after = query.text("cursor").map(|it| cursor::read(it, &mark)).transpose()?;
-    let (held, next) = engine.held(&id, after, query.limit(50, 200)?).await?;
-    let next = next.map(|position| cursor::write(&position, &mark));
-    Ok(Json(json!({ "held": held, "cursor": next })))
+    let paging = Paging::only(query, format!("held of {id}"), 50, 200)?;
+    let (held, next) = engine.held(&id, paging.after.clone(), paging.limit).await?;
+    Ok(Json(json!({ "held": held, "cursor": paging.cursor(next) })))
 }
 
 /// Whose deactivations are released or rejected.
@@ -196,7 +191,9 @@ async fn rule(
         return Ok(Json(shown).into_response());
     }
     shown["detail"] = "Repeat the call until it answers 200.".into();
-    Ok((StatusCode::ACCEPTED, Json(shown)).into_response())
+    let mut response = (StatusCode::ACCEPTED, Json(shown)).into_response();
+    response.extensions_mut().insert(Unfinished);
+    Ok(response)
 }
 
 /// `POST /v1/connections/{id}/effect`: what saving this document would change.

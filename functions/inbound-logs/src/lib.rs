@@ -3,9 +3,12 @@
 //! | route | does |
 //! |---|---|
 //! | `GET /v1/inbound` | entries, newest first, filtered |
-//! | `GET /v1/connections/{id}/people/{who}/explain` | why a person is treated as they are |
+//! | `GET /v1/inbound/export` | the same as NDJSON or CSV (B4) |
+//! | `GET /v1/connections/{id}/people/{who}/explain` | why a person is treated as they are, or was before a time |
 //! | `GET /v1/connections/{id}/runs` | runs of a connection, newest first |
 //! | `GET /v1/runs/{id}` | one run |
+
+mod export;
 
 use axum::extract::State;
 use axum::routing::get;
@@ -13,7 +16,8 @@ use axum::{Extension, Json, Router};
 use engine::Engine;
 use engine::inbound::{Query as Wanted, Sight, TooWide};
 use engine::store::log::OutcomeKind;
-use engine::web::{Auth, Caller, Path, Problem, ProblemType, Query, cursor, guarded};
+use engine::web::{Auth, Caller, Paging, Path, Problem, ProblemType, Query, cursor, guarded};
+use jiff::Timestamp;
 use plan::ids::{ConnectionId, RunId};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -22,6 +26,7 @@ use uuid::Uuid;
 pub fn router(engine: Engine, auth: Auth) -> Router {
     let routes = Router::new()
         .route("/v1/inbound", get(inbound))
+        .route("/v1/inbound/export", get(export::export))
         .route("/v1/connections/{id}/people/{who}/explain", get(explain))
         .route("/v1/connections/{id}/runs", get(runs))
         .route("/v1/runs/{id}", get(run))
@@ -49,18 +54,22 @@ async fn inbound(
     if let Some(connection) = &wanted.connection {
         engine.connection(connection).await?;
     }
-    let page = engine.inbound(&wanted).await?.map_err(|TooWide| {
-        Problem::invalid("?connection", "There are more than 50 connections: name one.")
-    })?;
+    let page = engine.inbound(&wanted).await?.map_err(too_wide)?;
     let sight = Sight::from(caller.role);
     let entries: Vec<Value> = page.entries.iter().map(|entry| entry.shown(sight)).collect();
     let next = page.next.map(|position| cursor::write(&position.to_string(), &mark));
     Ok(Json(json!({ "entries": entries, "cursor": next })))
 }
 
+fn too_wide(_: TooWide) -> Problem {
+    Problem::invalid("?connection", "There are more than 50 connections: name one.")
+}
+
+/// How a time is written.
+const TIME: &str = "a time such as 2026-11-02T08:00:00Z";
+
 /// What is asked for, and the text that tells this query from others.
 fn wanted(query: &Query) -> Result<(Wanted, String), Problem> {
-    const TIME: &str = "a time such as 2026-11-02T08:00:00Z";
     let given = FILTERS.map(|name| format!("{name}={}", query.text(name).unwrap_or_default()));
     let mark = given.join("&");
     let after = query.text("cursor").map(|it| cursor::read(it, &mark)).transpose()?;
@@ -104,8 +113,13 @@ async fn explain(
     path: Path,
     query: Query,
 ) -> Result<Json<Value>, Problem> {
-    query.only(&[])?;
+    let query = query.only(&["at"])?;
     let id = engine.connection(&path.connection()?).await?.saved.document.id;
+    if let Some(at) = query.parsed::<Timestamp>("at", TIME)? {
+        let past = engine.explain_at(&id, path.text("who"), at).await?;
+        let past = past.ok_or_else(Problem::nobody)?;
+        return Ok(Json(past.shown(Sight::from(caller.role))));
+    }
     let explanation = engine.explain(&id, path.text("who")).await?.ok_or_else(Problem::nobody)?;
     Ok(Json(explanation.shown(Sight::from(caller.role))))
 }
@@ -116,13 +130,10 @@ async fn runs(
     path: Path,
     query: Query,
 ) -> Result<Json<Value>, Problem> {
-    let query = query.only(&["limit", "cursor"])?;
     let id = engine.connection(&path.connection()?).await?.saved.document.id;
-    let mark = format!("runs of {id}");
-    let after = query.text("cursor").map(|it| cursor::read(it, &mark)).transpose()?;
-    let (runs, next) = engine.runs(&id, after, query.limit(20, 200)?).await?;
-    let next = next.map(|position| cursor::write(&position, &mark));
-    Ok(Json(json!({ "runs": runs, "cursor": next })))
+    let paging = Paging::only(query, format!("runs of {id}"), 20, 200)?;
+    let (runs, next) = engine.runs(&id, paging.after.clone(), paging.limit).await?;
+    Ok(Json(json!({ "runs": runs, "cursor": paging.cursor(next) })))
 }
 
 /// `GET /v1/runs/{id}`.

@@ -3,18 +3,23 @@
 //! | file | does |
 //! |---|---|
 //! | `save` | creates and changes documents, with their history (C1, C10) |
+//! | `audit` | that history, and what else was changed by whom (C10) |
 //! | `check` | what only Halo can tell of a document |
 //! | `directory` | what only Entra can tell: groups, properties (C7, P3, F3) |
 //! | `authorise` | credentials and permissions (C5, C6, C8) |
 //! | `import` | runs that somebody asks for (I2, I5) |
+//! | `reset` | stored positions forgotten or moved to now (D4) |
+//! | `choose` | lists to choose from: groups of the tenant |
 //! | `links` | who a person is in Halo, as an administrator says (M3, M7) |
 //! | `conflicts` | people for whom an administrator has to choose (M3) |
 //! | `held` | deactivations that wait for an administrator (L4) |
 //! | `effect` | what a draft would change (I4, I5) |
 //! | `remove` | takes a connection away with all that it knows |
 
+mod audit;
 mod authorise;
 mod check;
+mod choose;
 mod conflicts;
 mod directory;
 mod effect;
@@ -22,6 +27,7 @@ mod held;
 mod import;
 mod links;
 mod remove;
+mod reset;
 mod save;
 
 use std::sync::Arc;
@@ -29,9 +35,7 @@ use std::sync::Arc;
 use plan::document::{Document, Mistake};
 use plan::failure::{Failure, Kind};
 use plan::ids::{ConnectionId, RecordKind};
-use plan::schedule::Module;
 use plan::sign_ins::SignIns;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::Engine;
@@ -41,8 +45,9 @@ use crate::queue::QueueError;
 use crate::secrets::SecretsError;
 use crate::steps::StepError;
 use crate::store::connections::{Authorisation, Saved, State};
-use crate::store::{StoreError, Versioned, Write, keys, put};
+use crate::store::{StoreError, Versioned};
 
+pub use audit::AuditEntry;
 pub use authorise::{Authorised, NeededPermission, PermissionReport, consent_url, needed};
 pub use conflicts::{Candidate, ConflictList, InConflict};
 pub use directory::Pinned;
@@ -50,6 +55,7 @@ pub use effect::{Effect, Example};
 pub use held::{HeldPerson, Other, Ruled};
 pub use links::LinkChoice;
 pub use remove::Removed;
+pub use reset::Reset;
 pub use save::Precondition;
 
 /// A connection as it is shown: everything that is known of it but its secrets (C4).
@@ -125,8 +131,15 @@ pub enum Refusal {
     #[error("The connection is switched off. Set enabled to true in its document first.")]
     Disabled,
     /// The whole integration is off (C11).
-    #[error("The whole integration is switched off in this deployment (HALO_ENTRA_MODULE).")]
+    #[error(
+        "The whole integration is switched off: by the deployment (HALO_ENTRA_MODULE), or by an administrator (PUT /v1/module)."
+    )]
     ModuleOff,
+    /// A run reads Entra, and its place must not be moved meanwhile (D4).
+    #[error(
+        "The connection is being read at this moment, or was until a minute ago. Repeat the call when the run has read."
+    )]
+    Reading,
     /// Nobody knows the person.
     #[error("Entra has not told of such a person.")]
     Nobody,
@@ -263,18 +276,6 @@ impl Connection {
 /// The key of a shown document that is not part of the document.
 const STATUS: &str = "status";
 
-/// An entry of the settings audit (C10).
-#[derive(Debug, Serialize)]
-struct Audit<'a> {
-    time: jiff::Timestamp,
-    who: &'a str,
-    what: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<&'a Document>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<&'a Document>,
-}
-
 impl Engine {
     /// A connection.
     pub async fn connection(&self, id: &ConnectionId) -> Result<Connection, Refusal> {
@@ -319,30 +320,9 @@ impl Engine {
         found.ok_or_else(|| Refusal::NotFound(id.to_string()))
     }
 
-    fn module_is_on(&self) -> Result<(), Refusal> {
-        match self.policy.module {
-            Module::On => Ok(()),
-            Module::Off => Err(Refusal::ModuleOff),
-        }
-    }
-
     /// Halo as somebody who waits for the answer asks it (H2).
     fn halo_for_people(&self) -> halo::Halo {
         self.halo.with_meter(Arc::new(Meter::default())).with_priority(halo::Priority::Manual)
-    }
-
-    fn audit(
-        &self,
-        id: &ConnectionId,
-        who: &str,
-        what: &str,
-        before: Option<&Document>,
-        after: Option<&Document>,
-    ) -> Result<Write, StoreError> {
-        let time = self.clock.now();
-        let key = keys::audit(id, self.random.sortable(time));
-        let entry = Audit { time, who, what, before, after };
-        put(key, &entry, crate::store::Expect::Absent)
     }
 }
 

@@ -147,7 +147,7 @@ impl Engine {
     /// Gets a token and tries each permission. On success the connection may run, and its groups are
     /// looked for and pinned; on failure nothing changes (C6).
     pub async fn authorise(&self, who: &str, id: &ConnectionId) -> Result<Authorised, Refusal> {
-        self.module_is_on()?;
+        self.module_is_on().await?;
         let (saved, _) = self.load(id).await?;
         let Some(credentials) = self.credentials(id).await? else {
             return Err(Refusal::CredentialsMissing);

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Explanation, Known};
 use crate::store::log::Entry;
+use crate::store::people::{Parked, Person};
 use crate::web::Role;
 
 /// What the one who looks may see.
@@ -41,6 +42,28 @@ impl Sight {
         let is_nothing = value.is_null() || value.as_str() == Some("");
         if self == Sight::Full || is_nothing { value } else { MASK.into() }
     }
+
+    /// A text that may quote values: what services say of a refused record does.
+    fn told(self, text: Option<&str>, values: &[String]) -> Option<String> {
+        let text = text?.to_owned();
+        if self == Sight::Full {
+            return Some(text);
+        }
+        // One or two characters stand in every sentence.
+        let quoted = values.iter().filter(|value| value.chars().count() > 2);
+        Some(quoted.fold(text, |text, value| text.replace(value.as_str(), MASK)))
+    }
+
+    /// Why somebody is set aside; what a service said of them may quote what it was sent.
+    fn parked(self, person: &Person) -> Option<Parked> {
+        let parked = person.parked.as_ref()?;
+        let linked = [&person.link.user, &person.link.agent].into_iter().flatten();
+        let stored = linked.flat_map(|it| it.image.values()).map(ToString::to_string);
+        let read = person.facts.properties.values().map(|it| it.as_text().to_owned());
+        let values: Vec<String> = stored.chain(read).collect();
+        let sentence = self.told(Some(&parked.sentence), &values)?;
+        Some(Parked { sentence, ..parked.clone() })
+    }
 }
 
 /// A run, with every key that scripts rely on.
@@ -58,6 +81,10 @@ impl Entry {
     /// The entry for people who may see so much.
     pub fn shown(&self, sight: Sight) -> Value {
         let mut shown = decision(&self.decision, sight);
+        let changes = self.decision.parts().flat_map(|(_, part)| part.changes());
+        let written = changes.flat_map(|it| it.before.into_iter().chain([it.after]));
+        let written: Vec<String> = written.map(|value| value.to_string()).collect();
+        let told = |text: &Option<String>| sight.told(text.as_deref(), &written);
         let own = json!({
             "id": self.id,
             "time": self.time,
@@ -68,8 +95,8 @@ impl Entry {
             "changed": self.changed,
             "halo": self.halo,
             "outcome": self.outcome,
-            "error": self.error,
-            "warning": self.warning,
+            "error": told(&self.error),
+            "warning": told(&self.warning),
             "attempts": self.attempts,
             "duration_ms": self.duration_ms,
         });
@@ -89,7 +116,7 @@ impl Known {
             "facts": facts(&person.facts, self.manager.as_deref(), sight),
             "link": link(&person.link, sight),
             "pending": person.pending.as_ref().map(|pending| &pending.changed),
-            "parked": person.parked,
+            "parked": sight.parked(person),
             "held": person.held,
             "conflict": person.conflict,
         })
@@ -186,7 +213,7 @@ fn decision(decision: &Decision, sight: Sight) -> Value {
             "matched": part.linked_by(),
         });
         records.insert(kind.name().to_owned(), about);
-        reasons.extend(part.reasons.iter().map(|it| reason(it, kind, kind.name())));
+        reasons.extend(part.reasons.iter().map(|it| reason(&masked(it, sight), kind, kind.name())));
         changes.extend(part.changes().iter().map(|it| change(it, kind, sight)));
         if let Action::Conflict { candidates: those } = &part.action {
             candidates.extend(those);
@@ -223,6 +250,14 @@ fn attempt(tried: &Tried, sight: Sight) -> Value {
         "sentence": outcome.sentence(),
         "outcome": outcome,
     })
+}
+
+/// The name of a site that is made is the value of a property.
+fn masked(reason: &Reason, sight: Sight) -> Reason {
+    match (reason, sight) {
+        (Reason::SiteIsMade { .. }, Sight::Masked) => Reason::SiteIsMade { name: MASK.to_owned() },
+        _ => reason.clone(),
+    }
 }
 
 /// `about` = the record, or the seats.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::{IntoParams, IntoResponses, ToSchema};
 
 /// A problem document (RFC 9457).
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -19,6 +19,16 @@ pub struct ProblemBody {
     pub status: u16,
     /// What happened and what to do.
     pub detail: String,
+}
+
+/// The key with which a call is carried out once, however often it is sent within a day.
+#[derive(Clone, Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct IdempotencyKey {
+    /// 1 to 255 visible ASCII characters. A repetition is answered as the first call was, with
+    /// `Idempotency-Replayed: true`; the same key with another body is refused.
+    #[param(rename = "Idempotency-Key", required = false)]
+    pub key: String,
 }
 
 /// Refusals that every route behind the gate may answer with.
