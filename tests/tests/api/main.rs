@@ -8,13 +8,20 @@
 )]
 
 mod access;
+mod audit;
 mod authorisation;
 mod documents;
 mod effect;
+mod explain_at;
+mod export;
 mod held;
+mod idempotency;
 mod imports;
 mod killed;
 mod links;
 mod log;
+mod module;
+mod pickers;
+mod resets;
 mod small;
 mod support;
