@@ -45,6 +45,7 @@ const HTTPS: &[(&str, u16)] = &[
     // Nor anybody whose deactivation could be held.
     ("admin-held-reject", 400),
     ("admin-effect", 200),
+    ("admin-check", 200),
     ("inbound-logs-get", 200),
     ("inbound-logs-runs", 200),
     ("inbound-logs-run", 404),

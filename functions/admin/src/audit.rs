@@ -4,8 +4,8 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use engine::Engine;
 use engine::connections::AuditEntry;
-use engine::web::api::{OfOne, Usual};
-use engine::web::{Caller, Paging, Path, Problem, Query};
+use engine::web::api::{OfConnection, OfOne, Usual};
+use engine::web::{Caller, PageAsked, Path, Problem, Query};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -18,6 +18,7 @@ const PAGE: (usize, usize) = (20, 50);
 pub(crate) struct AuditPage {
     audit: Vec<AuditShown>,
     /// Where the next page goes on; `null` at the end.
+    #[schema(required)]
     cursor: Option<String>,
 }
 
@@ -65,7 +66,7 @@ impl From<AuditEntry> for AuditShown {
 }
 
 impl AuditPage {
-    fn of((entries, next): (Vec<AuditEntry>, Option<String>), paging: &Paging) -> Json<Self> {
+    fn of((entries, next): (Vec<AuditEntry>, Option<String>), paging: &PageAsked) -> Json<Self> {
         let audit = entries.into_iter().map(AuditShown::from).collect();
         Json(Self { audit, cursor: paging.cursor(next) })
     }
@@ -76,7 +77,7 @@ impl AuditPage {
 /// Documents, credentials, authorisation, links, rulings on held people and resets, newest first, for
 /// administrators. The entries outlast the connection.
 #[utoipa::path(get, path = "/v1/connections/{id}/audit", tag = "connections",
-    params(("id" = String, Path, description = "The connection"),
+    params(OfConnection,
         ("limit" = Option<u32>, Query, description = "Entries at the most, 1 to 50; 20 without"),
         ("cursor" = Option<String>, Query, description = "Where an earlier answer ended")),
     responses((status = 200, description = "A page of changes", body = AuditPage), OfOne))]
@@ -88,7 +89,7 @@ pub(crate) async fn of_connection(
 ) -> Result<Json<AuditPage>, Problem> {
     caller.administrates()?;
     let id = path.connection()?;
-    let paging = Paging::only(query, format!("audit of {id}"), PAGE.0, PAGE.1)?;
+    let paging = PageAsked::only(query, format!("audit of {id}"), PAGE.0, PAGE.1)?;
     let page = engine.audit_of(&id, paging.after.clone(), paging.limit).await?;
     Ok(AuditPage::of(page, &paging))
 }
@@ -106,7 +107,7 @@ pub(crate) async fn of_deployment(
     query: Query,
 ) -> Result<Json<AuditPage>, Problem> {
     caller.administrates()?;
-    let paging = Paging::only(query, "audit".to_owned(), PAGE.0, PAGE.1)?;
+    let paging = PageAsked::only(query, "audit".to_owned(), PAGE.0, PAGE.1)?;
     let page = engine.deployment_audit(paging.after.clone(), paging.limit).await?;
     Ok(AuditPage::of(page, &paging))
 }

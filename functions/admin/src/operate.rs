@@ -5,7 +5,7 @@ use axum::{Extension, Json};
 use engine::Engine;
 use engine::connections::Reset;
 use engine::module::Switch;
-use engine::web::api::{Changing, IdempotencyKey, Usual};
+use engine::web::api::{Changing, IdempotencyKey, OfConnection, Usual};
 use engine::web::{Caller, JsonBody, Path, Problem, Query};
 use plan::reset::{LetGo, Mode, Stream};
 use plan::schedule::Module;
@@ -39,8 +39,10 @@ pub(crate) struct ModuleShown {
     /// The deployment's own switch (`HALO_ENTRA_MODULE`), which is final.
     deployment: OnOff,
     /// Who turned the switch here last; `null` where nobody ever did.
+    #[schema(required)]
     by: Option<String>,
     /// When that was, in UTC.
+    #[schema(required)]
     since: Option<String>,
 }
 
@@ -119,8 +121,10 @@ struct StreamShown {
     /// What the stream tells of.
     stream: StreamWord,
     /// When Graph gave the link, in UTC; `null` in the middle of a round.
+    #[schema(required)]
     since: Option<String>,
     /// How old it was.
+    #[schema(required)]
     age_seconds: Option<i64>,
 }
 
@@ -155,7 +159,7 @@ impl ResetShown {
 /// waits, which the next full read makes good. 409 `busy` while a run reads. Who did it, and how old the
 /// links were, is kept in the audit.
 #[utoipa::path(post, path = "/v1/connections/{id}/deltas/reset", tag = "imports",
-    params(("id" = String, Path, description = "The connection"), IdempotencyKey),
+    params(OfConnection, IdempotencyKey),
     request_body = ResetBody,
     responses((status = 200, description = "What was forgotten or skipped", body = ResetShown), Changing))]
 pub(crate) async fn reset(

@@ -6,8 +6,8 @@ use engine::Engine;
 use engine::connections::Refusal;
 use engine::graph::{GroupChoice, GroupKind};
 use engine::halo::{Choice, Picker, Priority};
-use engine::web::api::OfOne;
-use engine::web::{Caller, Paging, Path, Problem, ProblemType, Query};
+use engine::web::api::{OfConnection, OfOne};
+use engine::web::{Caller, PageAsked, Path, Problem, ProblemType, Query};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,6 +21,7 @@ const PAGE: (usize, usize) = (50, 100);
 pub(crate) struct ChoicePage {
     items: Vec<ChoiceShown>,
     /// Where the next page goes on; `null` at the end. A page may be short before the end.
+    #[schema(required)]
     cursor: Option<String>,
 }
 
@@ -79,7 +80,7 @@ pub(crate) async fn halo(
     // Pages of another length begin elsewhere.
     let length = query.limit(PAGE.0, PAGE.1)?;
     let mark = format!("{list} {length} {search}");
-    let paging = Paging::of(&query, mark, PAGE.0, PAGE.1)?;
+    let paging = PageAsked::of(&query, mark, PAGE.0, PAGE.1)?;
     let page = paging.after.as_deref().map_or(Some(1), |page| page.parse().ok());
     let page = page.ok_or_else(|| Problem::of(ProblemType::InvalidCursor, "Begin anew."))?;
     let halo = engine.halo.with_priority(Priority::Manual);
@@ -161,7 +162,7 @@ impl From<GroupChoice> for GroupShown {
 ///
 /// At most 50. One request to Microsoft Graph, with the connection's credentials.
 #[utoipa::path(get, path = "/v1/connections/{id}/groups", tag = "connections",
-    params(("id" = String, Path, description = "The connection"),
+    params(OfConnection,
         ("search" = Option<String>, Query, description = "The beginning of the name")),
     responses((status = 200, description = "Groups", body = GroupPage), OfOne))]
 pub(crate) async fn groups(

@@ -2,12 +2,13 @@
 
 use std::io::{IsTerminal, Write};
 
-use plan::document::CustomClouds;
+use plan::document::{CustomClouds, parse};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::check::Checked;
 use crate::client::{Answer, Client};
+use crate::difference::Difference;
 use crate::documents::{self, Found};
 use crate::screen::{Column, Screen, Tone, say_json};
 use crate::{Ended, args};
@@ -35,7 +36,7 @@ pub(crate) async fn run(screen: Screen, args: &args::Apply) -> anyhow::Result<En
     let mut all = Vec::new();
     let mut failed = None;
     for one in &found {
-        match apply(&client, args, one).await {
+        match apply(screen, &client, args, one).await {
             Ok(applied) => all.push(applied),
             Err(error) => {
                 failed = Some(error.context(format!("{} was not applied", one.place)));
@@ -47,32 +48,43 @@ pub(crate) async fn run(screen: Screen, args: &args::Apply) -> anyhow::Result<En
     failed.map_or(Ok(Ended::Done), Err)
 }
 
-async fn apply(client: &Client, args: &args::Apply, found: &Found) -> anyhow::Result<Applied> {
-    let document = &found.json;
-    let id = document["id"].as_str().unwrap_or_default().to_owned();
+async fn apply(
+    screen: Screen,
+    client: &Client,
+    args: &args::Apply,
+    found: &Found,
+) -> anyhow::Result<Applied> {
+    let parsed = parse(&found.json, CustomClouds::Allowed).map_err(|_| refused(found))?;
+    let id = parsed.document.id.to_string();
     let path = ["connections", id.as_str()];
-    let (what, answer) = match client.find(&path).await? {
-        None => {
-            let answer = client.write(Method::POST, &["connections"], document, None).await?;
-            ("created", answer.body)
-        }
-        Some(Answer { etag, .. }) => {
-            if !args.yes && !may_replace(&id)? {
-                return Ok(Applied { id, what: "left as it is", answer: Value::Null });
-            }
-            let etag = etag.as_deref();
-            ("updated", client.write(Method::PUT, &path, document, etag).await?.body)
-        }
+    let Some(Answer { body, etag }) = client.find(&path).await? else {
+        let answer = client.write(Method::POST, &["connections"], &found.json, None).await?;
+        return Ok(Applied { id, what: "created", answer: answer.body });
     };
-    Ok(Applied { id, what, answer })
+    let difference = Difference::between(&body, &parsed.document);
+    if difference.is_none() {
+        return Ok(Applied { id, what: "the same already", answer: Value::Null });
+    }
+    if !args.yes && !may_replace(screen, &id, &difference)? {
+        return Ok(Applied { id, what: "left as it is", answer: Value::Null });
+    }
+    let answer = client.write(Method::PUT, &path, &found.json, etag.as_deref()).await?;
+    Ok(Applied { id, what: "updated", answer: answer.body })
 }
 
-/// Asks where somebody can answer; scripts know what they do.
-fn may_replace(id: &str) -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Ok(true);
-    }
+/// All documents were checked before; a file does not change while it is held in memory.
+fn refused(found: &Found) -> anyhow::Error {
+    anyhow::anyhow!("{} has mistakes", found.place)
+}
+
+/// Shows what would change and asks. Where nobody can answer, nothing is replaced.
+fn may_replace(screen: Screen, id: &str, difference: &Difference) -> anyhow::Result<bool> {
     let mut err = std::io::stderr().lock();
+    writeln!(err, "{id} would change:\n{}", difference.drawn(screen))?;
+    anyhow::ensure!(
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
+        "nobody can be asked whether {id} may be replaced; give --yes to replace it"
+    );
     write!(err, "Replace the settings of {id}? [y/N] ")?;
     err.flush()?;
     let mut answer = String::new();

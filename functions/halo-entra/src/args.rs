@@ -61,13 +61,14 @@ pub(crate) enum Command {
     /// Create or update connections from files
     ///
     /// A file holds one connection document, an array of them, or {"connections": [...]}. All files
-    /// are read and checked before the first is sent. A connection that is there already is
-    /// replaced, unless somebody else changes it in the same moment.
+    /// are read and checked before the first is sent. For a connection that is there already, what
+    /// would change is shown, and replaced after a yes; without a terminal only with --yes.
     Apply(Apply),
-    /// Check connection documents without sending them
+    /// Check connection documents without saving them
     ///
-    /// Finds everything that is wrong with a document in itself. Whether the sites, roles and groups
-    /// that it names exist is only found out by `apply`, which saves nothing if they do not.
+    /// Finds everything that is wrong with a document in itself. With --online it also asks the API
+    /// whether the sites, roles and fields that it names exist in Halo, and its groups and properties
+    /// in Entra, as `apply` would.
     Check(Check),
     /// Start an import of a connection
     Import(Import),
@@ -99,6 +100,10 @@ pub(crate) enum Command {
     Release(Rule),
     /// Leave people active whose deactivation is held
     Reject(Rule),
+    /// Print what a shell needs to complete this program's command line
+    ///
+    /// For bash, for one: source <(halo-entra completions bash)
+    Completions(Completions),
 }
 
 /// `demo`.
@@ -142,7 +147,7 @@ pub(crate) struct Api {
     /// Data directory of `serve` on this machine: its admin-token is used
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// Print the API's JSON
+    /// Print JSON, as the API answers it
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -153,7 +158,7 @@ pub(crate) struct Apply {
     /// Files with connection documents; - reads standard input
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
-    /// Do not ask before existing connections are replaced
+    /// Replace existing connections without asking
     #[arg(long, short)]
     pub(crate) yes: bool,
     /// The API.
@@ -170,9 +175,19 @@ pub(crate) struct Check {
     /// Refuse login and Graph addresses of its own, as a deployment on AWS does
     #[arg(long)]
     pub(crate) only_microsoft_clouds: bool,
-    /// Print JSON
+    /// Ask the API as well: what Halo and Entra have to say of the documents
     #[arg(long)]
-    pub(crate) json: bool,
+    pub(crate) online: bool,
+    /// The API, for --online.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// Which shell
+    pub(crate) shell: clap_complete::Shell,
 }
 
 /// `import`.

@@ -4,7 +4,9 @@ mod apply;
 mod args;
 mod check;
 mod client;
+mod completions;
 mod demo;
+mod difference;
 mod documents;
 mod effect;
 mod explain;
@@ -70,7 +72,8 @@ async fn run(screen: Screen, command: Command) -> anyhow::Result<Ended> {
     match command {
         Command::Demo(args) => demo::run(screen, &args).await,
         Command::Serve(args) => serve::run(screen, &args).await.map(|()| Ended::Done),
-        Command::Check(args) => check::run(screen, &args),
+        Command::Check(args) => interruptible(check::run(screen, &args)).await,
+        Command::Completions(args) => completions::run(&args),
         Command::Apply(args) => interruptible(apply::run(screen, &args)).await,
         Command::Import(args) => interruptible(import::run(screen, &args)).await,
         Command::Runs(args) => interruptible(runs::run(screen, &args)).await,

@@ -91,6 +91,12 @@ impl Screen {
         }
     }
 
+    /// A screen for tests: 80 columns, no colours.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Self { width: USUAL_WIDTH, colour: false }
+    }
+
     /// Text in a tone.
     pub(crate) fn tinted(self, tone: Tone, text: &str) -> String {
         if self.colour && tone != Tone::Plain {

@@ -41,6 +41,7 @@ fn help_names_every_command_and_every_status() {
         "serve",
         "apply",
         "check",
+        "completions",
         "import",
         "runs",
         "inbound",
@@ -78,6 +79,16 @@ fn a_wrong_command_line_is_2() {
     ] {
         assert_eq!(status(&run(args)), 2, "{args:?}");
     }
+}
+
+#[test]
+fn shells_are_told_how_to_complete() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(&["completions", shell]);
+        assert_eq!(status(&script), 0);
+        assert!(out(&script).contains("conflicts"), "{shell}");
+    }
+    assert_eq!(status(&run(&["completions", "teapot"])), 2);
 }
 
 #[test]
@@ -320,18 +331,32 @@ fn a_day_with_the_commands() {
 
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("connections.json");
-    let apply = |document: &Value| {
+    let given = |document: &Value, args: &[&str]| {
         std::fs::write(&file, document.to_string()).unwrap();
-        ask(&["apply", &file.display().to_string()])
+        let file = file.display().to_string();
+        ask(&[args, &[file.as_str()]].concat())
     };
+    let apply = |document: &Value| given(document, &["apply", "--yes"]);
     let mut fabrikam = document();
     fabrikam["id"] = "fabrikam".into();
     fabrikam["name"] = "Fabrikam".into();
-    for word in ["created", "updated"] {
+    for word in ["created", "the same already"] {
         let applied = apply(&fabrikam);
         assert!(out(&applied).contains(word), "{}{}", out(&applied), err(&applied));
     }
+    fabrikam["mappings"][0]["sequence"] = 20.into();
+    let unasked = given(&fabrikam, &["apply"]);
+    assert_eq!(status(&unasked), 1, "nobody can be asked");
+    let shown = err(&unasked);
+    for line in ["-       \"sequence\": 10", "+       \"sequence\": 20", "--yes"] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    assert!(out(&apply(&fabrikam)).contains("updated"));
     fabrikam["mappings"][0]["target"]["site_id"] = 4711.into();
+    assert_eq!(status(&given(&fabrikam, &["check"])), 0, "Halo is not asked");
+    let checked = given(&fabrikam, &["check", "--online"]);
+    assert_eq!(status(&checked), 3, "{}", err(&checked));
+    assert!(out(&checked).contains("Halo has no site 4711"), "{}", out(&checked));
     let refused = apply(&fabrikam);
     assert_eq!(status(&refused), 3);
     assert!(err(&refused).contains("$.mappings[0].target.site_id"), "{}", err(&refused));

@@ -10,7 +10,20 @@ use engine::inbound::{Format, Sight};
 use engine::web::api::OfOne;
 use engine::web::{Caller, Problem, Query, cursor};
 
-use super::{FILTERS, too_wide, wanted};
+use engine::store::log::OutcomeKind;
+use plan::ids::{ConnectionId, MappingId, RunId};
+use utoipa::ToSchema;
+
+use super::{FILTERS, LoggedDecision, too_wide, wanted};
+
+/// How an export is written.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "it is only described")]
+enum FormatWord {
+    Ndjson,
+    Csv,
+}
 
 /// Exports the inbound log as NDJSON or CSV
 ///
@@ -19,16 +32,18 @@ use super::{FILTERS, too_wide, wanted};
 /// The portions one behind the other are the export; only the first of a CSV has the row of names.
 /// Cells that a spreadsheet would take for formulas begin with an apostrophe. Readers get masked values.
 #[utoipa::path(get, path = "/v1/inbound/export", tag = "log",
-    params(("format" = Option<String>, Query, description = "ndjson, which is usual, or csv"),
-        ("connection" = Option<String>, Query, description = "Only this connection"),
-        ("person" = Option<String>, Query, description = "Object id, user principal name, or the beginning of a name"),
-        ("outcome" = Option<String>, Query, description = "done, nothing, waiting or failed"),
-        ("decision" = Option<String>, Query, description = "create, update, reactivate, deactivate, conflict, held, not_in_scope or failed"),
-        ("mapping" = Option<String>, Query, description = "Only people whom this mapping placed"),
-        ("run" = Option<String>, Query, description = "Only this run"),
-        ("from" = Option<String>, Query, description = "Not before this time"),
-        ("to" = Option<String>, Query, description = "Before this time"),
-        ("cursor" = Option<String>, Query, description = "As in the Link of the portion before")),
+    params(("format" = inline(Option<FormatWord>), Query, description = "ndjson if nothing is said"),
+        ("connection" = Option<ConnectionId>, Query,
+            description = "Only of this connection. Needed where there are more than 50."),
+        ("person" = Option<String>, Query,
+            description = "Only of this person: object id, user principal name, or the beginning of a name."),
+        ("outcome" = Option<OutcomeKind>, Query, description = "Only what came to this."),
+        ("decision" = inline(Option<LoggedDecision>), Query, description = "Only this decision."),
+        ("mapping" = Option<MappingId>, Query, description = "Only people whom this mapping placed."),
+        ("run" = Option<RunId>, Query, description = "Only of this run."),
+        ("from" = Option<String>, Query, format = DateTime, description = "Not before this time."),
+        ("to" = Option<String>, Query, format = DateTime, description = "Before this time."),
+        ("cursor" = Option<String>, Query, description = "As in the Link of the portion before.")),
     responses((status = 200, description = "A portion of the export",
         content((String = "application/x-ndjson"), (String = "text/csv"))), OfOne))]
 pub(crate) async fn export(

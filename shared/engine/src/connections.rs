@@ -14,6 +14,7 @@
 //! | `conflicts` | people for whom an administrator has to choose (M3) |
 //! | `held` | deactivations that wait for an administrator (L4) |
 //! | `effect` | what a draft would change (I4, I5) |
+//! | `shown` | connections as the API shows them (C4) |
 //! | `remove` | takes a connection away with all that it knows |
 
 mod audit;
@@ -29,6 +30,7 @@ mod links;
 mod remove;
 mod reset;
 mod save;
+mod shown;
 
 use std::sync::Arc;
 
@@ -36,7 +38,6 @@ use plan::document::{Document, Mistake};
 use plan::failure::{Failure, Kind};
 use plan::ids::{ConnectionId, RecordKind};
 use plan::sign_ins::SignIns;
-use serde_json::{Value, json};
 
 use crate::Engine;
 use crate::halo;
@@ -56,7 +57,8 @@ pub use held::{HeldPerson, Other, Ruled};
 pub use links::LinkChoice;
 pub use remove::Removed;
 pub use reset::Reset;
-pub use save::Precondition;
+pub use save::{DocumentCheck, Precondition};
+pub use shown::{ConnectionStatus, ConnectionSummary, ShownConnection};
 
 /// A connection as it is shown: everything that is known of it but its secrets (C4).
 #[derive(Clone, Debug)]
@@ -217,64 +219,7 @@ impl Connection {
     pub fn revision(&self) -> u64 {
         self.saved.revision
     }
-
-    /// The document with one more key, `status`. The same JSON may be sent back: `status` is
-    /// ignored in documents that are saved.
-    pub fn shown(&self) -> Value {
-        let mut shown = json!(self.saved.document);
-        shown[STATUS] = self.status();
-        shown
-    }
-
-    /// The connection in a list.
-    pub fn summary(&self) -> Value {
-        let document = &self.saved.document;
-        json!({
-            "id": document.id,
-            "name": document.name,
-            "enabled": document.enabled,
-            "tenant_id": document.tenant_id,
-            STATUS: self.status(),
-        })
-    }
-
-    fn status(&self) -> Value {
-        let credentials = match &self.saved.credentials {
-            None => json!({ "set": false }),
-            Some(facts) => {
-                json!({ "set": true, "since": facts.set, "expires_at": facts.expires_at })
-            }
-        };
-        let mut status = json!({
-            "revision": self.saved.revision,
-            "saved": self.saved.saved,
-            "authorisation": self.state.authorisation,
-            "credentials": credentials,
-            "run": self.state.run,
-            "queued": self.state.queued.as_ref().map(|queued| queued.run),
-            "next_due": self.state.next_due,
-        });
-        if self.saved.document.sync.last_sign_in {
-            status["last_sign_in"] = self.last_sign_in();
-        }
-        if !self.warnings.is_empty() {
-            status["warnings"] = json!(self.warnings);
-        }
-        status
-    }
-
-    /// When last sign-ins were read, or why they are not (D8).
-    fn last_sign_in(&self) -> Value {
-        let job = self.sign_ins.as_ref();
-        match job.and_then(|job| job.off.as_ref()) {
-            Some(off) => json!({ "off": off.reason, "since": off.since }),
-            None => json!({ "read": job.and_then(|job| job.read) }),
-        }
-    }
 }
-
-/// The key of a shown document that is not part of the document.
-const STATUS: &str = "status";
 
 impl Engine {
     /// A connection.

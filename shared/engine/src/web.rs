@@ -22,7 +22,7 @@ use axum::Router;
 
 pub use caller::{Auth, Caller, Role, guarded};
 pub use idempotency::Unfinished;
-pub use list::Paging;
+pub use list::PageAsked;
 pub use problem::{Problem, ProblemType};
 pub use request::{JsonBody, Path, Query};
 

@@ -11,6 +11,7 @@ mod write;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use url::Url;
+use utoipa::ToSchema;
 
 pub use parse::parse;
 pub use rows::{Empty, FieldRow, MatchRow, RowTarget, Source, Transform, WriteMode};
@@ -21,7 +22,7 @@ use crate::ids::{
 };
 
 /// One thing wrong with a document, or worth a warning.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Mistake {
     /// JSON path of the place, as in `$.mappings[2].target.site_id`.
     pub path: String,
@@ -123,7 +124,7 @@ pub struct Auth {
 }
 
 /// C3.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthMethod {
     /// Client credentials with application permissions.
@@ -133,7 +134,7 @@ pub enum AuthMethod {
 }
 
 /// C3.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CredentialKind {
     /// A client secret.
@@ -204,7 +205,7 @@ pub enum Reading {
 }
 
 /// What a schedule or an import covers (I3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Entity {
     /// Halo users.

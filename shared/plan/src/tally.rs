@@ -4,11 +4,12 @@ use std::ops::AddAssign;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::ids::{ConnectionId, RunId};
 
 /// People by what became of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Counts {
     /// Made in Halo.
@@ -57,7 +58,7 @@ impl AddAssign for Counts {
 }
 
 /// Requests that a run made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Requests {
     /// To Microsoft Graph and its sign-in.
@@ -74,7 +75,7 @@ impl AddAssign for Requests {
 }
 
 /// Who started a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
     /// The timer.
@@ -88,7 +89,7 @@ pub enum Trigger {
 }
 
 /// Where a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
     /// Waiting for its turn.
@@ -118,7 +119,7 @@ impl RunState {
 }
 
 /// A run as the API shows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Run {
     /// Its id.
     pub run: RunId,
@@ -135,10 +136,12 @@ pub struct Run {
     /// When it was asked for.
     pub started: Timestamp,
     /// When it ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
+    #[schema(required)]
     pub finished: Option<Timestamp>,
     /// Why it failed, and what to do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
+    #[schema(required)]
     pub error: Option<String>,
     /// What an administrator should know although the run did not fail: broken group references,
     /// an incomplete read.

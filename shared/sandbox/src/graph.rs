@@ -113,6 +113,11 @@ impl Graph {
 
 /// Time, faults, and the registered application.
 impl Graph {
+    /// Every access token that was issued so far, for tests that look for places where they leak.
+    pub fn issued_tokens(&self) -> Vec<String> {
+        self.lock().access.issued().map(str::to_owned).collect()
+    }
+
     /// The model's present.
     pub fn now(&self) -> Timestamp {
         self.lock().clock.now()

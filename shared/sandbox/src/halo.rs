@@ -198,6 +198,11 @@ impl Halo {
         self.model().application.agent_id = agent_id;
     }
 
+    /// Every access token that still works, for tests that look for places where they leak.
+    pub fn issued_tokens(&self) -> Vec<String> {
+        self.model().application.issued().map(str::to_owned).collect()
+    }
+
     /// Every token given so far stops working: the next request that uses one gets 401.
     pub fn revoke_tokens(&self) {
         self.model().application.revoke_tokens();

@@ -316,3 +316,39 @@ async fn a_removed_connection_leaves_nothing_behind() {
     let made = api.post("/v1/connections", &api.document("contoso")).await.ok();
     assert_eq!(made.json["status"]["authorisation"]["state"], "unauthorised");
 }
+
+#[tokio::test]
+async fn a_document_is_checked_without_being_saved() {
+    // C10, P6, P3
+    let api = Api::new().await;
+    api.authorise("fabrikam").await;
+    let revision = |json: &Value| json["status"]["revision"].clone();
+    let before = api.get("/v1/connections/fabrikam").await.ok().json;
+    let check = async |id: &str, document: &Value| {
+        let answer = api.post(&format!("/v1/connections/{id}/check"), document).await.ok().json;
+        let paths = |key: &str| -> Vec<String> {
+            let list = answer[key].as_array().unwrap().iter();
+            list.map(|one| one["path"].as_str().unwrap().to_owned()).collect()
+        };
+        (answer["revision"].clone(), paths("mistakes"), paths("warnings"))
+    };
+    let good = api.document("fabrikam");
+    assert_eq!(check("fabrikam", &good).await, (revision(&before), vec![], vec![]));
+
+    let mut bad = good.clone();
+    bad["mappings"][0]["target"] = json!({ "type": "site", "site_id": 4711 });
+    let mistakes = check("fabrikam", &bad).await.1;
+    assert_eq!(mistakes, ["$.mappings[0].target.site_id"], "Halo is asked");
+    bad["mappings"][0]["group"] = json!({ "name": "Nobody has heard of it" });
+    let (_, mistakes, warnings) = check("fabrikam", &bad).await;
+    let told = [mistakes, warnings].concat();
+    assert!(told.iter().any(|path| path.contains("mappings[0].group")), "Entra is asked: {told:?}");
+    bad["colour"] = json!("red");
+    assert_eq!(check("fabrikam", &bad).await.1, ["$.colour"], "alone, nobody is asked");
+    assert_eq!(check("tailspin", &good).await.1, ["$.id"]);
+
+    let (new, mistakes, _) = check("tailspin", &api.document("tailspin")).await;
+    assert_eq!((new, mistakes), (Value::Null, vec![]), "it need not be there yet");
+    assert_eq!(api.get("/v1/connections/tailspin").await.problem(), "not_found");
+    assert_eq!(api.get("/v1/connections/fabrikam").await.json, before, "nothing was saved");
+}

@@ -20,6 +20,7 @@ mod imports;
 mod killed;
 mod links;
 mod log;
+mod log_cost;
 mod module;
 mod pickers;
 mod resets;

@@ -1,5 +1,7 @@
 //! The program as a child process of a test.
 
+#![allow(dead_code, reason = "each test uses what it needs of it")]
+
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -22,6 +24,22 @@ impl Serving {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines }
+    }
+
+    /// The same with its log in a file.
+    pub(crate) fn logging(mut command: Command, log: std::fs::File) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    /// All that it printed from here to its end.
+    pub(crate) fn rest(mut self) -> String {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let lines: Vec<String> = self.lines.by_ref().map_while(Result::ok).collect();
+        self.child.wait().unwrap();
+        lines.join("\n")
     }
 
     /// What stands behind `mark` in the first line from here that has it.

@@ -8,6 +8,7 @@ use plan::failure::Failure;
 use plan::ids::ConnectionId;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::{Connection, Refusal, TRIES};
 use crate::Engine;
@@ -18,7 +19,7 @@ use crate::store::connections::{Authorisation, CredentialFacts, Saved, State};
 use crate::store::{Commit, StoreError, Write, keys, put};
 
 /// A permission as a connection needs it (C5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NeededPermission {
     /// Microsoft's name.
     pub name: &'static str,
@@ -33,7 +34,7 @@ pub struct NeededPermission {
 }
 
 /// What the test of a permission came to (C6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PermissionReport {
     /// Microsoft's name.
     pub name: &'static str,

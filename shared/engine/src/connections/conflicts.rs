@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use plan::ids::{ConnectionId, ObjectId, RecordId, RecordKind, RunId};
 use plan::link::{Fields, HaloValue, Target};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Refusal;
 use crate::Engine;
@@ -19,7 +20,7 @@ use crate::store::{Range, keys};
 const READ: usize = 60;
 
 /// A page of people in conflict.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct ConflictList {
     /// They, in order of their object ids.
     pub conflicts: Vec<InConflict>,
@@ -32,7 +33,7 @@ pub struct ConflictList {
 }
 
 /// Somebody in conflict.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct InConflict {
     /// Who.
     pub person: PersonNames,
@@ -47,7 +48,7 @@ pub struct InConflict {
 }
 
 /// A record to choose; the names are those in Halo now.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Candidate {
     /// User or agent.
     pub kind: RecordKind,
@@ -59,7 +60,7 @@ pub struct Candidate {
 }
 
 /// What Halo says of a record.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct About {
     /// Its name.
     name: String,

@@ -8,6 +8,7 @@ use plan::ids::{ConnectionId, ObjectId, RecordKind, RunId};
 use plan::link::{Ruling, Says};
 use plan::relink::{rule, ruled};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::conflicts::names;
 use super::{Refusal, TRIES};
@@ -26,7 +27,7 @@ const TOGETHER: usize = 45;
 const NAMED: usize = 100;
 
 /// Somebody whose deactivation is held.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct HeldPerson {
     /// Who.
     pub person: PersonNames,
@@ -56,7 +57,7 @@ pub struct Ruled {
 }
 
 /// Somebody whom a ruling does not touch.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Other {
     /// Who.
     pub person: PersonNames,

@@ -6,11 +6,14 @@ use plan::ids::ConnectionId;
 use plan::reading::{Read, Reading};
 use plan::schedule::Module;
 use plan::tally::Trigger;
+use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::check::{Findings, check_halo, check_scope};
 use super::directory::carry_pins;
-use super::{Connection, Refusal, STATUS, TRIES, may_run};
+use super::shown::STATUS;
+use super::{Connection, Refusal, TRIES, may_run};
 use crate::Engine;
 use crate::meter::Meter;
 use crate::secrets::SecretName;
@@ -31,6 +34,17 @@ pub enum Precondition {
     Any,
     /// This one.
     Revision(u64),
+}
+
+/// What saving a document would find.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DocumentCheck {
+    /// The revision that it would replace; `null` = it would make a new connection.
+    pub revision: Option<u64>,
+    /// What has to be mended before it can be saved.
+    pub mistakes: Vec<Mistake>,
+    /// What is worth a look.
+    pub warnings: Vec<Mistake>,
 }
 
 impl Engine {
@@ -93,10 +107,8 @@ impl Engine {
             _ => {}
         }
         let mut findings = Findings { mistakes: Vec::new(), warnings };
-        self.check_offline(&document, &mut findings).await?;
-        check_halo(&self.halo_for_people(), &mut document, &mut findings).await?;
-        let mut warnings = findings.into_warnings()?;
-        warnings.extend(unchecked_groups(&document));
+        self.check_new(&mut document, &mut findings).await?;
+        let warnings = findings.into_warnings()?;
         let now = self.clock.now();
         let saved = Saved { document, revision: 1, saved: now, credentials: None };
         let state = State::new(now);
@@ -127,19 +139,8 @@ impl Engine {
         let Parsed { mut document, warnings } = parsed;
         let before = &old.value.document;
         let mut findings = Findings { mistakes: Vec::new(), warnings };
-        check_tenant(before, &document, &state.value, &mut findings);
-        self.check_offline(&document, &mut findings).await?;
-        check_halo(&self.halo_for_people(), &mut document, &mut findings).await?;
+        self.check_change(&old.value, &state.value, &mut document, &mut findings).await?;
         let same_account = same_account(before, &document);
-        if same_account {
-            self.check_entra(&mut document, &old.value, &mut findings).await?;
-        } else {
-            findings.warnings.extend(unchecked_groups(&document));
-            findings.warn(
-                "$.auth",
-                "Cloud, tenant or application changed: the stored credentials were removed. Enter new ones and authorise again.",
-            );
-        }
         let warnings = findings.into_warnings()?;
         if !same_account {
             // Removed first: credentials are only ever sent to the cloud that they were entered for.
@@ -216,6 +217,69 @@ impl Engine {
             // The run that comes after the next authorisation does it.
             Err(_) => Ok(Vec::new()),
         }
+    }
+
+    /// What saving a document would find wrong. Nothing is stored, so it is safe to repeat.
+    pub async fn check_connection(
+        &self,
+        id: &ConnectionId,
+        document: &Value,
+    ) -> Result<DocumentCheck, Refusal> {
+        let found = self.store.connection(id).await?;
+        let revision = found.as_ref().map(|(saved, _)| saved.value.revision);
+        let parsed = self.parse_document(document);
+        let parsed = parsed.and_then(|it| check_id(id, &it.document).map(|()| it));
+        let Parsed { mut document, warnings } = match parsed {
+            Ok(parsed) => parsed,
+            Err(Refusal::Invalid(mistakes)) => {
+                return Ok(DocumentCheck { revision, mistakes, warnings: Vec::new() });
+            }
+            Err(other) => return Err(other),
+        };
+        let mut findings = Findings { mistakes: Vec::new(), warnings };
+        match found {
+            None => self.check_new(&mut document, &mut findings).await?,
+            Some((saved, state)) => {
+                let (saved, state) = (&saved.value, &state.value);
+                self.check_change(saved, state, &mut document, &mut findings).await?;
+            }
+        }
+        let Findings { mistakes, warnings } = findings;
+        Ok(DocumentCheck { revision, mistakes, warnings })
+    }
+
+    /// All checks of a document whose connection is not there yet.
+    async fn check_new(
+        &self,
+        document: &mut Document,
+        findings: &mut Findings,
+    ) -> Result<(), Refusal> {
+        self.check_offline(document, findings).await?;
+        check_halo(&self.halo_for_people(), document, findings).await?;
+        findings.warnings.extend(unchecked_groups(document));
+        Ok(())
+    }
+
+    /// All checks of a document that replaces another.
+    async fn check_change(
+        &self,
+        old: &Saved,
+        state: &State,
+        document: &mut Document,
+        findings: &mut Findings,
+    ) -> Result<(), Refusal> {
+        check_tenant(&old.document, document, state, findings);
+        self.check_offline(document, findings).await?;
+        check_halo(&self.halo_for_people(), document, findings).await?;
+        if same_account(&old.document, document) {
+            return self.check_entra(document, old, findings).await;
+        }
+        findings.warnings.extend(unchecked_groups(document));
+        findings.warn(
+            "$.auth",
+            "Cloud, tenant or application changes: saving removes the stored credentials. Enter new ones then, and authorise again.",
+        );
+        Ok(())
     }
 
     /// What can be told without asking anybody outside.

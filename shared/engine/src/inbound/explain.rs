@@ -12,10 +12,11 @@ use plan::link::{HaloValue, Target};
 use plan::placement;
 use plan::rules::{Rules, scope_of};
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::query::lowest_id;
-use super::{Known, Sight};
+use super::{Known, ShownEntry, Sight};
 use crate::Engine;
 use crate::halo::index::Freshness;
 use crate::steps::StepError;
@@ -41,6 +42,22 @@ pub struct Explanation {
     pub groups: Vec<(ObjectId, String)>,
 }
 
+/// The last decision about somebody before a time, as the API shows it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = PastDecision)]
+pub struct ShownPast {
+    /// Who, with the names of that time; those of today where nothing was logged.
+    person: PersonNames,
+    /// The time.
+    at: Timestamp,
+    /// The entry of the log; `null` = there is none, and the note says why.
+    #[schema(required)]
+    entry: Option<ShownEntry>,
+    /// Why there is no entry.
+    #[schema(required)]
+    note: Option<String>,
+}
+
 /// The last decision about somebody before a time (B3).
 #[derive(Clone, Debug)]
 pub struct Past {
@@ -56,13 +73,13 @@ pub struct Past {
 
 impl Past {
     /// The decision for people who may see so much.
-    pub fn shown(&self, sight: Sight) -> Value {
-        json!({
-            "person": self.person,
-            "at": self.at,
-            "entry": self.entry.as_ref().map(|entry| entry.shown(sight)),
-            "note": self.note,
-        })
+    pub fn shown(&self, sight: Sight) -> ShownPast {
+        ShownPast {
+            person: self.person.clone(),
+            at: self.at,
+            entry: self.entry.as_ref().map(|entry| entry.shown(sight)),
+            note: self.note.clone(),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use plan::reading::{Read, Reading};
 use plan::sign_ins::SignIns;
 use plan::tally::Trigger;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::people::Fenced;
 use super::{
@@ -42,7 +43,7 @@ pub struct CredentialFacts {
 }
 
 /// Whether a connection may be used (C6, C7).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum Authorisation {
     /// Not tried, or failed.

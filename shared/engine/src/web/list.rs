@@ -6,7 +6,7 @@ use super::request::Query;
 
 /// The page of a list that is asked for.
 #[derive(Clone, Debug)]
-pub struct Paging {
+pub struct PageAsked {
     /// Behind what it begins; `None` = at the start.
     pub after: Option<String>,
     /// Entries at the most.
@@ -14,7 +14,7 @@ pub struct Paging {
     mark: String,
 }
 
-impl Paging {
+impl PageAsked {
     /// The page of the list `mark` that a query asks for, where it may say nothing else. Without a
     /// limit a page has `usual` entries; it may have `most`.
     pub fn only(query: Query, mark: String, usual: usize, most: usize) -> Result<Self, Problem> {

@@ -46,6 +46,13 @@ struct Token {
 #[derive(Default)]
 pub(super) struct AccessTokens(BTreeMap<String, Token>);
 
+impl AccessTokens {
+    /// All of them.
+    pub(super) fn issued(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
 /// Makes an access token with the permissions granted now; they stay with it.
 pub(super) fn issue(model: &mut Model, lifetime: i64) -> String {
     let now = model.clock.now();

@@ -75,6 +75,11 @@ impl Default for Application {
 }
 
 impl Application {
+    /// All tokens that still work.
+    pub(super) fn issued(&self) -> impl Iterator<Item = &str> {
+        self.tokens.keys().map(String::as_str)
+    }
+
     /// Every token given so far stops working.
     pub(super) fn revoke_tokens(&mut self) {
         self.tokens.clear();
