@@ -122,8 +122,7 @@ pub fn policy(custom_clouds: CustomClouds) -> Result<Policy, ConfigError> {
 /// over TLS, or on the same machine.
 fn public_url() -> Result<Option<Url>, ConfigError> {
     const PUBLIC: &str = "HALO_ENTRA_PUBLIC_URL";
-    const MEANING: &str =
-        "the address of this API for browsers, as in https://import.contoso.example; http only for localhost";
+    const MEANING: &str = "the address of this API for browsers, as in https://import.contoso.example; http only for localhost";
     let Some(text) = optional(PUBLIC)? else { return Ok(None) };
     let url: Url = text.parse().map_err(|_| ConfigError::Malformed(PUBLIC, MEANING))?;
     let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));

@@ -39,12 +39,12 @@ use url::Url;
 use uuid::Uuid;
 
 pub use group::{GroupChange, GroupNews, Member};
-pub use groups::FoundGroup;
+pub use groups::{FoundGroup, GroupChoice, GroupChoices, GroupKind};
 pub use hosts::Hosts;
 pub use probe::{Grant, Permission};
+pub(crate) use refusal::aadsts_in;
 pub use sign_ins::SignIn;
 pub use token::{Behalf, Credential, NotSignedIn, Session, Tokens};
-pub(crate) use refusal::aadsts_in;
 
 use crate::clock::Clock;
 use crate::http::{self, Answer};
