@@ -209,6 +209,12 @@ const MAPPINGS: &[Case] = &[
     ("/roles/admins", "[]", "$.roles.admins", "known here: agent_roles"),
 ];
 
+/// What is changed in all cases: JSON pointer, and what is put there.
+pub(in crate::document) fn all_mistakes() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let all = [CONNECTION, FIELDS, TRANSFORMS, MATCHING, MAPPINGS].into_iter().flatten();
+    all.map(|(pointer, json, _, _)| (*pointer, *json))
+}
+
 /// Each case gives exactly the one mistake: nothing follows from it.
 #[test]
 fn each_mistake_is_named_at_its_place() {
