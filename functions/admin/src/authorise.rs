@@ -109,9 +109,9 @@ pub(crate) enum AuthoriseAnswer {
         /// `true`.
         authorised: bool,
         /// Each permission, and whether it is there.
-            permissions: Vec<PermissionReport>,
+        permissions: Vec<PermissionReport>,
         /// What could not be found in Entra.
-            warnings: Vec<Mistake>,
+        warnings: Vec<Mistake>,
     },
     /// A person has to sign in first.
     SignIn {

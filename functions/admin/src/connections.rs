@@ -6,9 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use engine::Engine;
-use engine::connections::{
-    Connection, ConnectionSummary, Precondition, Removed, ShownConnection,
-};
+use engine::connections::{Connection, ConnectionSummary, Precondition, Removed, ShownConnection};
 use engine::web::api::{Changing, OfConnection, OfOne, Paging, Usual, Versioned};
 use engine::web::{Caller, JsonBody, Path, Problem, ProblemType, Query, cursor};
 use plan::document::{Entity, Mistake};

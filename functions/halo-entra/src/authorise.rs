@@ -41,7 +41,10 @@ pub(crate) async fn permissions(screen: Screen, args: &args::Of) -> anyhow::Resu
     if let Some(redirect) = answer["redirect_uri"].as_str() {
         say(format!("Redirect URI (platform \"Web\"): {redirect}"))?;
     } else if method == "delegated" {
-        screen.paragraph(Tone::Warn, "The deployment does not know its own address: set HALO_ENTRA_PUBLIC_URL.")?;
+        screen.paragraph(
+            Tone::Warn,
+            "The deployment does not know its own address: set HALO_ENTRA_PUBLIC_URL.",
+        )?;
     }
     if let Some(consent) = answer["admin_consent_url"].as_str() {
         say(format!("Admin consent: {consent}"))?;
@@ -152,11 +155,8 @@ fn table(screen: Screen, permissions: &Value) -> anyhow::Result<()> {
         };
         vec![Tone::Plain.cell(&it.name), Tone::Plain.cell(&it.needed_for), tone.cell(word)]
     };
-    let columns = [
-        ("Permission", Column::Whole),
-        ("Needed for", Column::Text),
-        ("", Column::Narrow(20)),
-    ];
+    let columns =
+        [("Permission", Column::Whole), ("Needed for", Column::Text), ("", Column::Narrow(20))];
     screen.table(&columns, permissions.iter().map(row).collect())?;
     Ok(())
 }

@@ -77,9 +77,7 @@ async fn run(screen: Screen, command: Command) -> anyhow::Result<Ended> {
         Command::Check(args) => interruptible(check::run(screen, &args)).await,
         Command::Completions(args) => completions::run(&args),
         Command::Apply(args) => interruptible(apply::run(screen, &args)).await,
-        Command::Permissions(args) => {
-            interruptible(authorise::permissions(screen, &args)).await
-        }
+        Command::Permissions(args) => interruptible(authorise::permissions(screen, &args)).await,
         // Asked for before Ctrl-C is taken over, so that it ends a prompt as usual.
         Command::Credentials(args) => {
             let body = credentials::entered(&args)?;

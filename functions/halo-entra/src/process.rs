@@ -174,7 +174,12 @@ impl Process {
 /// Where browsers on this machine reach the API: by the name that Microsoft lets be registered without
 /// TLS. A deployment that is reached from elsewhere has to say its address itself.
 fn for_browsers(listening: SocketAddr) -> Option<Url> {
-    listening.ip().is_loopback().then(|| format!("http://localhost:{}", listening.port()))?.parse().ok()
+    listening
+        .ip()
+        .is_loopback()
+        .then(|| format!("http://localhost:{}", listening.port()))?
+        .parse()
+        .ok()
 }
 
 /// Both HTTP functions under one address.

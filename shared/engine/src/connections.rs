@@ -46,8 +46,8 @@ use crate::store::connections::{Authorisation, Saved, State};
 use crate::store::{StoreError, Versioned, Write, keys, put};
 
 pub use authorise::{
-    Attempt, Authorised, Authorising, Brought, Landed, NeededPermission, Outcome, PermissionReport,
-    SignIn, SignInStatus, needed,
+    Attempt, Authorised, Authorising, Brought, Landed, NeededPermission, PermissionReport, SignIn,
+    SignInOutcome, SignInStatus, needed,
 };
 pub use conflicts::{Candidate, ConflictList, InConflict};
 pub use directory::Pinned;

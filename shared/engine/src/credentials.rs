@@ -95,7 +95,10 @@ impl Engine {
 
     /// Removes all secrets of a connection. Safe to repeat; a worker that is renewing a session at this
     /// moment finds it gone and leaves nothing behind.
-    pub(crate) async fn forget_secrets(&self, connection: &ConnectionId) -> Result<(), SecretsError> {
+    pub(crate) async fn forget_secrets(
+        &self,
+        connection: &ConnectionId,
+    ) -> Result<(), SecretsError> {
         for name in SecretName::all_of(connection) {
             self.secrets.delete(&name).await?;
         }
@@ -186,7 +189,9 @@ mod tests {
         let credentials = Credentials::Secret("s3\"cret".into());
         let written = credentials.written().unwrap();
         let read = Credentials::parse(&written).unwrap();
-        assert!(matches!(read, Credentials::Secret(secret) if secret.expose_secret() == "s3\"cret"));
+        assert!(
+            matches!(read, Credentials::Secret(secret) if secret.expose_secret() == "s3\"cret")
+        );
         assert!(!format!("{credentials:?}").contains("cret\""));
         for other in ["{}", r#"{"client_secret":"x","more":1}"#, r#"{"certificate_pem":"x"}"#] {
             assert!(Credentials::parse(&other.into()).is_none(), "{other}");

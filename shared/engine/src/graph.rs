@@ -42,9 +42,9 @@ pub use group::{GroupChange, GroupNews, Member};
 pub use groups::FoundGroup;
 pub use hosts::Hosts;
 pub use probe::{Grant, Permission};
+pub(crate) use refusal::aadsts_in;
 pub use sign_ins::SignIn;
 pub use token::{Behalf, Credential, NotSignedIn, Session, Tokens};
-pub(crate) use refusal::aadsts_in;
 
 use crate::clock::Clock;
 use crate::http::{self, Answer};

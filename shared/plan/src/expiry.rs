@@ -98,7 +98,12 @@ mod tests {
             (60 * DAY + 1, None, None, None),
             (60 * DAY, None, Some(SixtyDays), Some("The client secret expires in 60 days")),
             (59 * DAY, Some(SixtyDays), None, Some("The client secret expires in 59 days")),
-            (30 * DAY, Some(SixtyDays), Some(ThirtyDays), Some("The client secret expires in 30 days")),
+            (
+                30 * DAY,
+                Some(SixtyDays),
+                Some(ThirtyDays),
+                Some("The client secret expires in 30 days"),
+            ),
             (7 * DAY, Some(ThirtyDays), Some(AWeek), Some("The client secret expires in 7 days")),
             (6 * DAY, None, Some(AWeek), Some("The client secret expires in 6 days")),
             (2 * DAY - HOUR, Some(AWeek), None, Some("The client secret expires in 1 day ")),

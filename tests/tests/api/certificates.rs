@@ -59,9 +59,7 @@ async fn what_is_no_certificate_with_its_key_is_told_by_place_and_never_quoted()
     let api = prepared("ps256").await;
     let (own, other, curve, old) = (rsa(2027), rsa(2027), elliptic(2027), rsa(2025));
     api.world.entra.register_certificate(&own.certificate);
-    let with = |certificate: &str, key: &str| {
-        json!({ "certificate_pem": certificate, "private_key_pem": key })
-    };
+    let with = |certificate: &str, key: &str| json!({ "certificate_pem": certificate, "private_key_pem": key });
     let encrypted = own.key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
     let damaged = own.key.replacen("MII", "MIJ", 1);
     let cases = [

@@ -99,7 +99,10 @@ async fn what_is_needed_is_told_before() {
     let api = prepared().await;
     let answer = api.get(&format!("{PATH}/permissions")).await.ok().json;
     let redirect = api.url("/v1/oauth/callback");
-    assert_eq!((&answer["method"], &answer["redirect_uri"]), (&json!("delegated"), &json!(redirect)));
+    assert_eq!(
+        (&answer["method"], &answer["redirect_uri"]),
+        (&json!("delegated"), &json!(redirect))
+    );
     let mandatory: Vec<&str> = answer["permissions"]
         .as_array()
         .unwrap()
@@ -188,7 +191,9 @@ async fn the_page_is_for_a_browser_and_holds_nothing_secret() {
     for text in [&page.text, &api.get(PATH).await.ok().text] {
         assert!(!text.contains(token) && !text.contains(CLIENT_SECRET));
     }
-    let url = api.url("/v1/oauth/callback?error=%3Cscript%3E&error_description=%3Cscript%3E&admin_consent=True");
+    let url = api.url(
+        "/v1/oauth/callback?error=%3Cscript%3E&error_description=%3Cscript%3E&admin_consent=True",
+    );
     let page = api.browse(&url).await;
     assert!(!page.text.contains("script"), "{}", page.text);
 }

@@ -125,8 +125,11 @@ impl Api {
         let body = body.as_deref();
         let exchange = Exchange { method, path, body, status: *status, headers, text };
         let differences = differences(&exchange);
-        assert!(differences.is_empty(), "{method} {path} {status}: {differences:#?}
-{text}");
+        assert!(
+            differences.is_empty(),
+            "{method} {path} {status}: {differences:#?}
+{text}"
+        );
         answer
     }
 

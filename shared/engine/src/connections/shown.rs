@@ -7,8 +7,8 @@ use plan::ids::{ConnectionId, RunId, TenantId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::authorise::{Attempt, SignInStatus};
 use super::Connection;
+use super::authorise::{Attempt, SignInStatus};
 use crate::store::connections::Authorisation;
 
 /// The key of a shown connection that is not part of the document.

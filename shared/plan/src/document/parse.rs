@@ -14,8 +14,8 @@ use url::{Host, Url};
 
 use self::reader::{Node, Notes};
 use super::{
-    Assertion, Auth, AuthMethod, Cloud, CredentialKind, CustomClouds, Document, Entity, Guard, Licences,
-    Mistake, OutOfScope, Parsed, Reading, Roles, Sync,
+    Assertion, Auth, AuthMethod, Cloud, CredentialKind, CustomClouds, Document, Entity, Guard,
+    Licences, Mistake, OutOfScope, Parsed, Reading, Roles, Sync,
 };
 use crate::ids::ClientId;
 
@@ -157,7 +157,8 @@ fn auth(node: &Node<'_>) -> Option<Auth> {
         let assertion = o.or("assertion", Assertion::Ps256, |node| {
             let word = node.word(&assertions)?;
             if word == Assertion::Rs256 && credential == Some(CredentialKind::Secret) {
-                return node.mistake("Only a certificate signs: with \"secret\" there is no such key.");
+                return node
+                    .mistake("Only a certificate signs: with \"secret\" there is no such key.");
             }
             Some(word)
         });

@@ -168,7 +168,10 @@ mod tests {
         for code in CODES {
             let advice = aadsts_advice(*code);
             assert_ne!(advice, unknown, "{code}");
-            assert!(advice.matches(". ").count() >= 1 || *code == 7_000_218, "what to do: {advice}");
+            assert!(
+                advice.matches(". ").count() >= 1 || *code == 7_000_218,
+                "what to do: {advice}"
+            );
             let first = said.insert(advice, *code);
             assert!(first.is_none() || ALIKE.contains(code), "{code} as {first:?}");
         }

@@ -71,10 +71,8 @@ impl Setup {
     pub(crate) async fn of(graph: Graph) -> Self {
         let served = graph.serve(None, None).await.unwrap();
         #[allow(clippy::disallowed_methods, reason = "a plain client, not the product's")]
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .unwrap();
+        let http =
+            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let mut setup = Self { graph, served, token: String::new(), http };
         setup.renew().await;
         setup

@@ -53,14 +53,28 @@ async fn with_assertion(setup: &Setup, assertion: &str) -> Got {
     setup.login(TENANT, &change).await
 }
 
+/// What a valid assertion is answered.
+pub(super) async fn signed_in_by_certificate(setup: &Setup) -> Got {
+    let ours = key();
+    setup.graph.register_certificate(&ours.pem);
+    let header = header(Algorithm::PS256, &ours.pem);
+    with_assertion(setup, &encode(&header, &claims(setup), &ours.key).unwrap()).await
+}
+
+/// The claims that the documentation asks for.
+fn claims(setup: &Setup) -> Value {
+    let now = setup.graph.now().as_second();
+    json!({ "aud": format!("{}/{TENANT}/oauth2/v2.0/token", setup.served.url),
+        "iss": CLIENT, "sub": CLIENT, "jti": "1", "nbf": now, "iat": now, "exp": now + 300 })
+}
+
 #[tokio::test]
 async fn assertions_are_checked_in_all_that_is_documented() {
     let setup = Setup::new().await;
     let (ours, other) = (key(), key());
     setup.graph.register_certificate(&ours.pem);
     let now = setup.graph.now().as_second();
-    let claims = json!({ "aud": format!("{}/{TENANT}/oauth2/v2.0/token", setup.served.url),
-        "iss": CLIENT, "sub": CLIENT, "jti": "1", "nbf": now, "iat": now, "exp": now + 300 });
+    let claims = claims(&setup);
     let with = |name: &str, value: Value| {
         let mut claims = claims.clone();
         claims[name] = value;
@@ -70,7 +84,13 @@ async fn assertions_are_checked_in_all_that_is_documented() {
     let cases = [
         ("PS256", ps(), &ours, claims.clone(), Ok(())),
         ("RS256", header(Algorithm::RS256, &ours.pem), &ours, claims.clone(), Ok(())),
-        ("not registered", header(Algorithm::PS256, &other.pem), &other, claims.clone(), Err(700_027)),
+        (
+            "not registered",
+            header(Algorithm::PS256, &other.pem),
+            &other,
+            claims.clone(),
+            Err(700_027),
+        ),
         ("another's key", ps(), &other, claims.clone(), Err(700_027)),
         ("no thumbprint", Header::new(Algorithm::PS256), &ours, claims.clone(), Err(700_027)),
         ("expired", ps(), &ours, with("exp", json!(now)), Err(700_024)),
@@ -171,7 +191,10 @@ async fn a_code_is_redeemed_once_and_soon_with_its_verifier() {
     assert_eq!(claims(&tokens["access_token"])["idtyp"], "user");
     assert!(claims(&tokens["access_token"])["scp"].as_str().unwrap().contains("User.Read.All"));
     let id = claims(&tokens["id_token"]);
-    assert_eq!((&id["tid"], &id["nonce"], &id["aud"]), (&json!(TENANT), &json!("n"), &json!(CLIENT)));
+    assert_eq!(
+        (&id["tid"], &id["nonce"], &id["aud"]),
+        (&json!(TENANT), &json!("n"), &json!(CLIENT))
+    );
     assert_eq!(code_of(&redeem(&setup, code, &[]).await), 54005);
     let late = sent(&setup, &sign_in(&setup, &[])).await;
     setup.graph.advance(601);
@@ -247,8 +270,12 @@ async fn an_administrator_consents_to_what_the_registration_lists() {
     let url = |path: &str| {
         let base = format!("{}/{TENANT}/{path}", setup.served.url);
         let scope = format!("{}/.default", setup.served.url);
-        let query = [("client_id", CLIENT), ("redirect_uri", REDIRECT), ("state", "7"),
-            ("scope", scope.as_str())];
+        let query = [
+            ("client_id", CLIENT),
+            ("redirect_uri", REDIRECT),
+            ("state", "7"),
+            ("scope", scope.as_str()),
+        ];
         Url::parse_with_params(&base, query).unwrap()
     };
     setup.graph.revoke_delegated("User.Read.All");

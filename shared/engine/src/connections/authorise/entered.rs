@@ -35,7 +35,9 @@ impl Engine {
         let entered = entered(body, document.auth.credential, self.clock.now());
         let (credentials, expires_at) = entered.map_err(Refusal::Invalid)?;
         let meter = Arc::new(Meter::default());
-        self.graph_with(document, credentials.clone(), Behalf::Application, meter).sign_in().await?;
+        self.graph_with(document, credentials.clone(), Behalf::Application, meter)
+            .sign_in()
+            .await?;
         self.store_credentials(id, &credentials).await?;
         let tested = saved.value.document;
         for _ in 0..TRIES {
@@ -195,7 +197,11 @@ mod tests {
         let cases = [
             (Secret, json!({ "client_secret": "s3cret" }), vec![]),
             (Secret, json!({ "client_secret": "s3cret", "expires_at": "2027-01-31" }), vec![]),
-            (Secret, json!({ "client_secret": "s3cret", "expires_at": "2027-01-31T10:00:00Z" }), vec![]),
+            (
+                Secret,
+                json!({ "client_secret": "s3cret", "expires_at": "2027-01-31T10:00:00Z" }),
+                vec![],
+            ),
             (Secret, json!({ "client_secret": "s3cret", "expires_at": null }), vec![]),
             (Secret, json!({}), vec!["$.client_secret"]),
             (Secret, json!({ "client_secret": " " }), vec!["$.client_secret"]),

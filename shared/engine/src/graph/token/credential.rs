@@ -84,10 +84,9 @@ fn sign(
         error: "the stored private key cannot sign; enter certificate and key again".to_owned(),
     };
     let header = match assertion {
-        Assertion::Ps256 => Header {
-            x5t_s256: Some(certificate.x5t_s256.clone()),
-            ..Header::new(Algorithm::PS256)
-        },
+        Assertion::Ps256 => {
+            Header { x5t_s256: Some(certificate.x5t_s256.clone()), ..Header::new(Algorithm::PS256) }
+        }
         Assertion::Rs256 => {
             Header { x5t: Some(certificate.x5t.clone()), ..Header::new(Algorithm::RS256) }
         }

@@ -138,7 +138,11 @@ impl Graph {
         self.meter.request(Service::Login);
         let answer = http::send(Service::Login, OPERATION, request).await?;
         tracing::debug!(operation = OPERATION, status = answer.status.as_u16(), "login answered");
-        if answer.status.is_success() { Ok(answer) } else { Err(failed(refusal::of_login(&answer))) }
+        if answer.status.is_success() {
+            Ok(answer)
+        } else {
+            Err(failed(refusal::of_login(&answer)))
+        }
     }
 }
 
@@ -203,8 +207,8 @@ mod tests {
             ("", None),
         ];
         for (text, expected) in cases {
-            let token = wire::json(text.as_bytes())
-                .and_then(|body| token_of(&body, Timestamp::UNIX_EPOCH));
+            let token =
+                wire::json(text.as_bytes()).and_then(|body| token_of(&body, Timestamp::UNIX_EPOCH));
             let good_for = token.as_ref().ok().map(|token| token.renewed_from.as_second());
             assert_eq!(good_for, expected, "{text}");
         }

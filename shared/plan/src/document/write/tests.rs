@@ -26,7 +26,9 @@ fn documents_survive_being_written() {
         ("/auth/credential", "\"certificate\"".to_owned()),
         (
             "/auth",
-            format!(r#"{{"client_id": "{guid}", "credential": "certificate", "assertion": "rs256"}}"#),
+            format!(
+                r#"{{"client_id": "{guid}", "credential": "certificate", "assertion": "rs256"}}"#
+            ),
         ),
         (
             "/sync",

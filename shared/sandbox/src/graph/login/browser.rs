@@ -102,7 +102,6 @@ fn check_application(model: &Model, call: &Call) -> Result<Url, Reply> {
         asked => asked.filter(|asked| model.app.redirect_uris.contains(asked)),
     };
     let redirect_uri = redirect_uri.and_then(|text| text.parse().ok());
-    redirect_uri.ok_or_else(|| {
-        page(model, 50011, &call.query.get("redirect_uri").unwrap_or_default())
-    })
+    redirect_uri
+        .ok_or_else(|| page(model, 50011, &call.query.get("redirect_uri").unwrap_or_default()))
 }

@@ -119,7 +119,8 @@ fn verify(model: &Model, assertion: &str, audience: &str) -> Result<Value, u32> 
     if !matches!(header.alg, Algorithm::PS256 | Algorithm::RS256) {
         return Err(700_027);
     }
-    let key = model.app.certificates.iter().find(|it| it.is_named_by(&header)).ok_or(700_027_u32)?;
+    let key =
+        model.app.certificates.iter().find(|it| it.is_named_by(&header)).ok_or(700_027_u32)?;
     let mut validation = Validation::new(header.alg);
     // Times and addresses are compared below: by the model's own clock, each with its own code.
     validation.validate_exp = false;

@@ -149,8 +149,12 @@ fn fixed_text(code: u32) -> &'static str {
         53003 => "Access has been blocked by Conditional Access policies.",
         50076 | 50079 => "Multi-factor authentication is required.",
         50034 => "The user account does not exist in the directory.",
-        50020 => "The user account from an external identity provider does not exist in the tenant.",
-        54005 => "OAuth2 Authorization code was already redeemed, please retry with a new valid code.",
+        50020 => {
+            "The user account from an external identity provider does not exist in the tenant."
+        }
+        54005 => {
+            "OAuth2 Authorization code was already redeemed, please retry with a new valid code."
+        }
         501_481 => {
             "The Code_Verifier does not match the code_challenge supplied in the authorization request."
         }
