@@ -39,7 +39,7 @@ use url::Url;
 use uuid::Uuid;
 
 pub use group::{GroupChange, GroupNews, Member};
-pub use groups::FoundGroup;
+pub use groups::{FoundGroup, GroupChoice, GroupChoices, GroupKind};
 pub use hosts::Hosts;
 pub use probe::{Grant, Permission};
 pub(crate) use refusal::aadsts_in;

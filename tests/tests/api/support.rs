@@ -105,7 +105,7 @@ impl Api {
         self.send_text(method, path, Some(body.to_owned()), &[("authorization", &token)]).await
     }
 
-    async fn send_text(
+    pub(crate) async fn send_text(
         &self,
         method: &str,
         path: &str,
