@@ -190,8 +190,10 @@ fn every_command_and_option_exists() {
     none(&unknown, "no such command or option");
     let all = [
         "apply",
+        "authorise",
         "check",
         "conflicts",
+        "credentials",
         "demo",
         "effect",
         "explain",
@@ -199,6 +201,7 @@ fn every_command_and_option_exists() {
         "import",
         "inbound",
         "link",
+        "permissions",
         "reject",
         "release",
         "runs",
