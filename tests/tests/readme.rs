@@ -158,14 +158,19 @@ fn command(line: &str) -> Option<Vec<&str>> {
     Some(words.filter(|word| *word != "--").collect())
 }
 
+/// A word with its first letter large.
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    let first = letters.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
+}
+
 #[test]
 fn every_command_and_option_exists() {
     let readme = readme();
     let args = file(ARGS);
     let is_command = |word: &str| {
-        let mut letters = word.chars();
-        let first = letters.next().map(|c| c.to_ascii_uppercase());
-        let name: String = first.into_iter().chain(letters).collect();
+        let name: String = word.split('-').map(capital).collect();
         args.contains(&format!("\n    {name}("))
     };
     let is_option = |word: &str| {
@@ -190,19 +195,27 @@ fn every_command_and_option_exists() {
     none(&unknown, "no such command or option");
     let all = [
         "apply",
+        "audit",
         "check",
         "conflicts",
+        "connections",
         "demo",
         "effect",
         "explain",
+        "export",
+        "groups",
         "held",
         "import",
         "inbound",
         "link",
+        "list",
+        "module",
         "reject",
         "release",
+        "reset-deltas",
         "runs",
         "serve",
+        "status",
         "unlink",
     ];
     assert_eq!(seen, BTreeSet::from(all));

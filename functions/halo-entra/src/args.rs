@@ -76,7 +76,9 @@ pub(crate) enum Command {
     Runs(Runs),
     /// Show what became of people, newest first
     Inbound(Inbound),
-    /// Explain what would happen to a person now, rule by rule
+    /// Write the inbound log to a file, as NDJSON or CSV
+    Export(Export),
+    /// Explain what would happen to a person now, rule by rule, or what was decided before a time
     Explain(Explain),
     /// Tell what saving documents would change, before they are saved
     ///
@@ -100,6 +102,25 @@ pub(crate) enum Command {
     Release(Rule),
     /// Leave people active whose deactivation is held
     Reject(Rule),
+    /// Show who changed what, newest first: of a connection, or of the deployment
+    Audit(Audit),
+    /// Forget where reading Entra stands, or move it to now
+    ///
+    /// clear makes the next run that reads read everybody. latest skips what waits, which the next full
+    /// read makes good.
+    ResetDeltas(ResetDeltas),
+    /// Show whether the integration is switched on, or switch it
+    ///
+    /// Off, no timer, import or write happens. On again, everything goes on where it was.
+    Module(Module),
+    /// List what Halo has, to choose from: the ids that documents name
+    List(List),
+    /// List groups of a connection's tenant whose name starts with a text
+    Groups(Groups),
+    /// List connections and how they stand
+    Connections(Connections),
+    /// Tell whether the deployment works
+    Status(Status),
     /// Print what a shell needs to complete this program's command line
     ///
     /// For bash, for one: source <(halo-entra completions bash)
@@ -263,9 +284,9 @@ pub(crate) struct Runs {
     pub(crate) api: Api,
 }
 
-/// `inbound`.
+/// Which entries of the inbound log.
 #[derive(Debug, Args)]
-pub(crate) struct Inbound {
+pub(crate) struct Filters {
     /// Only this connection
     #[arg(long, short)]
     pub(crate) connection: Option<String>,
@@ -290,6 +311,31 @@ pub(crate) struct Inbound {
     /// Before this time
     #[arg(long, value_name = "TIME")]
     pub(crate) to: Option<String>,
+}
+
+impl Filters {
+    /// What the API is asked for.
+    pub(crate) fn query(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let filters = [
+            ("connection", &self.connection),
+            ("person", &self.person),
+            ("decision", &self.decision),
+            ("outcome", &self.outcome),
+            ("mapping", &self.mapping),
+            ("run", &self.run),
+            ("from", &self.from),
+            ("to", &self.to),
+        ];
+        filters.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)))
+    }
+}
+
+/// `inbound`.
+#[derive(Debug, Args)]
+pub(crate) struct Inbound {
+    /// Which entries.
+    #[command(flatten)]
+    pub(crate) filters: Filters,
     /// How many at the most
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(crate) limit: u16,
@@ -308,9 +354,38 @@ pub(crate) struct Explain {
     pub(crate) connection: String,
     /// Object id or user principal name
     pub(crate) who: String,
+    /// The last decision before this time instead, as in 2026-11-02T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
     /// The API.
     #[command(flatten)]
     pub(crate) api: Api,
+}
+
+/// `export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// File to write; - is standard output
+    #[arg(default_value = "-")]
+    pub(crate) file: PathBuf,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = Format::Ndjson)]
+    pub(crate) format: Format,
+    /// Which entries.
+    #[command(flatten)]
+    pub(crate) filters: Filters,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// How an export is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// One JSON object in a line
+    Ndjson,
+    /// For spreadsheets
+    Csv,
 }
 
 /// `effect`.
@@ -402,6 +477,127 @@ pub(crate) struct Rule {
     /// The run that held them, as `held` lists it
     #[arg(long)]
     pub(crate) run: String,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `audit`.
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    /// Id of the connection, also of one that was removed; without it the deployment's own changes
+    pub(crate) connection: Option<String>,
+    /// Go on where an earlier answer ended
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `reset-deltas`.
+#[derive(Debug, Args)]
+pub(crate) struct ResetDeltas {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// What becomes of the stored positions
+    #[arg(long, value_enum)]
+    pub(crate) mode: Mode,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// What becomes of the stored positions.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Mode {
+    /// Read everybody next time
+    Clear,
+    /// Start from now, and skip what waits
+    Latest,
+}
+
+/// `module`.
+#[derive(Debug, Args)]
+pub(crate) struct Module {
+    /// on or off; without it the switch is only shown
+    #[arg(value_enum)]
+    pub(crate) state: Option<OnOff>,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// How the switch is to stand.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum OnOff {
+    /// Everything happens
+    On,
+    /// Nothing happens
+    Off,
+}
+
+/// `list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// What to list
+    #[arg(value_enum)]
+    pub(crate) what: Pickable,
+    /// Only those whose name contains this
+    pub(crate) search: Option<String>,
+    /// Go on where an earlier answer ended
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// What Halo has.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Pickable {
+    /// Sites
+    Sites,
+    /// Clients, or organisations
+    Clients,
+    /// Roles of agents
+    AgentRoles,
+    /// Roles of users
+    UserRoles,
+    /// Change advisory boards
+    Cabs,
+    /// Custom fields
+    CustomFields,
+    /// Software licences
+    Licences,
+}
+
+/// `groups`.
+#[derive(Debug, Args)]
+pub(crate) struct Groups {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// The beginning of the name
+    pub(crate) text: Option<String>,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `connections`.
+#[derive(Debug, Args)]
+pub(crate) struct Connections {
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
     /// The API.
     #[command(flatten)]
     pub(crate) api: Api,
