@@ -15,6 +15,8 @@ use serde_json::Value;
 
 /// The command line, as `--help` prints it.
 const ARGS: &str = "functions/halo-entra/src/args.rs";
+/// The rest of it.
+const MORE_ARGS: &str = "functions/halo-entra/src/args/operate.rs";
 /// The environment of a deployment.
 const CONFIG: &str = "shared/engine/src/config.rs";
 
@@ -168,7 +170,7 @@ fn capital(word: &str) -> String {
 #[test]
 fn every_command_and_option_exists() {
     let readme = readme();
-    let args = file(ARGS);
+    let args = [ARGS, MORE_ARGS].map(file).concat();
     let is_command = |word: &str| {
         let name: String = word.split('-').map(capital).collect();
         args.contains(&format!("\n    {name}("))

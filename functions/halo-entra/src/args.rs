@@ -2,11 +2,18 @@
 
 #![allow(clippy::doc_markdown, reason = "the comments are what `--help` prints")]
 
+mod operate;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
+
+pub(crate) use operate::{
+    Audit, Connections, Export, Filters, Format, Groups, List, Mode, Module, OnOff, Pickable,
+    ResetDeltas, Status,
+};
 
 /// Where `serve` is by default.
 pub(crate) const USUAL_URL: &str = "http://127.0.0.1:8787";
@@ -32,7 +39,8 @@ Settings, from the environment:
   HALO_ENTRA_CUSTOM_CLOUDS       allowed; or refused
   HALO_ENTRA_LOG                 info; warn, debug
   HALO_ENTRA_LOG_DAYS            90: how long the inbound log is kept
-  HALO_ENTRA_MODULE              on; or off";
+  HALO_ENTRA_MODULE              on; or off
+  HALO_ENTRA_PUBLIC_URL          this API for browsers, where sign-ins come back to";
 
 /// People of Microsoft Entra ID tenants in Halo: the whole system in one process, and commands for it.
 #[derive(Debug, Parser)]
@@ -70,6 +78,18 @@ pub(crate) enum Command {
     /// whether the sites, roles and fields that it names exist in Halo, and its groups and properties
     /// in Entra, as `apply` would.
     Check(Check),
+    /// List the Graph permissions that a connection needs, and where they are granted
+    Permissions(Of),
+    /// Enter the client secret or the certificate of a connection
+    ///
+    /// It is tested first, and the old one stays until the new one works. A secret is asked for
+    /// without showing it, or read from a file; never from the command line, which others see.
+    Credentials(Credentials),
+    /// Try a connection's credentials and permissions
+    ///
+    /// With delegated permissions it prints the address at which a person has to sign in, and waits
+    /// until that was done.
+    Authorise(Authorise),
     /// Start an import of a connection
     Import(Import),
     /// List runs, newest first, or show one
@@ -211,6 +231,51 @@ pub(crate) struct Completions {
     pub(crate) shell: clap_complete::Shell,
 }
 
+/// `permissions`.
+#[derive(Debug, Args)]
+pub(crate) struct Of {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `credentials`.
+#[derive(Debug, Args)]
+pub(crate) struct Credentials {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// File with the client secret; - reads standard input [default: it is asked for]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate", "key"])]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// When the client secret ends: a day or a time, as in 2027-06-30
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["certificate", "key"])]
+    pub(crate) expires: Option<String>,
+    /// File with the certificate as PEM
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// File with its private key as PEM, without a password; it may be the same file
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub(crate) key: Option<PathBuf>,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `authorise`.
+#[derive(Debug, Args)]
+pub(crate) struct Authorise {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// Do not wait for a person's sign-in
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
 /// `import`.
 #[derive(Debug, Args)]
 pub(crate) struct Import {
@@ -284,52 +349,6 @@ pub(crate) struct Runs {
     pub(crate) api: Api,
 }
 
-/// Which entries of the inbound log.
-#[derive(Debug, Args)]
-pub(crate) struct Filters {
-    /// Only this connection
-    #[arg(long, short)]
-    pub(crate) connection: Option<String>,
-    /// Only this person: object id, user principal name, or the beginning of a name
-    #[arg(long, short)]
-    pub(crate) person: Option<String>,
-    /// Only this decision: create, update, deactivate, reactivate, conflict, held, not_in_scope, failed
-    #[arg(long)]
-    pub(crate) decision: Option<String>,
-    /// Only this outcome: done, nothing, waiting, failed
-    #[arg(long)]
-    pub(crate) outcome: Option<String>,
-    /// Only people whom this mapping placed
-    #[arg(long)]
-    pub(crate) mapping: Option<String>,
-    /// Only this run
-    #[arg(long)]
-    pub(crate) run: Option<String>,
-    /// Not before this time, as in 2026-11-02T08:00:00Z
-    #[arg(long, value_name = "TIME")]
-    pub(crate) from: Option<String>,
-    /// Before this time
-    #[arg(long, value_name = "TIME")]
-    pub(crate) to: Option<String>,
-}
-
-impl Filters {
-    /// What the API is asked for.
-    pub(crate) fn query(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let filters = [
-            ("connection", &self.connection),
-            ("person", &self.person),
-            ("decision", &self.decision),
-            ("outcome", &self.outcome),
-            ("mapping", &self.mapping),
-            ("run", &self.run),
-            ("from", &self.from),
-            ("to", &self.to),
-        ];
-        filters.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)))
-    }
-}
-
 /// `inbound`.
 #[derive(Debug, Args)]
 pub(crate) struct Inbound {
@@ -360,32 +379,6 @@ pub(crate) struct Explain {
     /// The API.
     #[command(flatten)]
     pub(crate) api: Api,
-}
-
-/// `export`.
-#[derive(Debug, Args)]
-pub(crate) struct Export {
-    /// File to write; - is standard output
-    #[arg(default_value = "-")]
-    pub(crate) file: PathBuf,
-    /// How it is written
-    #[arg(long, value_enum, default_value_t = Format::Ndjson)]
-    pub(crate) format: Format,
-    /// Which entries.
-    #[command(flatten)]
-    pub(crate) filters: Filters,
-    /// The API.
-    #[command(flatten)]
-    pub(crate) api: Api,
-}
-
-/// How an export is written.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Format {
-    /// One JSON object in a line
-    Ndjson,
-    /// For spreadsheets
-    Csv,
 }
 
 /// `effect`.
@@ -477,127 +470,6 @@ pub(crate) struct Rule {
     /// The run that held them, as `held` lists it
     #[arg(long)]
     pub(crate) run: String,
-    /// The API.
-    #[command(flatten)]
-    pub(crate) api: Api,
-}
-
-/// `audit`.
-#[derive(Debug, Args)]
-pub(crate) struct Audit {
-    /// Id of the connection, also of one that was removed; without it the deployment's own changes
-    pub(crate) connection: Option<String>,
-    /// Go on where an earlier answer ended
-    #[arg(long)]
-    pub(crate) cursor: Option<String>,
-    /// The API.
-    #[command(flatten)]
-    pub(crate) api: Api,
-}
-
-/// `reset-deltas`.
-#[derive(Debug, Args)]
-pub(crate) struct ResetDeltas {
-    /// Id of the connection
-    pub(crate) connection: String,
-    /// What becomes of the stored positions
-    #[arg(long, value_enum)]
-    pub(crate) mode: Mode,
-    /// Do not ask
-    #[arg(long, short)]
-    pub(crate) yes: bool,
-    /// The API.
-    #[command(flatten)]
-    pub(crate) api: Api,
-}
-
-/// What becomes of the stored positions.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Mode {
-    /// Read everybody next time
-    Clear,
-    /// Start from now, and skip what waits
-    Latest,
-}
-
-/// `module`.
-#[derive(Debug, Args)]
-pub(crate) struct Module {
-    /// on or off; without it the switch is only shown
-    #[arg(value_enum)]
-    pub(crate) state: Option<OnOff>,
-    /// The API.
-    #[command(flatten)]
-    pub(crate) api: Api,
-}
-
-/// How the switch is to stand.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum OnOff {
-    /// Everything happens
-    On,
-    /// Nothing happens
-    Off,
-}
-
-/// `list`.
-#[derive(Debug, Args)]
-pub(crate) struct List {
-    /// What to list
-    #[arg(value_enum)]
-    pub(crate) what: Pickable,
-    /// Only those whose name contains this
-    pub(crate) search: Option<String>,
-    /// Go on where an earlier answer ended
-    #[arg(long)]
-    pub(crate) cursor: Option<String>,
-    /// The API.
-    #[command(flatten)]
-    pub(crate) api: Api,
-}
-
-/// What Halo has.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Pickable {
-    /// Sites
-    Sites,
-    /// Clients, or organisations
-    Clients,
-    /// Roles of agents
-    AgentRoles,
-    /// Roles of users
-    UserRoles,
-    /// Change advisory boards
-    Cabs,
-    /// Custom fields
-    CustomFields,
-    /// Software licences
-    Licences,
-}
-
-/// `groups`.
-#[derive(Debug, Args)]
-pub(crate) struct Groups {
-    /// Id of the connection
-    pub(crate) connection: String,
-    /// The beginning of the name
-    pub(crate) text: Option<String>,
-    /// The API.
-    #[command(flatten)]
-    pub(crate) api: Api,
-}
-
-/// `connections`.
-#[derive(Debug, Args)]
-pub(crate) struct Connections {
-    /// The API.
-    #[command(flatten)]
-    pub(crate) api: Api,
-}
-
-/// `status`.
-#[derive(Debug, Args)]
-pub(crate) struct Status {
     /// The API.
     #[command(flatten)]
     pub(crate) api: Api,

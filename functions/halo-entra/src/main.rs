@@ -3,11 +3,13 @@
 mod apply;
 mod args;
 mod audit;
+mod authorise;
 mod check;
 mod choose;
 mod client;
 mod completions;
 mod connections;
+mod credentials;
 mod demo;
 mod difference;
 mod documents;
@@ -82,6 +84,13 @@ async fn run(screen: Screen, command: Command) -> anyhow::Result<Ended> {
         Command::Check(args) => interruptible(check::run(screen, &args)).await,
         Command::Completions(args) => completions::run(&args),
         Command::Apply(args) => interruptible(apply::run(screen, &args)).await,
+        Command::Permissions(args) => interruptible(authorise::permissions(screen, &args)).await,
+        // Asked for before Ctrl-C is taken over, so that it ends a prompt as usual.
+        Command::Credentials(args) => {
+            let body = credentials::entered(&args)?;
+            interruptible(credentials::send(screen, &args, &body)).await
+        }
+        Command::Authorise(args) => interruptible(authorise::run(screen, &args)).await,
         Command::Import(args) => interruptible(import::run(screen, &args)).await,
         Command::Runs(args) => interruptible(runs::run(screen, &args)).await,
         Command::Inbound(args) => interruptible(inbound::run(screen, &args)).await,

@@ -12,6 +12,7 @@ pub mod decide;
 pub mod difference;
 pub mod document;
 pub mod effect;
+pub mod expiry;
 pub mod explain;
 pub mod facts;
 pub mod failure;

@@ -56,21 +56,25 @@ pub struct Candidate {
     pub id: i64,
     /// What Halo says of it; nothing where Halo was not asked.
     #[serde(flatten)]
-    pub about: Option<About>,
+    pub about: About,
 }
 
 /// What Halo says of a record.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[schema(as = CandidateRecord)]
 pub struct About {
     /// Its name.
-    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     /// Its address.
-    email: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
     /// The site of a user.
     #[serde(skip_serializing_if = "Option::is_none")]
     site: Option<String>,
     /// Whether it is out of use.
-    inactive: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inactive: Option<bool>,
 }
 
 impl Engine {
@@ -94,7 +98,7 @@ impl Engine {
             let candidates = candidates.map(|record| Candidate {
                 kind: record.kind,
                 id: record.id,
-                about: None,
+                about: About::default(),
             });
             list.conflicts.push(InConflict {
                 person: names(*id, &person.value),
@@ -134,7 +138,7 @@ impl Engine {
         }
         for candidate in list.conflicts.iter_mut().flat_map(|it| &mut it.candidates) {
             let record = RecordId { kind: candidate.kind, id: candidate.id };
-            candidate.about = known.get(&record).cloned();
+            candidate.about = known.get(&record).cloned().unwrap_or_default();
         }
         Ok(())
     }
@@ -154,10 +158,10 @@ async fn about(halo: &Halo, record: RecordId) -> Result<Option<About>, Error> {
     };
     let inactive = found.fields.get(&Target::field(switch)) == Some(&HaloValue::Bool(true));
     Ok(Some(About {
-        name: text("name"),
-        email: text(address),
+        name: Some(text("name")),
+        email: Some(text(address)),
         site: (record.kind == RecordKind::User).then(site),
-        inactive,
+        inactive: Some(inactive),
     }))
 }
 

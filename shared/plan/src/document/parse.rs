@@ -14,8 +14,8 @@ use url::{Host, Url};
 
 use self::reader::{Node, Notes};
 use super::{
-    Auth, AuthMethod, Cloud, CredentialKind, CustomClouds, Document, Entity, Guard, Licences,
-    Mistake, OutOfScope, Parsed, Reading, Roles, Sync,
+    Assertion, Auth, AuthMethod, Cloud, CredentialKind, CustomClouds, Document, Entity, Guard,
+    Licences, Mistake, OutOfScope, Parsed, Reading, Roles, Sync,
 };
 use crate::ids::ClientId;
 
@@ -150,12 +150,26 @@ fn base_address(node: &Node<'_>) -> Option<Url> {
 fn auth(node: &Node<'_>) -> Option<Auth> {
     let methods = [("application", AuthMethod::Application), ("delegated", AuthMethod::Delegated)];
     let kinds = [("secret", CredentialKind::Secret), ("certificate", CredentialKind::Certificate)];
+    let assertions = [("ps256", Assertion::Ps256), ("rs256", Assertion::Rs256)];
     node.object(|o| {
         let method = o.or("method", AuthMethod::Application, |node| node.word(&methods));
         let credential = o.or("credential", CredentialKind::Secret, |node| node.word(&kinds));
+        let assertion = o.or("assertion", Assertion::Ps256, |node| {
+            let word = node.word(&assertions)?;
+            if word == Assertion::Rs256 && credential == Some(CredentialKind::Secret) {
+                return node
+                    .mistake("Only a certificate signs: with \"secret\" there is no such key.");
+            }
+            Some(word)
+        });
         let client_id =
             o.required("client_id", "the id of the app registration (a GUID)", Node::id);
-        Some(Auth { method: method?, credential: credential?, client_id: client_id? })
+        Some(Auth {
+            method: method?,
+            credential: credential?,
+            assertion: assertion?,
+            client_id: client_id?,
+        })
     })
 }
 
