@@ -47,11 +47,20 @@ const HTTPS: &[(&str, u16)] = &[
     // Nor anybody whose deactivation could be held.
     ("admin-held-reject", 400),
     ("admin-effect", 200),
+    ("admin-deltas-reset", 200),
+    ("admin-audit", 200),
+    ("admin-deployment-audit", 200),
+    ("admin-groups", 200),
+    ("admin-halo-list", 200),
+    ("admin-module", 200),
+    ("admin-module-turn", 200),
     ("admin-check", 200),
     ("inbound-logs-get", 200),
     ("inbound-logs-runs", 200),
     ("inbound-logs-run", 404),
     ("inbound-logs-explain", 404),
+    ("inbound-logs-explain-at", 404),
+    ("inbound-logs-export", 200),
 ];
 
 /// Events of other kinds.
