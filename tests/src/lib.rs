@@ -9,7 +9,9 @@
 )]
 
 pub mod aws;
+pub mod certificates;
 pub mod contract;
+pub mod described;
 pub mod helpdesk;
 pub mod memory;
 pub mod tripwire;

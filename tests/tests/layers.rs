@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plan", &[]),
     ("engine", &["plan"]),
     ("sandbox", &[]),
-    ("admin", &["engine", "plan"]),
+    ("admin", &["engine", "inbound-logs", "plan"]),
     ("inbound-logs", &["engine", "plan"]),
     ("scheduler", &["engine", "plan"]),
     ("worker", &["engine", "plan"]),
@@ -35,13 +35,23 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// All that `plan` may link: data and its text forms. Nothing here waits, talks, logs or knows the
+/// All that `plan` may link: data and its text forms, and utoipa, whose derive describes them (what the
+/// API answers is mostly `plan`'s own data, and a description elsewhere would drift). Nothing here waits, talks, logs or knows the
 /// time (what jiff could tell of it, clippy.toml forbids).
-const PLAN_MAY_LINK: &[&str] =
-    &["icu_normalizer", "jiff", "regex-lite", "serde", "serde_json", "thiserror", "url", "uuid"];
+const PLAN_MAY_LINK: &[&str] = &[
+    "icu_normalizer",
+    "jiff",
+    "regex-lite",
+    "serde",
+    "serde_json",
+    "thiserror",
+    "url",
+    "utoipa",
+    "uuid",
+];
 
 /// What the tests of `plan` may use besides.
-const PLAN_TESTS_MAY_LINK: &[&str] = &["allocation-counter", "insta", "proptest"];
+const PLAN_TESTS_MAY_LINK: &[&str] = &["allocation-counter", "insta", "jsonschema", "proptest"];
 
 struct Dependency {
     name: String,

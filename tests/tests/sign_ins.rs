@@ -127,7 +127,7 @@ fn sign_in(world: &World, n: usize, at: &str) {
 
 async fn shown(world: &World) -> Value {
     let connection: Connection = world.engine.connection(&world.id).await.unwrap();
-    connection.shown()["status"]["last_sign_in"].clone()
+    json!(connection.status())["last_sign_in"].clone()
 }
 
 /// Requests for pages of the list so far.

@@ -6,25 +6,49 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use engine::Engine;
-use engine::connections::{Connection, Precondition, Removed, consent_url, needed};
-use engine::web::{Caller, JsonBody, Path, Problem, Query, cursor};
-use serde_json::{Map, Value, json};
+use engine::connections::{Connection, ConnectionSummary, Precondition, Removed, ShownConnection};
+use engine::web::api::{Changing, OfConnection, OfOne, Paging, Usual, Versioned};
+use engine::web::{Caller, JsonBody, PageAsked, Path, Problem, Query};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
 
-/// `GET /v1/connections`.
+use crate::operate::OnOff;
+
+/// A page of connections.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ConnectionPage {
+    /// In order of their ids.
+    connections: Vec<ConnectionSummary>,
+    /// Whether the integration is switched on (C11).
+    module: OnOff,
+    /// Where the next page goes on; `null` at the end.
+    #[schema(required)]
+    cursor: Option<String>,
+}
+
+/// Connections, in order of their ids (C1)
+#[utoipa::path(get, path = "/v1/connections", tag = "connections", params(Paging),
+    responses((status = 200, description = "A page of connections", body = ConnectionPage), Usual))]
 pub(crate) async fn list(
     State(engine): State<Engine>,
     query: Query,
-) -> Result<Json<Value>, Problem> {
-    const LIST: &str = "connections";
-    let query = query.only(&["limit", "cursor"])?;
-    let after = query.text("cursor").map(|it| cursor::read(it, LIST)).transpose()?;
-    let (connections, next) = engine.connections(after, query.limit(50, 200)?).await?;
-    let shown: Vec<Value> = connections.iter().map(Connection::summary).collect();
-    let next = next.map(|position| cursor::write(&position, LIST));
-    Ok(Json(json!({ "connections": shown, "cursor": next })))
+) -> Result<Json<ConnectionPage>, Problem> {
+    let page = PageAsked::only(query, "connections".to_owned(), 50, 200)?;
+    let (connections, next) = engine.connections(page.after.clone(), page.limit).await?;
+    let connections = connections.iter().map(Connection::summary).collect();
+    let module = engine.module().await?.state().into();
+    Ok(Json(ConnectionPage { connections, module, cursor: page.cursor(next) }))
 }
 
-/// `POST /v1/connections`.
+/// Makes a connection (C1)
+#[utoipa::path(post, path = "/v1/connections", tag = "connections",
+    request_body(content = Object, description = "The document"),
+    responses(
+        (status = 201, description = "Saved", body = ShownConnection, headers(
+            ("ETag" = String, description = "The revision, for `If-Match`"),
+            ("Location" = String, description = "Path of the connection"))),
+        Changing))]
 pub(crate) async fn create(
     State(engine): State<Engine>,
     Extension(caller): Extension<Caller>,
@@ -34,13 +58,35 @@ pub(crate) async fn create(
     Ok(shown(StatusCode::CREATED, &made))
 }
 
-/// `GET /v1/connections/{id}`.
+/// A connection: its document, and where it stands
+#[utoipa::path(get, path = "/v1/connections/{id}", tag = "connections", params(OfConnection),
+    responses(
+        (status = 200, description = "The connection", body = ShownConnection, headers(
+            ("ETag" = String, description = "The revision, for `If-Match`"),
+            ("Location" = String, description = "Path of the connection"))),
+        OfOne))]
 pub(crate) async fn read(State(engine): State<Engine>, path: Path) -> Result<Response, Problem> {
     let connection = engine.connection(&path.connection()?).await?;
     Ok(shown(StatusCode::OK, &connection))
 }
 
-/// `PUT /v1/connections/{id}`.
+/// Saves a document, or makes a connection (C10)
+///
+/// A change names the revision that it is based on in `If-Match`: the `ETag` of the last read. `*` is
+/// whatever is there.
+#[utoipa::path(put, path = "/v1/connections/{id}", tag = "connections",
+    params(OfConnection,
+        ("If-Match" = Option<String>, Header, description = "The revision that is changed, or `*`"),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: only if there is no such connection")),
+    request_body(content = Object, description = "The document"),
+    responses(
+        (status = 200, description = "Saved", body = ShownConnection, headers(
+            ("ETag" = String, description = "The revision, for `If-Match`"),
+            ("Location" = String, description = "Path of the connection"))),
+        (status = 201, description = "Made", body = ShownConnection, headers(
+            ("ETag" = String, description = "The revision, for `If-Match`"),
+            ("Location" = String, description = "Path of the connection"))),
+        Versioned, Changing))]
 pub(crate) async fn save(
     State(engine): State<Engine>,
     Extension(caller): Extension<Caller>,
@@ -54,7 +100,23 @@ pub(crate) async fn save(
     Ok(shown(if made { StatusCode::CREATED } else { StatusCode::OK }, &connection))
 }
 
-/// `DELETE /v1/connections/{id}`: 204 when all is gone, 202 while the call has to be repeated.
+/// A connection of which something is left.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Removing {
+    /// Whether all is gone.
+    removed: bool,
+    /// What to do.
+    detail: &'static str,
+}
+
+/// Removes a connection with all that it knows; nothing in Halo changes
+///
+/// A large one takes several calls: 202 until all is gone.
+#[utoipa::path(delete, path = "/v1/connections/{id}", tag = "connections", params(OfConnection),
+    responses(
+        (status = 204, description = "All is gone"),
+        (status = 202, description = "Something is left: repeat the call", body = Removing),
+        Changing))]
 pub(crate) async fn remove(
     State(engine): State<Engine>,
     Extension(caller): Extension<Caller>,
@@ -63,51 +125,11 @@ pub(crate) async fn remove(
     match engine.remove_connection(&caller.name, &path.connection()?).await? {
         Removed::All => Ok(StatusCode::NO_CONTENT.into_response()),
         Removed::SomeLeft => {
-            let body =
-                json!({ "removed": false, "detail": "Repeat the call until it answers 204." });
-            Ok((StatusCode::ACCEPTED, Json(body)).into_response())
+            let detail = "Repeat the call until it answers 204.";
+            let left = Removing { removed: false, detail };
+            Ok((StatusCode::ACCEPTED, Json(left)).into_response())
         }
     }
-}
-
-/// `PUT /v1/connections/{id}/credentials`.
-pub(crate) async fn credentials(
-    State(engine): State<Engine>,
-    Extension(caller): Extension<Caller>,
-    path: Path,
-    JsonBody(body): JsonBody<Map<String, Value>>,
-) -> Result<Json<Value>, Problem> {
-    let connection = engine.put_credentials(&caller.name, &path.connection()?, &body).await?;
-    Ok(Json(connection.summary()["status"].take()))
-}
-
-/// `GET /v1/connections/{id}/permissions`.
-pub(crate) async fn permissions(
-    State(engine): State<Engine>,
-    path: Path,
-) -> Result<Json<Value>, Problem> {
-    let document = engine.connection(&path.connection()?).await?.saved.document;
-    Ok(Json(json!({
-        "method": document.auth.method,
-        "permissions": needed(&document),
-        // Application permissions need no redirect.
-        "redirect_uri": null,
-        "admin_consent_url": consent_url(&document),
-    })))
-}
-
-/// `POST /v1/connections/{id}/authorise`.
-pub(crate) async fn authorise(
-    State(engine): State<Engine>,
-    Extension(caller): Extension<Caller>,
-    path: Path,
-) -> Result<Json<Value>, Problem> {
-    let authorised = engine.authorise(&caller.name, &path.connection()?).await?;
-    Ok(Json(json!({
-        "authorised": true,
-        "permissions": authorised.permissions,
-        "warnings": authorised.connection.warnings,
-    })))
 }
 
 fn shown(status: StatusCode, connection: &Connection) -> Response {

@@ -5,12 +5,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use engine::Engine;
+use engine::halo::TestReport;
 use engine::web::api::Usual;
 use engine::web::{Caller, Problem, Query};
-use plan::schedule::Module;
 use serde::Serialize;
-use serde_json::{Value, json};
 use utoipa::ToSchema;
+
+use crate::operate::OnOff;
 
 /// How the deployment is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,7 +27,7 @@ pub(crate) struct Health {
     /// Hints that were given up; `null` when the queue does not answer.
     dead_letters: Option<u64>,
     /// Whether the integration is switched on (C11).
-    module: Switch,
+    module: OnOff,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -34,13 +35,6 @@ pub(crate) struct Health {
 enum Works {
     Ok,
     Failed,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum Switch {
-    On,
-    Off,
 }
 
 impl From<bool> for Works {
@@ -51,7 +45,7 @@ impl From<bool> for Works {
 
 /// Whether store and queue answer, and how many hints were given up
 ///
-/// The only route that needs no token.
+/// Needs no token.
 #[utoipa::path(get, path = "/v1/health", tag = "deployment", security(()),
     responses(
         (status = 200, description = "All of it works", body = Health),
@@ -66,27 +60,33 @@ pub(crate) async fn health(State(engine): State<Engine>) -> Response {
         store: store.into(),
         queue: dead_letters.is_some().into(),
         dead_letters,
-        module: match engine.policy.module {
-            Module::On => Switch::On,
-            Module::Off => Switch::Off,
-        },
+        // Where the store does not say, the deployment's own switch does.
+        module: engine.module().await.map_or(engine.policy.module, |it| it.state()).into(),
     };
     let status = if works { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(body)).into_response()
 }
 
+/// What came of the test of Halo.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HaloTest {
+    #[serde(flatten)]
+    report: TestReport,
+    /// Whether everything answered.
+    passed: bool,
+}
+
 /// What Halo grants and answers (H1)
 #[utoipa::path(get, path = "/v1/halo/test", tag = "halo",
-    responses((status = 200, description = "The report", body = Object), Usual))]
+    responses((status = 200, description = "The report", body = HaloTest), Usual))]
 pub(crate) async fn halo(
     State(engine): State<Engine>,
     Extension(caller): Extension<Caller>,
     query: Query,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<HaloTest>, Problem> {
     caller.administrates()?;
     query.only(&[])?;
     let report = engine.halo.with_priority(engine::halo::Priority::Manual).test().await;
-    let mut shown = json!(report);
-    shown["passed"] = report.passed().into();
-    Ok(Json(shown))
+    let passed = report.passed();
+    Ok(Json(HaloTest { report, passed }))
 }

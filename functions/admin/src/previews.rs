@@ -9,9 +9,9 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use engine::Engine;
 use engine::connections::{Asked, Preview, PreviewState, Wanted};
-use engine::inbound::Sight;
+use engine::inbound::{ShownPreviewed, Sight};
 use engine::store::previews::{Position, RulesOf};
-use engine::web::api::{Changing, OfOne};
+use engine::web::api::{Changing, IdempotencyKey, OfConnection, OfOne};
 use engine::web::{Caller, JsonBody, Path, Problem, ProblemType, Query, cursor};
 use plan::document::{Entity, Mistake};
 use plan::ids::{MappingId, PreviewId, RunId};
@@ -159,8 +159,7 @@ pub(crate) struct ForEach<T: Serialize + ToSchema> {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PeopleShown {
     /// People by mapping and, in it, by decision.
-    #[schema(value_type = Vec<Object>)]
-    people: Vec<Value>,
+    people: Vec<ShownPreviewed>,
     /// Where the next page begins; `null` at the end.
     cursor: Option<String>,
     /// Where the preview stands: a list that is not complete may get more people before this page.
@@ -172,8 +171,7 @@ pub(crate) struct PeopleShown {
 /// Nothing changes in Halo. The preview is worked out in the background and can be looked at meanwhile.
 /// With `document`, people are decided by rules that are not saved.
 #[utoipa::path(post, path = "/v1/connections/{id}/preview", tag = "previews",
-    params(("id" = String, Path, description = "The connection")),
-    request_body = PreviewBody,
+    params(OfConnection, IdempotencyKey), request_body = PreviewBody,
     responses(
         (status = 202, description = "Begun", body = PreviewShown,
             headers(("Location" = String, description = "Where it can be looked at"))),
@@ -363,8 +361,7 @@ pub(crate) struct ImportStarted {
 ///
 /// It begins when no other run of the connection is under way. Entra is read first.
 #[utoipa::path(post, path = "/v1/connections/{id}/imports", tag = "imports",
-    params(("id" = String, Path, description = "The connection")),
-    request_body = ImportBody,
+    params(OfConnection, IdempotencyKey), request_body = ImportBody,
     responses(
         (status = 202, description = "The run that does it", body = ImportStarted,
             headers(("Location" = String, description = "Where the run can be followed"))),

@@ -2,11 +2,18 @@
 
 #![allow(clippy::doc_markdown, reason = "the comments are what `--help` prints")]
 
+mod operate;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
+
+pub(crate) use operate::{
+    Audit, Connections, Export, Filters, Format, Groups, List, Mode, Module, OnOff, Pickable,
+    ResetDeltas, Status,
+};
 
 /// Where `serve` is by default.
 pub(crate) const USUAL_URL: &str = "http://127.0.0.1:8787";
@@ -32,7 +39,8 @@ Settings, from the environment:
   HALO_ENTRA_CUSTOM_CLOUDS       allowed; or refused
   HALO_ENTRA_LOG                 info; warn, debug
   HALO_ENTRA_LOG_DAYS            90: how long the inbound log is kept
-  HALO_ENTRA_MODULE              on; or off";
+  HALO_ENTRA_MODULE              on; or off
+  HALO_ENTRA_PUBLIC_URL          this API for browsers, where sign-ins come back to";
 
 /// People of Microsoft Entra ID tenants in Halo: the whole system in one process, and commands for it.
 #[derive(Debug, Parser)]
@@ -70,19 +78,38 @@ pub(crate) enum Command {
     /// whether the sites, roles and fields that it names exist in Halo, and its groups and properties
     /// in Entra, as `apply` would.
     Check(Check),
+    /// List the Graph permissions that a connection needs, and where they are granted
+    Permissions(Of),
+    /// Enter the client secret or the certificate of a connection
+    ///
+    /// It is tested first, and the old one stays until the new one works. A secret is asked for
+    /// without showing it, or read from a file; never from the command line, which others see.
+    Credentials(Credentials),
+    /// Try a connection's credentials and permissions
+    ///
+    /// With delegated permissions it prints the address at which a person has to sign in, and waits
+    /// until that was done.
+    Authorise(Authorise),
     /// Start an import of a connection
     Import(Import),
     /// List runs, newest first, or show one
     Runs(Runs),
     /// Show what became of people, newest first
     Inbound(Inbound),
-    /// Explain what would happen to a person now, rule by rule
+    /// Write the inbound log to a file, as NDJSON or CSV
+    Export(Export),
+    /// Explain what would happen to a person now, rule by rule, or what was decided before a time
     Explain(Explain),
     /// Tell what saving documents would change, before they are saved
     ///
     /// Everybody is decided by the saved rules and by the file's, from what is stored. Nothing is
     /// saved, and neither Entra nor Halo is asked.
     Effect(Effect),
+    /// Show what an import would do to everybody, before it does
+    ///
+    /// Nothing changes in Halo. People are grouped by the mapping that places them; `import --plan` carries
+    /// out exactly what is shown.
+    Preview(Preview),
     /// List people for whom several Halo records fit, or whose record others claim too
     Conflicts(Waiting),
     /// Say who a person is in Halo
@@ -100,6 +127,25 @@ pub(crate) enum Command {
     Release(Rule),
     /// Leave people active whose deactivation is held
     Reject(Rule),
+    /// Show who changed what, newest first: of a connection, or of the deployment
+    Audit(Audit),
+    /// Forget where reading Entra stands, or move it to now
+    ///
+    /// clear makes the next run that reads read everybody. latest skips what waits, which the next full
+    /// read makes good.
+    ResetDeltas(ResetDeltas),
+    /// Show whether the integration is switched on, or switch it
+    ///
+    /// Off, no timer, import or write happens. On again, everything goes on where it was.
+    Module(Module),
+    /// List what Halo has, to choose from: the ids that documents name
+    List(List),
+    /// List groups of a connection's tenant whose name starts with a text
+    Groups(Groups),
+    /// List connections and how they stand
+    Connections(Connections),
+    /// Tell whether the deployment works
+    Status(Status),
     /// Print what a shell needs to complete this program's command line
     ///
     /// For bash, for one: source <(halo-entra completions bash)
@@ -190,20 +236,99 @@ pub(crate) struct Completions {
     pub(crate) shell: clap_complete::Shell,
 }
 
+/// `permissions`.
+#[derive(Debug, Args)]
+pub(crate) struct Of {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `credentials`.
+#[derive(Debug, Args)]
+pub(crate) struct Credentials {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// File with the client secret; - reads standard input [default: it is asked for]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate", "key"])]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// When the client secret ends: a day or a time, as in 2027-06-30
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["certificate", "key"])]
+    pub(crate) expires: Option<String>,
+    /// File with the certificate as PEM
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// File with its private key as PEM, without a password; it may be the same file
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub(crate) key: Option<PathBuf>,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `authorise`.
+#[derive(Debug, Args)]
+pub(crate) struct Authorise {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// Do not wait for a person's sign-in
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
 /// `import`.
 #[derive(Debug, Args)]
 pub(crate) struct Import {
     /// Id of the connection
     pub(crate) connection: String,
     /// Only these, with commas between them; default: what the schedule imports
-    #[arg(long, value_enum, value_delimiter = ',')]
+    #[arg(long, value_enum, value_delimiter = ',', conflicts_with = "plan")]
     pub(crate) entities: Vec<Entity>,
+    /// Carry out this preview, and leave alone whoever moved since
+    #[arg(long, value_name = "PREVIEW")]
+    pub(crate) plan: Option<String>,
+    /// Only this person, by object id or user principal name; may be given several times
+    #[arg(long = "person", value_name = "WHO")]
+    pub(crate) people: Vec<String>,
     /// What to read from Graph first; default: what the connection is set to
     #[arg(long)]
     pub(crate) read: Option<Read>,
     /// Wait for the end, and show how far it is
     #[arg(long)]
     pub(crate) wait: bool,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `preview`.
+#[derive(Debug, Args)]
+pub(crate) struct Preview {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// File with a connection document that is not saved, whose rules are shown; - reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) draft: Option<PathBuf>,
+    /// Only these, with commas between them; default: what the schedule imports
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) entities: Vec<Entity>,
+    /// What to read from Graph first [default: nothing, unless nobody was ever read]
+    #[arg(long)]
+    pub(crate) read: Option<Read>,
+    /// List only people whom this mapping places
+    #[arg(long)]
+    pub(crate) mapping: Option<String>,
+    /// List only people with this decision, as in create or conflict; default: all to whom something happens
+    #[arg(long)]
+    pub(crate) decision: Option<String>,
+    /// List so many people at the most
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(0..=200))]
+    pub(crate) limit: u16,
     /// The API.
     #[command(flatten)]
     pub(crate) api: Api,
@@ -266,30 +391,9 @@ pub(crate) struct Runs {
 /// `inbound`.
 #[derive(Debug, Args)]
 pub(crate) struct Inbound {
-    /// Only this connection
-    #[arg(long, short)]
-    pub(crate) connection: Option<String>,
-    /// Only this person: object id, user principal name, or the beginning of a name
-    #[arg(long, short)]
-    pub(crate) person: Option<String>,
-    /// Only this decision: create, update, deactivate, reactivate, conflict, held, not_in_scope, failed
-    #[arg(long)]
-    pub(crate) decision: Option<String>,
-    /// Only this outcome: done, nothing, waiting, failed
-    #[arg(long)]
-    pub(crate) outcome: Option<String>,
-    /// Only people whom this mapping placed
-    #[arg(long)]
-    pub(crate) mapping: Option<String>,
-    /// Only this run
-    #[arg(long)]
-    pub(crate) run: Option<String>,
-    /// Not before this time, as in 2026-11-02T08:00:00Z
-    #[arg(long, value_name = "TIME")]
-    pub(crate) from: Option<String>,
-    /// Before this time
-    #[arg(long, value_name = "TIME")]
-    pub(crate) to: Option<String>,
+    /// Which entries.
+    #[command(flatten)]
+    pub(crate) filters: Filters,
     /// How many at the most
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(crate) limit: u16,
@@ -308,6 +412,9 @@ pub(crate) struct Explain {
     pub(crate) connection: String,
     /// Object id or user principal name
     pub(crate) who: String,
+    /// The last decision before this time instead, as in 2026-11-02T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
     /// The API.
     #[command(flatten)]
     pub(crate) api: Api,

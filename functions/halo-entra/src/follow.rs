@@ -35,7 +35,7 @@ pub(crate) async fn follow(
     }
 }
 
-fn bar(people: Option<u64>) -> ProgressBar {
+pub(crate) fn bar(people: Option<u64>) -> ProgressBar {
     // Both templates are constants that are right; another style would do as well.
     let style = |template| {
         ProgressStyle::with_template(template)
@@ -71,7 +71,7 @@ pub(crate) fn sum(counts: &Counts) -> u64 {
 }
 
 /// The counts with their words and what they mean, in the order in which people ask for them.
-pub(crate) fn named(counts: &Counts) -> [(&'static str, u64, &'static str); 9] {
+pub(crate) fn named(counts: &Counts) -> [(&'static str, u64, &'static str); 10] {
     [
         ("created", counts.created, "made in Halo"),
         ("updated", counts.updated, "changed in Halo, or found there and linked"),
@@ -82,6 +82,7 @@ pub(crate) fn named(counts: &Counts) -> [(&'static str, u64, &'static str); 9] {
         ("conflict", counts.conflict, "an administrator has to choose the Halo user"),
         ("held", counts.held, "deactivations that wait for an administrator"),
         ("failed", counts.failed, "tried again with growing delays"),
+        ("moved", counts.moved, "not as the preview showed them, so left to the next run"),
     ]
 }
 

@@ -21,6 +21,12 @@ pub(crate) async fn run(screen: Screen, args: &args::Import) -> anyhow::Result<E
         let entities: Vec<&str> = args.entities.iter().map(|entity| entity.name()).collect();
         body.insert("entities".to_owned(), entities.into());
     }
+    if let Some(plan) = &args.plan {
+        body.insert("plan".to_owned(), plan.as_str().into());
+    }
+    if !args.people.is_empty() {
+        body.insert("people".to_owned(), args.people.clone().into());
+    }
     let path = ["connections", args.connection.as_str(), "imports"];
     let answer = client.write(Method::POST, &path, &Value::Object(body), None).await?.body;
     let run = answer["run"].as_str().context("the API named no run")?;

@@ -120,6 +120,7 @@ impl Entry {
         let found = self.matched().next().is_some() && !self.was_found_by("created");
         match (self.outcome.as_str(), self.decision.word.as_str()) {
             ("failed", _) | (_, "failed") => ("failed", Tone::Bad),
+            ("moved", _) => ("moved", Tone::Warn),
             (_, "update") if found => ("linked", Tone::Good),
             (_, word) => done(word),
         }

@@ -3,30 +3,48 @@
 //! | route | does |
 //! |---|---|
 //! | `GET /v1/inbound` | entries, newest first, filtered |
-//! | `GET /v1/connections/{id}/people/{who}/explain` | why a person is treated as they are |
+//! | `GET /v1/inbound/export` | the same as NDJSON or CSV (B4) |
+//! | `GET /v1/connections/{id}/people/{who}/explain` | why a person is treated as they are, or was before a time |
 //! | `GET /v1/connections/{id}/runs` | runs of a connection, newest first |
 //! | `GET /v1/runs/{id}` | one run |
 
+mod export;
+
 use axum::extract::State;
-use axum::routing::get;
 use axum::{Extension, Json, Router};
 use engine::Engine;
-use engine::inbound::{Query as Wanted, Sight, TooWide};
+use engine::inbound::{Query as Wanted, ShownEntry, ShownExplanation, ShownPast, Sight, TooWide};
 use engine::store::log::OutcomeKind;
-use engine::web::{Auth, Caller, Path, Problem, ProblemType, Query, cursor, guarded};
-use plan::ids::{ConnectionId, RunId};
-use serde_json::{Value, json};
+use engine::web::api::{OfConnection, OfOne, OfPerson, Paging};
+use engine::web::{Auth, Caller, PageAsked, Path, Problem, ProblemType, Query, cursor, guarded};
+use jiff::Timestamp;
+use plan::ids::{ConnectionId, MappingId, RunId};
+use plan::tally::Run;
+use serde::Serialize;
+use utoipa::openapi::{Object, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 /// All routes of this function.
 pub fn router(engine: Engine, auth: Auth) -> Router {
-    let routes = Router::new()
-        .route("/v1/inbound", get(inbound))
-        .route("/v1/connections/{id}/people/{who}/explain", get(explain))
-        .route("/v1/connections/{id}/runs", get(runs))
-        .route("/v1/runs/{id}", get(run))
-        .with_state(engine.clone());
-    guarded(routes, engine, auth)
+    let (routes, _) = described().split_for_parts();
+    guarded(routes.with_state(engine.clone()), engine, auth)
+}
+
+/// The OpenAPI document of this function's routes.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    described().into_openapi()
+}
+
+fn described() -> OpenApiRouter<Engine> {
+    OpenApiRouter::new()
+        .routes(routes!(inbound))
+        .routes(routes!(export::export))
+        .routes(routes!(explain))
+        .routes(routes!(runs))
+        .routes(routes!(run))
 }
 
 /// Filters of the log; with the cursor they say which query it belongs to.
@@ -37,30 +55,82 @@ const FILTERS: [&str; 8] =
 const DECISIONS: [&str; 8] =
     ["create", "update", "reactivate", "deactivate", "conflict", "held", "not_in_scope", "failed"];
 
-/// `GET /v1/inbound`.
+/// One of [`DECISIONS`], for the document.
+struct LoggedDecision;
+
+impl PartialSchema for LoggedDecision {
+    fn schema() -> RefOr<Schema> {
+        let word = Object::builder().schema_type(Type::String).enum_values(Some(DECISIONS));
+        RefOr::T(word.into())
+    }
+}
+
+impl ToSchema for LoggedDecision {}
+
+/// A page of the log.
+#[derive(Debug, Serialize, ToSchema)]
+struct LogPage {
+    /// Newest first.
+    entries: Vec<ShownEntry>,
+    /// Where the next page goes on; `null` at the end.
+    #[schema(required)]
+    cursor: Option<String>,
+}
+
+/// A page of runs.
+#[derive(Debug, Serialize, ToSchema)]
+struct RunPage {
+    /// Newest first.
+    runs: Vec<Run>,
+    /// Where the next page goes on; `null` at the end.
+    #[schema(required)]
+    cursor: Option<String>,
+}
+
+/// The inbound log: what was decided about people, and why (B2)
+///
+/// Newest first. A page costs the same however many entries there are.
+#[utoipa::path(get, path = "/v1/inbound", tag = "log",
+    params(
+        ("connection" = Option<ConnectionId>, Query,
+            description = "Only of this connection. Needed where there are more than 50."),
+        ("person" = Option<String>, Query,
+            description = "Only of this person: object id, user principal name, or the beginning of a name."),
+        ("outcome" = Option<OutcomeKind>, Query, description = "Only what came to this."),
+        ("decision" = inline(Option<LoggedDecision>), Query, description = "Only this decision."),
+        ("mapping" = Option<MappingId>, Query, description = "Only people whom this mapping placed."),
+        ("run" = Option<RunId>, Query, description = "Only of this run."),
+        ("from" = Option<String>, Query, format = DateTime, description = "Not before this time."),
+        ("to" = Option<String>, Query, format = DateTime, description = "Before this time."),
+        Paging),
+    responses((status = 200, description = "A page of entries", body = LogPage), OfOne))]
 async fn inbound(
     State(engine): State<Engine>,
     Extension(caller): Extension<Caller>,
     query: Query,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<LogPage>, Problem> {
     let known: Vec<&str> = FILTERS.into_iter().chain(["limit", "cursor"]).collect();
     let query = query.only(&known)?;
     let (wanted, mark) = wanted(&query)?;
     if let Some(connection) = &wanted.connection {
         engine.connection(connection).await?;
     }
-    let page = engine.inbound(&wanted).await?.map_err(|TooWide| {
-        Problem::invalid("?connection", "There are more than 50 connections: name one.")
-    })?;
+    let page = engine.inbound(&wanted).await?.map_err(too_wide)?;
     let sight = Sight::from(caller.role);
-    let entries: Vec<Value> = page.entries.iter().map(|entry| entry.shown(sight)).collect();
-    let next = page.next.map(|position| cursor::write(&position.to_string(), &mark));
-    Ok(Json(json!({ "entries": entries, "cursor": next })))
+    let cursor = page.next.map(|position| cursor::write(&position.to_string(), &mark));
+    let entries = page.entries.iter().map(|entry| entry.shown(sight)).collect();
+    Ok(Json(LogPage { entries, cursor }))
 }
+
+fn too_wide(_: TooWide) -> Problem {
+    Problem::invalid("?connection", "There are more than 50 connections: name one.")
+}
+
+/// How a time is written.
+const TIME: &str = "a time such as 2026-11-02T08:00:00Z";
 
 /// What is asked for, and the text that tells this query from others.
 fn wanted(query: &Query) -> Result<(Wanted, String), Problem> {
-    const TIME: &str = "a time such as 2026-11-02T08:00:00Z";
     let given = FILTERS.map(|name| format!("{name}={}", query.text(name).unwrap_or_default()));
     let mark = given.join("&");
     let after = query.text("cursor").map(|it| cursor::read(it, &mark)).transpose()?;
@@ -97,36 +167,63 @@ fn outcome(text: &str) -> Result<OutcomeKind, Problem> {
     })
 }
 
-/// `GET /v1/connections/{id}/people/{who}/explain`.
+/// An explanation of today, or of an earlier moment.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "there is one, and it is sent at once")]
+enum Explained {
+    /// Without `at`.
+    Now(ShownExplanation),
+    /// With `at`.
+    Then(ShownPast),
+}
+
+/// Why a person is treated as they are, rule by rule (B3)
+///
+/// What would be decided today, from what the store knows; also for people who were never imported.
+/// With `at` the last decision that was logged before that time.
+#[utoipa::path(get, path = "/v1/connections/{id}/people/{who}/explain", tag = "people",
+    params(OfPerson,
+        ("at" = Option<String>, Query, format = DateTime, description = "Before this time.")),
+    responses((status = 200, description = "The explanation", body = Explained), OfOne))]
 async fn explain(
     State(engine): State<Engine>,
     Extension(caller): Extension<Caller>,
     path: Path,
     query: Query,
-) -> Result<Json<Value>, Problem> {
-    query.only(&[])?;
+) -> Result<Json<Explained>, Problem> {
+    let query = query.only(&["at"])?;
     let id = engine.connection(&path.connection()?).await?.saved.document.id;
-    let explanation = engine.explain(&id, path.text("who")).await?.ok_or_else(Problem::nobody)?;
-    Ok(Json(explanation.shown(Sight::from(caller.role))))
+    let (who, sight) = (path.text("who"), Sight::from(caller.role));
+    let shown = match query.parsed::<Timestamp>("at", TIME)? {
+        None => engine.explain(&id, who).await?.map(|it| Explained::Now(it.shown(sight))),
+        Some(at) => {
+            engine.explain_at(&id, who, at).await?.map(|it| Explained::Then(it.shown(sight)))
+        }
+    };
+    shown.map(Json).ok_or_else(Problem::nobody)
 }
 
-/// `GET /v1/connections/{id}/runs`.
+/// Runs of a connection, newest first (B5)
+#[utoipa::path(get, path = "/v1/connections/{id}/runs", tag = "imports",
+    params(OfConnection, Paging),
+    responses((status = 200, description = "A page of runs", body = RunPage), OfOne))]
 async fn runs(
     State(engine): State<Engine>,
     path: Path,
     query: Query,
-) -> Result<Json<Value>, Problem> {
-    let query = query.only(&["limit", "cursor"])?;
+) -> Result<Json<RunPage>, Problem> {
     let id = engine.connection(&path.connection()?).await?.saved.document.id;
-    let mark = format!("runs of {id}");
-    let after = query.text("cursor").map(|it| cursor::read(it, &mark)).transpose()?;
-    let (runs, next) = engine.runs(&id, after, query.limit(20, 200)?).await?;
-    let next = next.map(|position| cursor::write(&position, &mark));
-    Ok(Json(json!({ "runs": runs, "cursor": next })))
+    let page = PageAsked::only(query, format!("runs of {id}"), 20, 200)?;
+    let (runs, next) = engine.runs(&id, page.after.clone(), page.limit).await?;
+    Ok(Json(RunPage { runs, cursor: page.cursor(next) }))
 }
 
-/// `GET /v1/runs/{id}`.
-async fn run(State(engine): State<Engine>, path: Path) -> Result<Json<Value>, Problem> {
+/// One run (B5)
+#[utoipa::path(get, path = "/v1/runs/{id}", tag = "imports",
+    params(("id" = RunId, Path, description = "The run")),
+    responses((status = 200, description = "The run", body = Run), OfOne))]
+async fn run(State(engine): State<Engine>, path: Path) -> Result<Json<Run>, Problem> {
     let run: RunId = path.id("id")?;
     let found = engine.run(run).await?;
     found.map(Json).ok_or_else(|| Problem::of(ProblemType::NotFound, "There is no such run."))

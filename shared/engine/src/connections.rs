@@ -3,19 +3,25 @@
 //! | file | does |
 //! |---|---|
 //! | `save` | creates and changes documents, with their history (C1, C10) |
+//! | `audit` | that history, and what else was changed by whom (C10) |
 //! | `check` | what only Halo can tell of a document |
 //! | `directory` | what only Entra can tell: groups, properties (C7, P3, F3) |
-//! | `authorise` | credentials and permissions (C5, C6, C8) |
+//! | `authorise` | credentials, permissions, sign-ins of people (C4–C9) |
 //! | `preview` | what a run would do to everybody, to be looked at (I1, I4) |
 //! | `import` | runs that somebody asks for (I2, I5) |
+//! | `reset` | stored positions forgotten or moved to now (D4) |
+//! | `choose` | lists to choose from: groups of the tenant |
 //! | `links` | who a person is in Halo, as an administrator says (M3, M7) |
 //! | `conflicts` | people for whom an administrator has to choose (M3) |
 //! | `held` | deactivations that wait for an administrator (L4) |
 //! | `effect` | what a draft would change (I4, I5) |
+//! | `shown` | connections as the API shows them (C4) |
 //! | `remove` | takes a connection away with all that it knows |
 
+mod audit;
 mod authorise;
 mod check;
+mod choose;
 mod conflicts;
 mod directory;
 mod effect;
@@ -24,17 +30,17 @@ mod import;
 mod links;
 mod preview;
 mod remove;
+mod reset;
 mod save;
+mod shown;
 
 use std::sync::Arc;
 
-use plan::document::{Document, Mistake};
+use plan::document::{AuthMethod, Document, Mistake};
+use plan::expiry::ExpiryWarning;
 use plan::failure::{Failure, Kind};
 use plan::ids::{ConnectionId, RecordKind};
-use plan::schedule::Module;
 use plan::sign_ins::SignIns;
-use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::Engine;
 use crate::halo;
@@ -43,9 +49,13 @@ use crate::queue::QueueError;
 use crate::secrets::SecretsError;
 use crate::steps::StepError;
 use crate::store::connections::{Authorisation, Saved, State};
-use crate::store::{StoreError, Versioned, Write, keys, put};
+use crate::store::{StoreError, Versioned, keys};
 
-pub use authorise::{Authorised, NeededPermission, PermissionReport, consent_url, needed};
+pub use audit::AuditEntry;
+pub use authorise::{
+    Attempt, Authorised, Authorising, Brought, Landed, NeededPermission, PermissionReport, SignIn,
+    SignInOutcome, SignInStatus, needed,
+};
 pub use conflicts::{Candidate, ConflictList, InConflict};
 pub use directory::Pinned;
 pub(crate) use directory::carry_pins;
@@ -55,7 +65,9 @@ pub use import::Asked;
 pub use links::LinkChoice;
 pub use preview::{Preview, PreviewState, Wanted};
 pub use remove::Removed;
+pub use reset::Reset;
 pub use save::{DocumentCheck, Precondition};
+pub use shown::{ConnectionStatus, ConnectionSummary, ShownConnection};
 
 /// A connection as it is shown: everything that is known of it but its secrets (C4).
 #[derive(Clone, Debug)]
@@ -66,6 +78,10 @@ pub struct Connection {
     pub state: State,
     /// Where the job that reads last sign-ins stands; `None` if it never ran, or is not asked for (D8).
     pub sign_ins: Option<SignIns>,
+    /// The newest sign-in of a person, where the connection reads on behalf of one (C6).
+    pub attempt: Option<Attempt>,
+    /// What to say of the end of its credentials, from 60 days before on (C9).
+    pub expiry: Option<ExpiryWarning>,
     /// What to tell whoever saved it; empty when it is only read.
     pub warnings: Vec<Mistake>,
 }
@@ -103,6 +119,11 @@ pub enum Refusal {
     /// Mistakes in a body that is no document, each with its path.
     #[error("{} mistakes", .0.len())]
     Request(Vec<Mistake>),
+    /// Nobody said where browsers reach the API.
+    #[error(
+        "Delegated permissions need an address for the sign-in to come back to. Set HALO_ENTRA_PUBLIC_URL of this deployment to the API's address."
+    )]
+    NoPublicUrl,
     /// Nobody entered credentials.
     #[error("No credentials are stored for this connection. Enter them, then authorise.")]
     CredentialsMissing,
@@ -130,8 +151,15 @@ pub enum Refusal {
     #[error("The connection is switched off. Set enabled to true in its document first.")]
     Disabled,
     /// The whole integration is off (C11).
-    #[error("The whole integration is switched off in this deployment (HALO_ENTRA_MODULE).")]
+    #[error(
+        "The whole integration is switched off: by the deployment (HALO_ENTRA_MODULE), or by an administrator (PUT /v1/module)."
+    )]
     ModuleOff,
+    /// A run reads Entra, and its place must not be moved meanwhile (D4).
+    #[error(
+        "The connection is being read at this moment, or was until a minute ago. Repeat the call when the run has read."
+    )]
+    Reading,
     /// Nobody knows the person.
     #[error("Entra has not told of such a person.")]
     Nobody,
@@ -215,75 +243,6 @@ impl Connection {
     pub fn revision(&self) -> u64 {
         self.saved.revision
     }
-
-    /// The document with one more key, `status`. The same JSON may be sent back: `status` is
-    /// ignored in documents that are saved.
-    pub fn shown(&self) -> Value {
-        let mut shown = json!(self.saved.document);
-        shown[STATUS] = self.status();
-        shown
-    }
-
-    /// The connection in a list.
-    pub fn summary(&self) -> Value {
-        let document = &self.saved.document;
-        json!({
-            "id": document.id,
-            "name": document.name,
-            "enabled": document.enabled,
-            "tenant_id": document.tenant_id,
-            STATUS: self.status(),
-        })
-    }
-
-    fn status(&self) -> Value {
-        let credentials = match &self.saved.credentials {
-            None => json!({ "set": false }),
-            Some(facts) => {
-                json!({ "set": true, "since": facts.set, "expires_at": facts.expires_at })
-            }
-        };
-        let mut status = json!({
-            "revision": self.saved.revision,
-            "saved": self.saved.saved,
-            "authorisation": self.state.authorisation,
-            "credentials": credentials,
-            "run": self.state.run,
-            "queued": self.state.queued.as_ref().map(|queued| queued.run),
-            "next_due": self.state.next_due,
-        });
-        if self.saved.document.sync.last_sign_in {
-            status["last_sign_in"] = self.last_sign_in();
-        }
-        if !self.warnings.is_empty() {
-            status["warnings"] = json!(self.warnings);
-        }
-        status
-    }
-
-    /// When last sign-ins were read, or why they are not (D8).
-    fn last_sign_in(&self) -> Value {
-        let job = self.sign_ins.as_ref();
-        match job.and_then(|job| job.off.as_ref()) {
-            Some(off) => json!({ "off": off.reason, "since": off.since }),
-            None => json!({ "read": job.and_then(|job| job.read) }),
-        }
-    }
-}
-
-/// The key of a shown document that is not part of the document.
-const STATUS: &str = "status";
-
-/// An entry of the settings audit (C10).
-#[derive(Debug, Serialize)]
-struct Audit<'a> {
-    time: jiff::Timestamp,
-    who: &'a str,
-    what: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<&'a Document>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<&'a Document>,
 }
 
 impl Engine {
@@ -317,9 +276,17 @@ impl Engine {
         state: State,
         warnings: Vec<Mistake>,
     ) -> Result<Connection, StoreError> {
-        let Document { id, sync, .. } = &saved.document;
+        let Document { id, sync, auth, .. } = &saved.document;
         let job = if sync.last_sign_in { self.store.sign_ins(id).await? } else { None };
-        Ok(Connection { saved, state, sign_ins: job.map(|job| job.value), warnings })
+        let attempt = match auth.method {
+            AuthMethod::Delegated => self.store.read(&keys::attempt(id)).await?,
+            AuthMethod::Application => None,
+        };
+        let ends = saved.credentials.as_ref().and_then(|facts| facts.expires_at);
+        let now = self.clock.now();
+        let expiry = ends.and_then(|ends| plan::expiry::warning(auth.credential, ends, now));
+        let (sign_ins, attempt) = (job.map(|job| job.value), attempt.map(|it| it.value));
+        Ok(Connection { saved, state, sign_ins, attempt, expiry, warnings })
     }
 
     async fn load(
@@ -330,30 +297,9 @@ impl Engine {
         found.ok_or_else(|| Refusal::NotFound(id.to_string()))
     }
 
-    fn module_is_on(&self) -> Result<(), Refusal> {
-        match self.policy.module {
-            Module::On => Ok(()),
-            Module::Off => Err(Refusal::ModuleOff),
-        }
-    }
-
     /// Halo as somebody who waits for the answer asks it (H2).
     fn halo_for_people(&self) -> halo::Halo {
         self.halo.with_meter(Arc::new(Meter::default())).with_priority(halo::Priority::Manual)
-    }
-
-    fn audit(
-        &self,
-        id: &ConnectionId,
-        who: &str,
-        what: &str,
-        before: Option<&Document>,
-        after: Option<&Document>,
-    ) -> Result<Write, StoreError> {
-        let time = self.clock.now();
-        let key = keys::audit(id, self.random.sortable(time));
-        let entry = Audit { time, who, what, before, after };
-        put(key, &entry, crate::store::Expect::Absent)
     }
 }
 

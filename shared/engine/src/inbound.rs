@@ -4,27 +4,30 @@
 //! | file | does |
 //! |---|---|
 //! | `query` | pages of the log, filtered |
-//! | `explain` | what would be decided about a person today, and why |
-//! | `shown` | entries, people and runs as JSON |
+//! | `explain` | what would be decided about a person today, or was before a time, and why |
+//! | `export` | the log as NDJSON and CSV |
+//! | `shown` | entries, people and explanations as the API shows them |
 
 mod explain;
+mod export;
 mod query;
 mod shown;
 
 use std::collections::BTreeSet;
 
 use plan::ids::{ConnectionId, ObjectId, RunId};
-use serde_json::Value;
+use plan::tally::Run;
 
 use crate::Engine;
 use crate::store::people::Person;
 use crate::store::runs::RunRecord;
 use crate::store::{Range, StoreError, keys};
 
-pub use explain::Explanation;
+pub use explain::{Explanation, Past, ShownPast};
 pub(crate) use explain::{UNKNOWN_SITE, name_site};
+pub use export::{COLUMNS, Format, Portion};
 pub use query::{LogPage, Query, TooWide};
-pub use shown::Sight;
+pub use shown::{ShownDecision, ShownEntry, ShownExplanation, ShownPerson, ShownPreviewed, Sight};
 
 /// A person as the store knows them.
 #[derive(Clone, Debug)]
@@ -86,20 +89,20 @@ impl Engine {
         Ok(people.filter_map(|(_, id)| id.parse().ok()).collect())
     }
 
-    /// Runs of a connection, newest first, as JSON, and where to go on (B5).
+    /// Runs of a connection, newest first, and where to go on (B5).
     pub async fn runs(
         &self,
         connection: &ConnectionId,
         after: Option<String>,
         limit: usize,
-    ) -> Result<(Vec<Value>, Option<String>), StoreError> {
+    ) -> Result<(Vec<Run>, Option<String>), StoreError> {
         let (records, next) = self.store.runs(connection, after, limit).await?;
         let shown = records.iter().map(|record| self.shown_run(record));
         Ok((futures::future::try_join_all(shown).await?, next))
     }
 
-    /// A run as JSON; `None` when there is none, or its connection was removed.
-    pub async fn run(&self, run: RunId) -> Result<Option<Value>, StoreError> {
+    /// A run; `None` when there is none, or its connection was removed.
+    pub async fn run(&self, run: RunId) -> Result<Option<Run>, StoreError> {
         let Some(connection) = self.run_owner(run).await? else { return Ok(None) };
         match self.store.run(&connection, run).await? {
             Some(record) => Ok(Some(self.shown_run(&record.value).await?)),
@@ -113,7 +116,7 @@ impl Engine {
     }
 
     /// A run that is under way shows what its segments have counted so far.
-    async fn shown_run(&self, record: &RunRecord) -> Result<Value, StoreError> {
+    async fn shown_run(&self, record: &RunRecord) -> Result<Run, StoreError> {
         let mut run = record.run.clone();
         if !run.state.is_over() {
             let parts = self.store.segments(&run.connection, run.run, &record.segments).await?;
@@ -122,7 +125,7 @@ impl Engine {
                 run.requests += part.value.requests;
             }
         }
-        Ok(shown::run(&run))
+        Ok(run)
     }
 }
 

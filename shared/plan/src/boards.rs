@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::explain::Reason;
 use crate::fields::View;
@@ -12,7 +13,7 @@ use crate::placement::counting;
 use crate::rules::Rules;
 
 /// Something that happens to a person's seat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SeatChange {
     /// On which board.
     pub cab: CabId,
@@ -22,7 +23,7 @@ pub struct SeatChange {
 }
 
 /// What happens to a seat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "seat")]
 pub enum SeatMove {
     /// It is taken, or its role changes.

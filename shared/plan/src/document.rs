@@ -6,14 +6,18 @@
 
 mod parse;
 mod rows;
+mod schema;
+mod words;
 mod write;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use url::Url;
+use utoipa::ToSchema;
 
 pub use parse::parse;
 pub use rows::{Empty, FieldRow, MatchRow, RowTarget, Source, Transform, WriteMode};
+pub use schema::{DEFINITION, definitions, schema};
 
 use crate::ids::{
     AgentRoleId, AppId, CabId, CabRoleId, ClientId, ConnectionId, MappingId, ObjectId, SiteId,
@@ -21,7 +25,7 @@ use crate::ids::{
 };
 
 /// One thing wrong with a document, or worth a warning.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Mistake {
     /// JSON path of the place, as in `$.mappings[2].target.site_id`.
     pub path: String,
@@ -118,12 +122,40 @@ pub struct Auth {
     pub method: AuthMethod,
     /// What proves the application's identity.
     pub credential: CredentialKind,
+    /// How a certificate signs; without one it says nothing.
+    #[serde(default, skip_serializing_if = "Assertion::is_usual")]
+    pub assertion: Assertion,
     /// Application (client) id.
     pub client_id: AppId,
 }
 
+impl Auth {
+    /// Whether credentials that were entered for the one are those of the other as well.
+    pub fn same_credentials(&self, other: &Auth) -> bool {
+        Auth { assertion: other.assertion, ..*self } == *other
+    }
+}
+
+/// How a certificate signs the proof that the application asks (C3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Assertion {
+    /// PS256, with the SHA-256 thumbprint of the certificate in `x5t#S256`.
+    #[default]
+    Ps256,
+    /// RS256, with the SHA-1 thumbprint in `x5t`: for keys whose keeper has no PSS.
+    Rs256,
+}
+
+impl Assertion {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_usual(&self) -> bool {
+        *self == Assertion::default()
+    }
+}
+
 /// C3.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthMethod {
     /// Client credentials with application permissions.
@@ -133,7 +165,7 @@ pub enum AuthMethod {
 }
 
 /// C3.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CredentialKind {
     /// A client secret.
@@ -204,7 +236,7 @@ pub enum Reading {
 }
 
 /// What a schedule or an import covers (I3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Entity {
     /// Halo users.

@@ -6,6 +6,7 @@ mod tests;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::groups::WhyUnknown;
 use crate::ids::{
@@ -23,7 +24,7 @@ pub struct Tried {
 }
 
 /// How far a mapping got: its parts are looked at in this order (P2).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "is")]
 pub enum Outcome {
     /// All parts hold; for the first such mapping this is where the person goes.
@@ -63,7 +64,7 @@ pub enum Outcome {
 }
 
 /// Why a decision is as it is. Every branch of `decide` gives at least one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "reason")]
 pub enum Reason {
     /// The mapping that placed the person.

@@ -6,13 +6,15 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::fields::{self, LAST_SIGN_IN};
 use crate::ids::ObjectId;
 
 /// The value of a Graph property. A property without a value is not in [`Facts`] at all.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = PropertyValue)]
 pub enum Value {
     /// `accountEnabled` and the like.
     Bool(bool),
@@ -35,7 +37,7 @@ impl Value {
 }
 
 /// Whether Entra still has the person.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Presence {
     /// Named by a group or a report, but not read yet.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::document::{GroupRef, Nesting};
 use crate::ids::ObjectId;
@@ -40,7 +41,7 @@ pub enum GroupState {
 pub struct Groups(pub BTreeMap<ObjectId, Group>);
 
 /// Why a group's membership is not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhyUnknown {
     /// No group of that name was found, or several.

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::{Object, RefOr, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use crate::ids::{CabId, CabRoleId, CustomFieldId, MappingId, RecordId, RecordKind, RunId};
@@ -35,6 +37,15 @@ impl fmt::Display for Target {
         }
     }
 }
+
+impl PartialSchema for Target {
+    fn schema() -> RefOr<Schema> {
+        let words = "A field of the record by its API name, or `customfield:` and its number.";
+        RefOr::T(Object::builder().schema_type(Type::String).description(Some(words)).into())
+    }
+}
+
+impl ToSchema for Target {}
 
 impl FromStr for Target {
     type Err = crate::ids::NotAnId;
@@ -66,7 +77,7 @@ impl From<Target> for String {
 }
 
 /// A value as Halo stores it. Halo does not tell null from an empty text, nor do we.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum HaloValue {
     /// `inactive`, `isdisabled`.
@@ -119,7 +130,7 @@ pub struct FieldChange {
 }
 
 /// How a link came to be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "by")]
 pub enum LinkedBy {
     /// We made the Halo record.
@@ -138,7 +149,7 @@ pub enum LinkedBy {
 }
 
 /// Whether a record is active, and who made it so (L3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Activity {
     /// Active.
@@ -237,7 +248,7 @@ pub struct Seat {
 }
 
 /// Where a seat stands. Boards are written at the end of a run, one write for all who join or leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SeatState {
     /// To be taken; whether somebody else gave it already is not known yet.
@@ -264,7 +275,7 @@ impl SeatState {
 }
 
 /// What an administrator chose for a kind of record that is not linked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Choice {
     /// Make a new record, whoever fits.
@@ -274,7 +285,7 @@ pub enum Choice {
 }
 
 /// What an administrator said of a person's held deactivation (L4).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ruling {
     /// Go ahead, or do not.
     pub says: Says,
@@ -287,7 +298,7 @@ pub struct Ruling {
 }
 
 /// A ruling's word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Says {
     /// Deactivate.

@@ -1,13 +1,15 @@
 //! When a connection runs, and what a hint to read leads to (I3, C7, C11).
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::document::Document;
 use crate::ids::{ConnectionId, RunId};
 use crate::tally::RunState;
 
 /// Whether the whole integration is on (C11).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Module {
     /// Timers, imports and writes happen.
     On,
@@ -23,6 +25,16 @@ pub enum Purpose {
     /// Only to read Entra, so that a preview has something to show (I1): also of a connection that is
     /// switched off, whose rules somebody is still writing.
     Read,
+}
+
+impl Module {
+    /// The word in interfaces.
+    pub fn name(self) -> &'static str {
+        match self {
+            Module::On => "on",
+            Module::Off => "off",
+        }
+    }
 }
 
 /// What is known when a hint to read arrives.

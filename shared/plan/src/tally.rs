@@ -4,11 +4,12 @@ use std::ops::AddAssign;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::ids::{ConnectionId, RunId};
 
 /// People by what became of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Counts {
     /// Made in Halo.
@@ -61,7 +62,7 @@ impl AddAssign for Counts {
 }
 
 /// Requests that a run made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Requests {
     /// To Microsoft Graph and its sign-in.
@@ -78,7 +79,7 @@ impl AddAssign for Requests {
 }
 
 /// Who started a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
     /// The timer.
@@ -92,7 +93,7 @@ pub enum Trigger {
 }
 
 /// Where a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
     /// Waiting for its turn.
@@ -122,7 +123,7 @@ impl RunState {
 }
 
 /// A run as the API shows it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Run {
     /// Its id.
     pub run: RunId,
@@ -139,10 +140,12 @@ pub struct Run {
     /// When it was asked for.
     pub started: Timestamp,
     /// When it ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
+    #[schema(required)]
     pub finished: Option<Timestamp>,
     /// Why it failed, and what to do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
+    #[schema(required)]
     pub error: Option<String>,
     /// What an administrator should know although the run did not fail: broken group references,
     /// an incomplete read.

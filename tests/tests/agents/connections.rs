@@ -1,7 +1,7 @@
 //! Two connections to one Halo, and runs about users or agents alone.
 
+use engine::connections::Asked;
 use plan::document::Entity;
-use plan::reading::Read;
 use plan::tally::RunState;
 use sandbox::graph::Graph;
 use sandbox::sample::{CLIENT_ID, CLIENT_SECRET};
@@ -69,7 +69,8 @@ async fn a_run_about_one_kind_leaves_the_other_for_the_next_full_run() {
         let company = Company::new();
         let ada = company.hire(0x11, "Ada", &["IT Helpdesk", "Approvers"]);
         let world = company.open().await;
-        let run = world.engine.import(&world.id, Read::AsConfigured, &[first]).await.unwrap();
+        let asked = Asked { entities: vec![first], ..Asked::default() };
+        let run = world.engine.import(&world.id, &asked).await.unwrap();
         world.quiet().await;
         let done = world.last_run().await;
         assert_eq!((done.run, done.state), (run, RunState::Completed), "{first:?}: {done:#?}");

@@ -35,6 +35,14 @@ fn routes() -> Vec<(&'static str, String)> {
         ("GET", of("/runs")),
         ("GET", format!("/v1/runs/{ID}")),
         ("GET", "/v1/inbound".into()),
+        ("GET", "/v1/inbound/export".into()),
+        ("GET", of("/audit")),
+        ("GET", of("/groups")),
+        ("POST", of("/deltas/reset")),
+        ("GET", "/v1/audit".into()),
+        ("GET", "/v1/halo/sites".into()),
+        ("GET", "/v1/module".into()),
+        ("PUT", "/v1/module".into()),
         ("GET", "/v1/halo/test".into()),
         ("GET", "/v1/nothing".into()),
     ]
@@ -126,8 +134,8 @@ pub(crate) async fn through_gateway(
     let event = json!({
         "version": "2.0",
         "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": "",
+        "rawPath": path.split('?').next(),
+        "rawQueryString": path.split_once('?').map_or("", |(_, query)| query),
         "headers": { "host": "api.example" },
         "requestContext": {
             "accountId": "123456789012",

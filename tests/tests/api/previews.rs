@@ -119,7 +119,7 @@ async fn is_what_happened(api: &Api, preview: &Value, run: &Run) {
         }
         seen += 1;
         let entry = log.get(&name(&person)).unwrap_or_else(|| panic!("{person}"));
-        let entry = entry.shown(engine::inbound::Sight::Full);
+        let entry = json!(entry.shown(engine::inbound::Sight::Full));
         assert_eq!(told(&person), told(&entry), "{}", name(&person));
     }
     assert_eq!(log.len(), seen);

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use plan::ids::{ConnectionId, ObjectId, RecordId, RecordKind, RunId};
 use plan::link::{Fields, HaloValue, Target};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Refusal;
 use crate::Engine;
@@ -18,7 +19,7 @@ use crate::store::{Range, keys};
 const READ: usize = 60;
 
 /// A page of people in conflict.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct ConflictList {
     /// They, in order of their object ids.
     pub conflicts: Vec<InConflict>,
@@ -31,7 +32,7 @@ pub struct ConflictList {
 }
 
 /// Somebody in conflict.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct InConflict {
     /// Who.
     pub person: PersonNames,
@@ -46,7 +47,7 @@ pub struct InConflict {
 }
 
 /// A record to choose; the names are those in Halo now.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Candidate {
     /// User or agent.
     pub kind: RecordKind,
@@ -54,21 +55,25 @@ pub struct Candidate {
     pub id: i64,
     /// What Halo says of it; nothing where Halo was not asked.
     #[serde(flatten)]
-    pub about: Option<About>,
+    pub about: About,
 }
 
 /// What Halo says of a record.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[schema(as = CandidateRecord)]
 pub struct About {
     /// Its name.
-    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     /// Its address.
-    email: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
     /// The site of a user.
     #[serde(skip_serializing_if = "Option::is_none")]
     site: Option<String>,
     /// Whether it is out of use.
-    inactive: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inactive: Option<bool>,
 }
 
 impl Engine {
@@ -92,7 +97,7 @@ impl Engine {
             let candidates = candidates.map(|record| Candidate {
                 kind: record.kind,
                 id: record.id,
-                about: None,
+                about: About::default(),
             });
             list.conflicts.push(InConflict {
                 person: PersonNames::of(*id, &person.value),
@@ -132,7 +137,7 @@ impl Engine {
         }
         for candidate in list.conflicts.iter_mut().flat_map(|it| &mut it.candidates) {
             let record = RecordId { kind: candidate.kind, id: candidate.id };
-            candidate.about = known.get(&record).cloned();
+            candidate.about = known.get(&record).cloned().unwrap_or_default();
         }
         Ok(())
     }
@@ -152,10 +157,10 @@ async fn about(halo: &Halo, record: RecordId) -> Result<Option<About>, Error> {
     };
     let inactive = found.fields.get(&Target::field(switch)) == Some(&HaloValue::Bool(true));
     Ok(Some(About {
-        name: text("name"),
-        email: text(address),
+        name: Some(text("name")),
+        email: Some(text(address)),
         site: (record.kind == RecordKind::User).then(site),
-        inactive,
+        inactive: Some(inactive),
     }))
 }
 

@@ -15,6 +15,7 @@ use plan::matching::Hits;
 use plan::placement;
 use plan::rules::{Rules, scope_of};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Refusal;
 use super::check::{Findings, check_scope};
@@ -41,7 +42,7 @@ const EXAMPLES: (usize, usize) = (10, 4);
 const SITES: usize = 5_000;
 
 /// What a draft would change.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct Effect {
     /// People who were looked at.
     pub people: u64,
@@ -66,7 +67,7 @@ pub struct Effect {
 }
 
 /// Somebody of whom something else would come.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Example {
     /// Who.
     pub person: PersonNames,
@@ -77,7 +78,7 @@ pub struct Example {
 }
 
 /// A decision in words.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Told {
     /// Its name.
     pub decision: &'static str,

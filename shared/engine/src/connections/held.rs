@@ -8,6 +8,7 @@ use plan::ids::{ConnectionId, ObjectId, RecordKind, RunId};
 use plan::link::{Ruling, Says};
 use plan::relink::{rule, ruled};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Refusal, TRIES};
 use crate::Engine;
@@ -25,7 +26,7 @@ const TOGETHER: usize = 45;
 const NAMED: usize = 100;
 
 /// Somebody whose deactivation is held.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct HeldPerson {
     /// Who.
     pub person: PersonNames,
@@ -55,7 +56,7 @@ pub struct Ruled {
 }
 
 /// Somebody whom a ruling does not touch.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Other {
     /// Who.
     pub person: PersonNames,
@@ -137,7 +138,7 @@ impl Engine {
         for _ in 0..TRIES {
             let (saved, state) = self.load(connection).await?;
             let mut next = state.value.clone();
-            let (mut writes, run) = self.enqueue_marked(&saved.value.document, &mut next)?;
+            let (mut writes, run) = self.enqueue_marked(&saved.value.document, &mut next).await?;
             writes.push(put(keys::state(connection), &next, state.unchanged())?);
             writes.push(self.audit(connection, who, what, None, None)?);
             if self.store.commit(&writes).await? == Commit::Done {

@@ -8,6 +8,7 @@ use plan::effect::carry_custom_fields;
 use plan::ids::{ConnectionId, ObjectId, PreviewId, RunId};
 use plan::message::Message;
 use plan::reading::Read;
+use plan::schedule::Module;
 use plan::tally::{RunState, Trigger};
 
 use super::directory::carry_pins;
@@ -60,7 +61,7 @@ impl Engine {
         let order = Order { trigger: Trigger::Manual, read: asked.read, entities, extent };
         for _ in 0..TRIES {
             let (saved, state) = self.load(id).await?;
-            self.module_is_on()?;
+            self.module_is_on().await?;
             may_run(&state.value.authorisation)?;
             if !saved.value.document.enabled {
                 return Err(Refusal::Disabled);
@@ -166,14 +167,14 @@ impl Engine {
     /// Notes in a connection's state that people were marked by an administrator, and queues the run
     /// that looks at them; one that waits already is the answer. `None` = no run may start now, and the
     /// next one looks at them. To be stored in one transaction with the marks or after them.
-    pub(super) fn enqueue_marked(
+    pub(super) async fn enqueue_marked(
         &self,
         document: &Document,
         state: &mut State,
     ) -> Result<(Vec<Write>, Option<RunId>), Refusal> {
         note_marks(state);
-        let idle = !document.enabled || self.module_is_on().is_err();
-        if idle || may_run(&state.authorisation).is_err() {
+        let off = self.module().await?.state() == Module::Off;
+        if off || !document.enabled || may_run(&state.authorisation).is_err() {
             return Ok((Vec::new(), None));
         }
         if let Some(queued) = state.queue().find(|queued| queued.extent.is_everybody()) {

@@ -113,7 +113,7 @@ impl Engine {
     ) -> Result<Preview, Refusal> {
         for _ in 0..TRIES {
             let (saved, state) = self.load(id).await?;
-            self.module_is_on()?;
+            self.module_is_on().await?;
             may_run(&state.value.authorisation)?;
             let saved = saved.value;
             let (document, rules, warnings) = if let Some(draft) = &wanted.draft {

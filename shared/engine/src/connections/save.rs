@@ -4,6 +4,7 @@ use plan::document::{Cloud, Document, Mistake, Parsed, Sync, parse};
 use plan::failure::Kind;
 use plan::ids::ConnectionId;
 use plan::reading::{Read, Reading};
+use plan::schedule::Module;
 use plan::tally::Trigger;
 use serde::Serialize;
 use serde_json::Value;
@@ -12,10 +13,10 @@ use utoipa::ToSchema;
 use super::check::{Findings, check_halo, check_scope};
 use super::directory::carry_pins;
 use super::import::Order;
-use super::{Connection, Refusal, STATUS, TRIES, may_run};
+use super::shown::STATUS;
+use super::{Connection, Refusal, TRIES, may_run};
 use crate::Engine;
 use crate::meter::Meter;
-use crate::secrets::SecretName;
 use crate::store::connections::{Authorisation, Saved, State};
 use crate::store::runs::Extent;
 use crate::store::{Commit, Expect, StoreError, Versioned, Write, keys, put};
@@ -40,12 +41,11 @@ pub enum Precondition {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DocumentCheck {
     /// The revision that it would replace; `null` = it would make a new connection.
+    #[schema(required)]
     pub revision: Option<u64>,
     /// What has to be mended before it can be saved.
-    #[schema(value_type = Vec<Object>)]
     pub mistakes: Vec<Mistake>,
     /// What is worth a look.
-    #[schema(value_type = Vec<Object>)]
     pub warnings: Vec<Mistake>,
 }
 
@@ -146,7 +146,7 @@ impl Engine {
         let warnings = findings.into_warnings()?;
         if !same_account {
             // Removed first: credentials are only ever sent to the cloud that they were entered for.
-            self.secrets.delete(&SecretName::credentials(&document.id)).await?;
+            self.forget_secrets(&document.id).await?;
         }
         let saved = Saved {
             revision: old.value.revision + 1,
@@ -177,7 +177,7 @@ impl Engine {
             let mut writes = vec![put(keys::document(id), saved, old.unchanged())?];
             writes.extend(rename(id, before, after)?);
             writes.push(self.audit(id, who, "changed", Some(before), Some(after))?);
-            writes.extend(self.rule_run(after, &mut next)?);
+            writes.extend(self.rule_run(after, &mut next).await?);
             writes.push(put(keys::state(id), &next, state.unchanged())?);
             let state_at = writes.len() - 1;
             match self.store.commit(&writes).await? {
@@ -202,11 +202,17 @@ impl Engine {
     }
 
     /// Queues the run that looks at everybody after a change of rules (I5).
-    fn rule_run(&self, document: &Document, state: &mut State) -> Result<Vec<Write>, Refusal> {
-        let idle = !document.enabled || self.module_is_on().is_err();
+    async fn rule_run(
+        &self,
+        document: &Document,
+        state: &mut State,
+    ) -> Result<Vec<Write>, Refusal> {
         let nobody = state.reading.users.is_none();
         let waits = state.queue().any(|queued| queued.extent.is_everybody());
-        if !state.rules_changed || idle || nobody || waits {
+        if !state.rules_changed || !document.enabled || nobody || waits {
+            return Ok(Vec::new());
+        }
+        if self.module().await?.state() == Module::Off {
             return Ok(Vec::new());
         }
         // The run that comes after the next authorisation does it.
@@ -364,7 +370,9 @@ fn check_tenant(before: &Document, after: &Document, state: &State, findings: &m
 
 /// Whether the stored credentials are still those of the same application at the same place.
 fn same_account(before: &Document, after: &Document) -> bool {
-    before.cloud == after.cloud && before.tenant_id == after.tenant_id && before.auth == after.auth
+    before.cloud == after.cloud
+        && before.tenant_id == after.tenant_id
+        && before.auth.same_credentials(&after.auth)
 }
 
 /// What a new document means for where the connection stands.

@@ -2,6 +2,7 @@
 
 use plan::ids::RecordId;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Call, Error, Halo, failed, wire};
 
@@ -19,7 +20,7 @@ const ENTITIES: [(&str, &str); 7] = [
 const OWN_AGENT: &str = "read our own agent";
 
 /// What came of the connection test.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TestReport {
     /// Why Halo gave no token, in which case nothing else was asked; `None` = it gave one.
     pub problem: Option<String>,
@@ -39,7 +40,7 @@ impl TestReport {
 }
 
 /// The agent that the application logs in as. No import may ever disable it (R7).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ConnectedAs {
     /// Its id.
     pub id: Option<RecordId>,
@@ -49,7 +50,7 @@ pub struct ConnectedAs {
 
 /// What reading one entity came to. An agent that may see only some clients gets shorter lists without
 /// any error, so that nothing here can tell.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EntityReport {
     /// Name of the entity in Halo's API.
     pub entity: &'static str,

@@ -28,6 +28,7 @@ use crate::store::leases::Fence;
 use crate::store::people::Fenced;
 use crate::store::runs::{Extent, RunRecord};
 use crate::store::{Commit, Expect, Range, Versioned, Write, keys, put};
+use crate::telemetry::{Alarm, alarm};
 
 /// A reader at work: what it holds, and what it will store next.
 struct Reader<'a> {
@@ -50,7 +51,7 @@ pub(super) async fn fetch(
     connection: &ConnectionId,
     deadline: Deadline,
 ) -> Result<(), StepError> {
-    let Some((saved, state)) = engine.store.connection(connection).await? else {
+    let Some((saved, state)) = engine.connection_at_work(connection).await? else {
         return Ok(());
     };
     let start = schedule::start(&situation(&saved.value.document, &state.value, engine));
@@ -63,7 +64,7 @@ pub(super) async fn fetch(
         return Ok(());
     };
     // What was read before the lease was taken may be old.
-    let Some((saved, state)) = engine.store.connection(connection).await? else {
+    let Some((saved, state)) = engine.connection_at_work(connection).await? else {
         return Ok(());
     };
     let start = schedule::start(&situation(&saved.value.document, &state.value, engine));
@@ -393,6 +394,8 @@ impl<'a> Reader<'a> {
             Next::Reauthorise => {
                 let since = self.engine.clock.now();
                 let reason = failure.sentence();
+                // Told before it is stored: who dies in between tells it twice, and never not at all.
+                alarm(Alarm::Reauthorise, self.connection, &reason);
                 self.state.value.authorisation = Authorisation::Reauthorise { reason, since };
                 self.fail(failure).await
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use plan::document::{Document, Entity};
+use plan::expiry::Nearness;
 use plan::groups::{Group, Groups};
 use plan::guard::Recent;
 use plan::ids::{ConnectionId, ObjectId, PerKind, RunId};
@@ -11,6 +12,7 @@ use plan::reading::{Read, Reading};
 use plan::sign_ins::SignIns;
 use plan::tally::Trigger;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::people::Fenced;
 use super::runs::Extent;
@@ -40,10 +42,13 @@ pub struct CredentialFacts {
     /// When they expire, as far as known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// The last nearness of their end that the timer told of (C9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Nearness>,
 }
 
 /// Whether a connection may be used (C6, C7).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum Authorisation {
     /// Not tried, or failed.

@@ -6,6 +6,7 @@ use plan::decide::Decision;
 use plan::ids::{ConnectionId, MappingId, ObjectId, RunId};
 use plan::tally::Trigger;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::people::Person;
@@ -48,7 +49,7 @@ pub struct Entry {
 }
 
 /// The names of a person at the time of an entry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PersonNames {
     /// Entra object id.
     pub id: ObjectId,
@@ -70,7 +71,7 @@ impl PersonNames {
 }
 
 /// Halo records of a person.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HaloIds {
     /// Number of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,7 +82,7 @@ pub struct HaloIds {
 }
 
 /// What came of a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OutcomeKind {
     /// Done.

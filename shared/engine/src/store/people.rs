@@ -10,6 +10,7 @@ use plan::facts::{Absent, Facts, ManagerNews, Merged, News, PersonChange};
 use plan::ids::{ConnectionId, ObjectId, PerKind, RecordId, RecordKind, RunId, Segment};
 use plan::link::Link;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     COMMIT_LIMIT, Commit, Expect, Key, Page, Range, Store, StoreError, Versioned, Write, decode,
@@ -52,7 +53,7 @@ pub struct Person {
 }
 
 /// A deactivation that waits for an administrator (L4).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Held {
     /// The run that held it first.
     pub run: RunId,
@@ -65,7 +66,7 @@ pub struct Held {
 }
 
 /// A choice that waits for an administrator (M3).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Conflict {
     /// The run that met it first.
     pub run: RunId,
@@ -90,7 +91,7 @@ pub struct Pending {
 }
 
 /// A sick person or a conflict.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Parked {
     /// Tries in a row that failed.
     pub attempts: u32,

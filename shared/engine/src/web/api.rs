@@ -1,11 +1,42 @@
-//! What the OpenAPI documents of the functions share: problems as a schema, and which of them a
-//! route may answer with.
+//! What the OpenAPI documents of the functions share: what paths and queries say, problems as a schema,
+//! and which of them a route may answer with.
 
 use std::collections::BTreeMap;
 
+use plan::ids::ConnectionId;
 use serde::Serialize;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::{IntoParams, IntoResponses, ToSchema};
+
+/// The path of something of a connection.
+#[derive(Clone, Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct OfConnection {
+    /// The connection.
+    pub id: ConnectionId,
+}
+
+/// The path of something of a person.
+#[derive(Clone, Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct OfPerson {
+    /// The connection.
+    pub id: ConnectionId,
+    /// The person's object id or user principal name.
+    #[param(example = "ada@contoso.example")]
+    pub who: String,
+}
+
+/// Which page of a list.
+#[derive(Clone, Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Paging {
+    /// Entries on the page at the most; 50 if nothing is said, 20 for runs.
+    #[param(minimum = 1, maximum = 200)]
+    pub limit: Option<u16>,
+    /// Where to go on: `cursor` of the page before, with the other parameters as they were.
+    pub cursor: Option<String>,
+}
 
 /// A problem document (RFC 9457).
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -21,6 +52,16 @@ pub struct ProblemBody {
     pub detail: String,
 }
 
+/// The key with which a call is carried out once, however often it is sent within a day.
+#[derive(Clone, Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct IdempotencyKey {
+    /// 1 to 255 visible ASCII characters. A repetition is answered as the first call was, with
+    /// `Idempotency-Replayed: true`; the same key with another body is refused.
+    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255)]
+    pub key: Option<String>,
+}
+
 /// Refusals that every route behind the gate may answer with.
 pub struct Usual;
 
@@ -29,6 +70,18 @@ pub struct OfOne;
 
 /// Refusals of a route that changes something, or starts it.
 pub struct Changing;
+
+/// Refusals of a route that changes what somebody may have changed meanwhile (C10).
+pub struct Versioned;
+
+impl IntoResponses for Versioned {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[
+            (412, "Changed since it was read"),
+            (428, "The revision that is changed was not named"),
+        ])
+    }
+}
 
 impl IntoResponses for Usual {
     fn responses() -> BTreeMap<String, RefOr<Response>> {

@@ -43,6 +43,8 @@ pub enum ProblemType {
     ModuleOff,
     /// The preview is not complete, too old, or of other rules than the saved ones (I2).
     PlanRefused,
+    /// A setting of the deployment is missing; `detail` says which.
+    NotConfigured,
     /// Somebody else changed it at the same time.
     Busy,
     /// The revision in `If-Match` is not the present one (C10).
@@ -51,6 +53,8 @@ pub enum ProblemType {
     RevisionRequired,
     /// The body is too large.
     TooLarge,
+    /// The key in `Idempotency-Key` came with another body before.
+    KeyReused,
     /// The document has mistakes; `mistakes` has them all, each with its path.
     InvalidDocument,
     /// The Halo record cannot be linked to the person; `detail` says why (M4, M7).
@@ -104,6 +108,9 @@ impl ProblemType {
             Self::Disabled => ("disabled", S::CONFLICT, "The connection is switched off"),
             Self::ModuleOff => ("module_off", S::CONFLICT, "The integration is switched off"),
             Self::PlanRefused => ("plan_refused", S::CONFLICT, "The preview cannot be carried out"),
+            Self::NotConfigured => {
+                ("not_configured", S::CONFLICT, "A setting of the deployment is missing")
+            }
             Self::Busy => ("busy", S::CONFLICT, "Changed at the same time"),
             Self::StaleRevision => {
                 ("stale_revision", S::PRECONDITION_FAILED, "Changed since it was read")
@@ -112,6 +119,9 @@ impl ProblemType {
                 ("revision_required", S::PRECONDITION_REQUIRED, "The revision is missing")
             }
             Self::TooLarge => ("too_large", S::PAYLOAD_TOO_LARGE, "The body is too large"),
+            Self::KeyReused => {
+                ("key_reused", S::UNPROCESSABLE_ENTITY, "The key belongs to another call")
+            }
             Self::InvalidDocument => {
                 ("invalid_document", S::UNPROCESSABLE_ENTITY, "The document has mistakes")
             }
@@ -172,9 +182,19 @@ impl Problem {
         Self::of(ProblemType::NotFound, detail)
     }
 
+    /// A body that is too long, or did not arrive whole.
+    pub(super) fn too_large() -> Self {
+        Self::of(ProblemType::TooLarge, "A body may have 1 MiB, and must arrive whole.")
+    }
+
     /// Its type.
     pub fn kind(&self) -> ProblemType {
         self.kind
+    }
+
+    /// What happened and what to do.
+    pub fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// Adds a member of its own.
@@ -263,11 +283,14 @@ impl From<Refusal> for Problem {
             }
             Refusal::RevisionRequired => Self::of(T::RevisionRequired, refusal.to_string()),
             Refusal::CredentialsMissing => Self::of(T::CredentialsMissing, refusal.to_string()),
+            Refusal::NoPublicUrl => Self::of(T::NotConfigured, refusal.to_string()),
             Refusal::NotAuthorised => Self::of(T::NotAuthorised, refusal.to_string()),
             Refusal::Reauthorise(_) => Self::of(T::Reauthorise, refusal.to_string()),
             Refusal::Disabled => Self::of(T::Disabled, refusal.to_string()),
             Refusal::ModuleOff => Self::of(T::ModuleOff, refusal.to_string()),
-            Refusal::Busy | Refusal::BeingMade(_) => Self::of(T::Busy, refusal.to_string()),
+            Refusal::Busy | Refusal::BeingMade(_) | Refusal::Reading => {
+                Self::of(T::Busy, refusal.to_string())
+            }
             Refusal::Nobody => Self::nobody(),
             Refusal::Link(_) => Self::of(T::LinkRefused, refusal.to_string()),
         }
