@@ -9,6 +9,7 @@
 )]
 
 pub mod aws;
+pub mod certificates;
 pub mod contract;
 pub mod described;
 pub mod helpdesk;

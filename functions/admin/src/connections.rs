@@ -6,16 +6,15 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use engine::Engine;
-use engine::connections::{
-    Connection, ConnectionStatus, ConnectionSummary, Precondition, Removed, ShownConnection,
-    consent_url, needed,
+use engine::connections::{Connection, ConnectionSummary, Precondition, Removed, ShownConnection};
+use engine::web::api::{
+    Changing, ConnectionDocument, OfConnection, OfOne, Paging, Usual, Versioned,
 };
-use engine::web::api::{Changing, OfConnection, OfOne, Paging, Usual, Versioned};
 use engine::web::{Caller, JsonBody, Path, Problem, ProblemType, Query, cursor};
 use plan::document::{Entity, Mistake};
 use plan::reading::Read;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// A page of connections.
@@ -46,7 +45,7 @@ pub(crate) async fn list(
 
 /// Makes a connection (C1)
 #[utoipa::path(post, path = "/v1/connections", tag = "connections",
-    request_body(content = Object, description = "The document"),
+    request_body(content = ConnectionDocument, description = "The document"),
     responses(
         (status = 201, description = "Saved", body = ShownConnection, headers(
             ("ETag" = String, description = "The revision, for `If-Match`"),
@@ -81,7 +80,7 @@ pub(crate) async fn read(State(engine): State<Engine>, path: Path) -> Result<Res
     params(OfConnection,
         ("If-Match" = Option<String>, Header, description = "The revision that is changed, or `*`"),
         ("If-None-Match" = Option<String>, Header, description = "`*`: only if there is no such connection")),
-    request_body(content = Object, description = "The document"),
+    request_body(content = ConnectionDocument, description = "The document"),
     responses(
         (status = 200, description = "Saved", body = ShownConnection, headers(
             ("ETag" = String, description = "The revision, for `If-Match`"),
@@ -133,46 +132,6 @@ pub(crate) async fn remove(
             Ok((StatusCode::ACCEPTED, Json(left)).into_response())
         }
     }
-}
-
-/// `PUT /v1/connections/{id}/credentials`.
-pub(crate) async fn credentials(
-    State(engine): State<Engine>,
-    Extension(caller): Extension<Caller>,
-    path: Path,
-    JsonBody(body): JsonBody<Map<String, Value>>,
-) -> Result<Json<ConnectionStatus>, Problem> {
-    let connection = engine.put_credentials(&caller.name, &path.connection()?, &body).await?;
-    Ok(Json(connection.status()))
-}
-
-/// `GET /v1/connections/{id}/permissions`.
-pub(crate) async fn permissions(
-    State(engine): State<Engine>,
-    path: Path,
-) -> Result<Json<Value>, Problem> {
-    let document = engine.connection(&path.connection()?).await?.saved.document;
-    Ok(Json(json!({
-        "method": document.auth.method,
-        "permissions": needed(&document),
-        // Application permissions need no redirect.
-        "redirect_uri": null,
-        "admin_consent_url": consent_url(&document),
-    })))
-}
-
-/// `POST /v1/connections/{id}/authorise`.
-pub(crate) async fn authorise(
-    State(engine): State<Engine>,
-    Extension(caller): Extension<Caller>,
-    path: Path,
-) -> Result<Json<Value>, Problem> {
-    let authorised = engine.authorise(&caller.name, &path.connection()?).await?;
-    Ok(Json(json!({
-        "authorised": true,
-        "permissions": authorised.permissions,
-        "warnings": authorised.connection.warnings,
-    })))
 }
 
 /// What an import is to cover.

@@ -17,17 +17,20 @@
 //! | `GET /v1/connections/{id}/held` | deactivations that wait (L4) |
 //! | `POST /v1/connections/{id}/held/release`, `…/reject` | lets them pass, or not (L4) |
 //! | `GET /v1/halo/test` | H1 |
+//! | `GET /v1/oauth/callback` | the way back from a sign-in, for browsers; needs no token (C6) |
 //! | `GET /v1/health` | liveness, version; needs no token |
 //! | `GET /v1/openapi.json` | describes the whole API; needs no token |
 
+mod authorise;
 mod check;
 mod connections;
 mod document;
 mod health;
+mod page;
 mod people;
 
 use axum::Router;
-use axum::routing::{get, post, put};
+use axum::routing::post;
 use engine::Engine;
 use engine::web::{Auth, guarded, with_fallbacks};
 use utoipa_axum::router::OpenApiRouter;
@@ -38,9 +41,6 @@ use utoipa_axum::routes;
 pub fn router(engine: Engine, auth: Auth) -> Router {
     let (described, _) = behind_the_gate().split_for_parts();
     let routes = described
-        .route("/v1/connections/{id}/credentials", put(connections::credentials))
-        .route("/v1/connections/{id}/permissions", get(connections::permissions))
-        .route("/v1/connections/{id}/authorise", post(connections::authorise))
         .route("/v1/connections/{id}/imports", post(connections::import))
         .with_state(engine.clone());
     let (open, _) = open_to_all().split_for_parts();
@@ -53,6 +53,9 @@ fn behind_the_gate() -> OpenApiRouter<Engine> {
         .routes(routes!(check::check))
         .routes(routes!(connections::list, connections::create))
         .routes(routes!(connections::read, connections::save, connections::remove))
+        .routes(routes!(authorise::credentials))
+        .routes(routes!(authorise::permissions))
+        .routes(routes!(authorise::authorise))
         .routes(routes!(people::person))
         .routes(routes!(people::set_link, people::cut_link))
         .routes(routes!(people::conflicts))
@@ -65,13 +68,15 @@ fn behind_the_gate() -> OpenApiRouter<Engine> {
 
 /// Routes that take none.
 fn open_to_all() -> OpenApiRouter<Engine> {
-    OpenApiRouter::new().routes(routes!(health::health)).routes(routes!(document::document))
+    OpenApiRouter::new()
+        .routes(routes!(health::health))
+        .routes(routes!(document::document))
+        .routes(routes!(authorise::callback))
 }
 
-/// The OpenAPI document of the whole API: of this function's routes and the log function's.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    let mut document = behind_the_gate().into_openapi();
-    document.merge(open_to_all().into_openapi());
-    document.merge(inbound_logs::openapi());
-    document
+/// The OpenAPI document of the whole API, this function's routes and the log function's.
+pub fn openapi() -> serde_json::Value {
+    let mut own = behind_the_gate().into_openapi();
+    own.merge(open_to_all().into_openapi());
+    document::together(own)
 }

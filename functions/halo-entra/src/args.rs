@@ -32,7 +32,8 @@ Settings, from the environment:
   HALO_ENTRA_CUSTOM_CLOUDS       allowed; or refused
   HALO_ENTRA_LOG                 info; warn, debug
   HALO_ENTRA_LOG_DAYS            90: how long the inbound log is kept
-  HALO_ENTRA_MODULE              on; or off";
+  HALO_ENTRA_MODULE              on; or off
+  HALO_ENTRA_PUBLIC_URL          this API for browsers, where sign-ins come back to";
 
 /// People of Microsoft Entra ID tenants in Halo: the whole system in one process, and commands for it.
 #[derive(Debug, Parser)]
@@ -70,6 +71,22 @@ pub(crate) enum Command {
     /// whether the sites, roles and fields that it names exist in Halo, and its groups and properties
     /// in Entra, as `apply` would.
     Check(Check),
+    /// Print the JSON Schema of connection documents, for editors
+    ///
+    /// Keep it beside the documents and name it in them: {"$schema": "./connection.schema.json", ...}.
+    Schema,
+    /// List the Graph permissions that a connection needs, and where they are granted
+    Permissions(Of),
+    /// Enter the client secret or the certificate of a connection
+    ///
+    /// It is tested first, and the old one stays until the new one works. A secret is asked for
+    /// without showing it, or read from a file; never from the command line, which others see.
+    Credentials(Credentials),
+    /// Try a connection's credentials and permissions
+    ///
+    /// With delegated permissions it prints the address at which a person has to sign in, and waits
+    /// until that was done.
+    Authorise(Authorise),
     /// Start an import of a connection
     Import(Import),
     /// List runs, newest first, or show one
@@ -188,6 +205,51 @@ pub(crate) struct Check {
 pub(crate) struct Completions {
     /// Which shell
     pub(crate) shell: clap_complete::Shell,
+}
+
+/// `permissions`.
+#[derive(Debug, Args)]
+pub(crate) struct Of {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `credentials`.
+#[derive(Debug, Args)]
+pub(crate) struct Credentials {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// File with the client secret; - reads standard input [default: it is asked for]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate", "key"])]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// When the client secret ends: a day or a time, as in 2027-06-30
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["certificate", "key"])]
+    pub(crate) expires: Option<String>,
+    /// File with the certificate as PEM
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// File with its private key as PEM, without a password; it may be the same file
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub(crate) key: Option<PathBuf>,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `authorise`.
+#[derive(Debug, Args)]
+pub(crate) struct Authorise {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// Do not wait for a person's sign-in
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
 }
 
 /// `import`.

@@ -28,7 +28,8 @@ pub(crate) fn read(files: &[PathBuf]) -> anyhow::Result<Vec<Found>> {
     Ok(all)
 }
 
-fn text(file: &Path) -> std::io::Result<String> {
+/// The text of a file; `-` is standard input.
+pub(crate) fn text(file: &Path) -> std::io::Result<String> {
     if file == Path::new("-") {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text)?;

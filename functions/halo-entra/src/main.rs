@@ -2,9 +2,11 @@
 
 mod apply;
 mod args;
+mod authorise;
 mod check;
 mod client;
 mod completions;
+mod credentials;
 mod demo;
 mod difference;
 mod documents;
@@ -17,6 +19,7 @@ mod link;
 mod people;
 mod process;
 mod runs;
+mod schema;
 mod screen;
 mod serve;
 mod waiting;
@@ -74,7 +77,15 @@ async fn run(screen: Screen, command: Command) -> anyhow::Result<Ended> {
         Command::Serve(args) => serve::run(screen, &args).await.map(|()| Ended::Done),
         Command::Check(args) => interruptible(check::run(screen, &args)).await,
         Command::Completions(args) => completions::run(&args),
+        Command::Schema => schema::run(),
         Command::Apply(args) => interruptible(apply::run(screen, &args)).await,
+        Command::Permissions(args) => interruptible(authorise::permissions(screen, &args)).await,
+        // Asked for before Ctrl-C is taken over, so that it ends a prompt as usual.
+        Command::Credentials(args) => {
+            let body = credentials::entered(&args)?;
+            interruptible(credentials::send(screen, &args, &body)).await
+        }
+        Command::Authorise(args) => interruptible(authorise::run(screen, &args)).await,
         Command::Import(args) => interruptible(import::run(screen, &args)).await,
         Command::Runs(args) => interruptible(runs::run(screen, &args)).await,
         Command::Inbound(args) => interruptible(inbound::run(screen, &args)).await,

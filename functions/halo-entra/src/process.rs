@@ -23,6 +23,7 @@ use jiff::SignedDuration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use url::Url;
 
 /// Hints that are handled at the same time.
 const WORKERS: usize = 8;
@@ -69,7 +70,10 @@ impl Process {
         let listener = TcpListener::bind(parts.listen).await.with_context(|| {
             format!("cannot listen on {}; another --listen may be free", parts.listen)
         })?;
-        let url = format!("http://{}", listener.local_addr()?);
+        let address = listener.local_addr()?;
+        let url = format!("http://{address}");
+        let mut policy = parts.policy;
+        policy.public_url = policy.public_url.or_else(|| for_browsers(address));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let table = Arc::new(Embedded::open(parts.dir, clock.clone())?);
         let queue = Arc::new(Local::new(clock.clone(), worker::VISIBILITY));
@@ -83,7 +87,7 @@ impl Process {
             halo: Halo::new(parts.halo, http.clone(), store.clone()),
             http,
             store,
-            policy: parts.policy,
+            policy,
             clock: clock.clone(),
         };
         // The same table under a counter of its own, so that looking at a run does not count as
@@ -165,6 +169,17 @@ impl Process {
             let _ = stop.wait_for(|stop| *stop).await;
         }
     }
+}
+
+/// Where browsers on this machine reach the API: by the name that Microsoft lets be registered without
+/// TLS. A deployment that is reached from elsewhere has to say its address itself.
+fn for_browsers(listening: SocketAddr) -> Option<Url> {
+    listening
+        .ip()
+        .is_loopback()
+        .then(|| format!("http://localhost:{}", listening.port()))?
+        .parse()
+        .ok()
 }
 
 /// Both HTTP functions under one address.

@@ -96,7 +96,7 @@ pub fn halo(stored: Option<SecretString>) -> Result<Settings, ConfigError> {
 }
 
 /// What the deployment allows: `HALO_ENTRA_CUSTOM_CLOUDS` (`allowed` or `refused`; C2),
-/// `HALO_ENTRA_LOG_DAYS` (B4), `HALO_ENTRA_MODULE` (`on` or `off`; C11).
+/// `HALO_ENTRA_LOG_DAYS` (B4), `HALO_ENTRA_MODULE` (`on` or `off`; C11), `HALO_ENTRA_PUBLIC_URL` (C5).
 pub fn policy(custom_clouds: CustomClouds) -> Result<Policy, ConfigError> {
     const CLOUDS: &str = "HALO_ENTRA_CUSTOM_CLOUDS";
     const MODULE: &str = "HALO_ENTRA_MODULE";
@@ -114,7 +114,23 @@ pub fn policy(custom_clouds: CustomClouds) -> Result<Policy, ConfigError> {
             Some("off") => Module::Off,
             Some(_) => return Err(ConfigError::Malformed(MODULE, "on or off")),
         },
+        public_url: public_url()?,
     })
+}
+
+/// Where browsers reach the API. Microsoft sends them there with a code, so it has to be theirs alone:
+/// over TLS, or on the same machine.
+fn public_url() -> Result<Option<Url>, ConfigError> {
+    const PUBLIC: &str = "HALO_ENTRA_PUBLIC_URL";
+    const MEANING: &str = "the address of this API for browsers, as in https://import.contoso.example; http only for localhost";
+    let Some(text) = optional(PUBLIC)? else { return Ok(None) };
+    let url: Url = text.parse().map_err(|_| ConfigError::Malformed(PUBLIC, MEANING))?;
+    let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    let private = url.scheme() == "https" || url.scheme() == "http" && local;
+    if !private || url.query().is_some() || url.fragment().is_some() {
+        return Err(ConfigError::Malformed(PUBLIC, MEANING));
+    }
+    Ok(Some(url))
 }
 
 /// Names of the AWS resources, set by the template: `TABLE_NAME`, `QUEUE_URL`, `SECRET_PREFIX`, and

@@ -5,7 +5,7 @@
 //! | `save` | creates and changes documents, with their history (C1, C10) |
 //! | `check` | what only Halo can tell of a document |
 //! | `directory` | what only Entra can tell: groups, properties (C7, P3, F3) |
-//! | `authorise` | credentials and permissions (C5, C6, C8) |
+//! | `authorise` | credentials, permissions, sign-ins of people (C4–C9) |
 //! | `import` | runs that somebody asks for (I2, I5) |
 //! | `links` | who a person is in Halo, as an administrator says (M3, M7) |
 //! | `conflicts` | people for whom an administrator has to choose (M3) |
@@ -28,7 +28,8 @@ mod shown;
 
 use std::sync::Arc;
 
-use plan::document::{Document, Mistake};
+use plan::document::{AuthMethod, Document, Mistake};
+use plan::expiry::ExpiryWarning;
 use plan::failure::{Failure, Kind};
 use plan::ids::{ConnectionId, RecordKind};
 use plan::schedule::Module;
@@ -44,7 +45,10 @@ use crate::steps::StepError;
 use crate::store::connections::{Authorisation, Saved, State};
 use crate::store::{StoreError, Versioned, Write, keys, put};
 
-pub use authorise::{Authorised, NeededPermission, PermissionReport, consent_url, needed};
+pub use authorise::{
+    Attempt, Authorised, Authorising, Brought, Landed, NeededPermission, Outcome, PermissionReport,
+    SignIn, SignInStatus, needed,
+};
 pub use conflicts::{Candidate, ConflictList, InConflict};
 pub use directory::Pinned;
 pub use effect::{Effect, Example};
@@ -63,6 +67,10 @@ pub struct Connection {
     pub state: State,
     /// Where the job that reads last sign-ins stands; `None` if it never ran, or is not asked for (D8).
     pub sign_ins: Option<SignIns>,
+    /// The newest sign-in of a person, where the connection reads on behalf of one (C6).
+    pub attempt: Option<Attempt>,
+    /// What to say of the end of its credentials, from 60 days before on (C9).
+    pub expiry: Option<ExpiryWarning>,
     /// What to tell whoever saved it; empty when it is only read.
     pub warnings: Vec<Mistake>,
 }
@@ -100,6 +108,11 @@ pub enum Refusal {
     /// Mistakes in a body that is no document, each with its path.
     #[error("{} mistakes", .0.len())]
     Request(Vec<Mistake>),
+    /// Nobody said where browsers reach the API.
+    #[error(
+        "Delegated permissions need an address for the sign-in to come back to. Set HALO_ENTRA_PUBLIC_URL of this deployment to the API's address."
+    )]
+    NoPublicUrl,
     /// Nobody entered credentials.
     #[error("No credentials are stored for this connection. Enter them, then authorise.")]
     CredentialsMissing,
@@ -251,9 +264,17 @@ impl Engine {
         state: State,
         warnings: Vec<Mistake>,
     ) -> Result<Connection, StoreError> {
-        let Document { id, sync, .. } = &saved.document;
+        let Document { id, sync, auth, .. } = &saved.document;
         let job = if sync.last_sign_in { self.store.sign_ins(id).await? } else { None };
-        Ok(Connection { saved, state, sign_ins: job.map(|job| job.value), warnings })
+        let attempt = match auth.method {
+            AuthMethod::Delegated => self.store.read(&keys::attempt(id)).await?,
+            AuthMethod::Application => None,
+        };
+        let ends = saved.credentials.as_ref().and_then(|facts| facts.expires_at);
+        let now = self.clock.now();
+        let expiry = ends.and_then(|ends| plan::expiry::warning(auth.credential, ends, now));
+        let (sign_ins, attempt) = (job.map(|job| job.value), attempt.map(|it| it.value));
+        Ok(Connection { saved, state, sign_ins, attempt, expiry, warnings })
     }
 
     async fn load(

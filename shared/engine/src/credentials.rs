@@ -2,42 +2,71 @@
 
 use std::sync::Arc;
 
-use plan::document::Document;
+use plan::document::{AuthMethod, CredentialKind, Document};
 use plan::failure::{Failure, Kind, Service};
 use plan::ids::ConnectionId;
 use serde::{Deserialize, Serialize};
 
 use crate::Engine;
-use crate::graph::{Access, Credential, Graph, Hosts};
+use crate::certificate::Certificate;
+use crate::graph::{Access, Behalf, Credential, Graph, Hosts, Session};
 use crate::meter::Meter;
 use crate::secrets::{ExposeSecret, SecretName, SecretString, SecretsError};
 use crate::store::connections::Saved;
 
-/// What a connection signs in with (C3).
+/// What a connection proves itself with (C3).
 #[derive(Clone, Debug)]
 pub enum Credentials {
     /// A client secret.
     Secret(SecretString),
+    /// A certificate with its private key.
+    Certificate(Certificate),
 }
 
 /// The secret's JSON.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Stored<'a> {
-    client_secret: std::borrow::Cow<'a, str>,
+#[serde(untagged, deny_unknown_fields)]
+enum Stored<'a> {
+    Secret { client_secret: Text<'a> },
+    Certificate { certificate_pem: Text<'a>, private_key_pem: Text<'a> },
 }
 
+type Text<'a> = std::borrow::Cow<'a, str>;
+
 impl Credentials {
+    /// Which of the two it is.
+    pub fn kind(&self) -> CredentialKind {
+        match self {
+            Credentials::Secret(_) => CredentialKind::Secret,
+            Credentials::Certificate(_) => CredentialKind::Certificate,
+        }
+    }
+
     fn written(&self) -> Result<SecretString, serde_json::Error> {
-        let Credentials::Secret(secret) = self;
-        let stored = Stored { client_secret: secret.expose_secret().into() };
+        let stored = match self {
+            Credentials::Secret(secret) => {
+                Stored::Secret { client_secret: secret.expose_secret().into() }
+            }
+            Credentials::Certificate(certificate) => Stored::Certificate {
+                certificate_pem: certificate.pem.as_str().into(),
+                private_key_pem: certificate.key.expose_secret().into(),
+            },
+        };
         serde_json::to_string(&stored).map(SecretString::from)
     }
 
     /// `None` = another shape. What was wrong is not said: it would quote the secret.
     fn parse(text: &SecretString) -> Option<Self> {
-        let stored: Stored<'_> = serde_json::from_str(text.expose_secret()).ok()?;
-        Some(Credentials::Secret(stored.client_secret.into_owned().into()))
+        match serde_json::from_str(text.expose_secret()).ok()? {
+            Stored::Secret { client_secret } => {
+                Some(Credentials::Secret(client_secret.into_owned().into()))
+            }
+            Stored::Certificate { certificate_pem, private_key_pem } => {
+                let key = private_key_pem.into_owned().into();
+                let certificate = Certificate::read(&certificate_pem, &key).ok()?;
+                Some(Credentials::Certificate(certificate))
+            }
+        }
     }
 }
 
@@ -64,6 +93,18 @@ impl Engine {
         self.secrets.put(&name, &text).await
     }
 
+    /// Removes all secrets of a connection. Safe to repeat; a worker that is renewing a session at this
+    /// moment finds it gone and leaves nothing behind.
+    pub(crate) async fn forget_secrets(
+        &self,
+        connection: &ConnectionId,
+    ) -> Result<(), SecretsError> {
+        for name in SecretName::all_of(connection) {
+            self.secrets.delete(&name).await?;
+        }
+        Ok(())
+    }
+
     /// A Graph client for a connection with its stored credentials. Without any it is the same
     /// [`Kind::Credentials`] that refused ones are: an administrator has to enter some (C7).
     pub async fn graph(
@@ -74,9 +115,22 @@ impl Engine {
         let document = &saved.document;
         let found = self.credentials(&document.id).await?;
         Ok(match found {
-            Some(credentials) => Ok(self.graph_with(document, credentials, meter)),
+            Some(credentials) => {
+                let behalf = self.behalf(document);
+                Ok(self.graph_with(document, credentials, behalf, meter))
+            }
             None => Err(missing()),
         })
+    }
+
+    /// On whose behalf a connection reads.
+    pub(crate) fn behalf(&self, document: &Document) -> Behalf {
+        match document.auth.method {
+            AuthMethod::Application => Behalf::Application,
+            AuthMethod::Delegated => {
+                Behalf::Person(Session::of(&document.id, self.secrets.clone()))
+            }
+        }
     }
 
     /// A Graph client with credentials that need not be stored, to test them (C8).
@@ -84,14 +138,21 @@ impl Engine {
         &self,
         document: &Document,
         credentials: Credentials,
+        behalf: Behalf,
         meter: Arc<Meter>,
     ) -> Graph {
-        let Credentials::Secret(secret) = credentials;
+        let credential = match credentials {
+            Credentials::Secret(secret) => Credential::Secret(secret),
+            Credentials::Certificate(certificate) => {
+                Credential::Certificate(certificate, document.auth.assertion)
+            }
+        };
         let access = Access {
             hosts: Hosts::of(&document.cloud),
             tenant: document.tenant_id,
             client: document.auth.client_id,
-            credential: Credential::Secret(secret),
+            credential,
+            behalf,
         };
         let (http, tokens) = (self.http.clone(), self.tokens.clone());
         Graph::new(access, http, tokens, meter, self.clock.clone(), self.random.clone())
@@ -105,7 +166,8 @@ pub(crate) fn missing() -> Failure {
         operation: "sign in to the tenant".to_owned(),
         kind: Kind::Credentials {
             code: None,
-            error: "none are stored; enter the client secret of the app registration".to_owned(),
+            error: "none are stored; enter the client secret or the certificate of the app registration"
+                .to_owned(),
         },
     }
 }
@@ -126,9 +188,13 @@ mod tests {
         // C4
         let credentials = Credentials::Secret("s3\"cret".into());
         let written = credentials.written().unwrap();
-        let Credentials::Secret(read) = Credentials::parse(&written).unwrap();
-        assert_eq!(read.expose_secret(), "s3\"cret");
+        let read = Credentials::parse(&written).unwrap();
+        assert!(
+            matches!(read, Credentials::Secret(secret) if secret.expose_secret() == "s3\"cret")
+        );
         assert!(!format!("{credentials:?}").contains("cret\""));
-        assert!(Credentials::parse(&"{}".into()).is_none());
+        for other in ["{}", r#"{"client_secret":"x","more":1}"#, r#"{"certificate_pem":"x"}"#] {
+            assert!(Credentials::parse(&other.into()).is_none(), "{other}");
+        }
     }
 }

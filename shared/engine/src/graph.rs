@@ -39,11 +39,12 @@ use url::Url;
 use uuid::Uuid;
 
 pub use group::{GroupChange, GroupNews, Member};
-pub use groups::FoundGroup;
+pub use groups::{FoundGroup, GroupChoice, GroupChoices, GroupKind};
 pub use hosts::Hosts;
 pub use probe::{Grant, Permission};
+pub(crate) use refusal::aadsts_in;
 pub use sign_ins::SignIn;
-pub use token::{Credential, Tokens};
+pub use token::{Behalf, Credential, NotSignedIn, Session, Tokens};
 
 use crate::clock::Clock;
 use crate::http::{self, Answer};
@@ -63,6 +64,8 @@ pub struct Access {
     pub client: AppId,
     /// What proves that it is the application.
     pub credential: Credential,
+    /// On whose behalf it reads.
+    pub behalf: Behalf,
 }
 
 /// A page that was read, and where the next one is.

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod certificate;
 pub mod clock;
 pub mod config;
 pub mod connections;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use plan::document::CustomClouds;
 use plan::schedule::Module;
+use url::Url;
 
 use crate::clock::Clock;
 use crate::halo::Halo;
@@ -58,7 +60,7 @@ pub struct Engine {
 }
 
 /// Settings of a deployment that are not addresses or credentials.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     /// Whether documents may name their own login and Graph hosts (C2).
     pub custom_clouds: CustomClouds,
@@ -66,6 +68,8 @@ pub struct Policy {
     pub log_retention: SignedDuration,
     /// Whether the integration is on (C11).
     pub module: Module,
+    /// Where browsers reach the API, for sign-ins to come back to (C5); `None` = nobody said.
+    pub public_url: Option<Url>,
 }
 
 impl Default for Policy {
@@ -74,6 +78,7 @@ impl Default for Policy {
             custom_clouds: CustomClouds::Refused,
             log_retention: SignedDuration::from_hours(90 * 24),
             module: Module::On,
+            public_url: None,
         }
     }
 }

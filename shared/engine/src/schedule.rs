@@ -1,8 +1,9 @@
 //! The timer: which connections are due, which runs stand still, and whose last sign-ins are to be
-//! read (I3, T1, D8).
+//! read (I3, T1, D8, C9).
 
 use std::time::Duration;
 
+use plan::expiry::{to_tell, warning};
 use plan::ids::ConnectionId;
 use plan::message::Message;
 use plan::schedule::{Module, Tick, reads_sign_ins, tick};
@@ -10,9 +11,10 @@ use plan::schedule::{Module, Tick, reads_sign_ins, tick};
 use crate::Engine;
 use crate::steps::StepError;
 use crate::steps::situation;
-use crate::store::connections::{Saved, State};
+use crate::store::connections::{CredentialFacts, Saved, State};
 use crate::store::runs::RunRecord;
-use crate::store::{Versioned, decode, keys};
+use crate::store::{Versioned, decode, keys, put};
+use crate::telemetry::{Alarm, alarm};
 
 /// Connections whose state is read together.
 const BATCH: usize = 50;
@@ -42,6 +44,7 @@ impl Engine {
         let Some((saved, state)) = self.store.connection(connection).await? else {
             return Ok(false);
         };
+        self.tell_of_expiry(connection, &saved).await?;
         let (saved, state) = (saved.value, state.value);
         let woken = self.tick_runs(connection, &saved, &state).await?;
         Ok(self.tick_sign_ins(connection, &saved, &state).await? || woken)
@@ -76,6 +79,30 @@ impl Engine {
             }
         }
     }
+
+    /// Tells operators of credentials that come to their end, once for each threshold (C9). Told before
+    /// it is noted: a tick that dies in between, or two at once, tell twice, and none is silent.
+    async fn tell_of_expiry(
+        &self,
+        connection: &ConnectionId,
+        saved: &Versioned<Saved>,
+    ) -> Result<(), StepError> {
+        let Some(facts) = &saved.value.credentials else { return Ok(()) };
+        let Some(expires_at) = facts.expires_at else { return Ok(()) };
+        let now = self.clock.now();
+        let Some(nearness) = to_tell(expires_at, facts.told, now) else { return Ok(()) };
+        let kind = saved.value.document.auth.credential;
+        if let Some(warning) = warning(kind, expires_at, now) {
+            alarm(Alarm::CredentialsExpire, connection, &warning.sentence);
+        }
+        let facts = CredentialFacts { told: Some(nearness), ..facts.clone() };
+        let next = Saved { credentials: Some(facts), ..saved.value.clone() };
+        // Whoever saved the connection meanwhile goes first; the next tick notes it.
+        let note = put(keys::document(connection), &next, saved.unchanged())?;
+        self.store.commit(&[note]).await.map(drop)?;
+        Ok(())
+    }
+
     /// One read more, where a connection wants it; whatever the hint leads to, no run hears of it.
     async fn tick_sign_ins(
         &self,

@@ -22,6 +22,23 @@ impl SecretName {
         Self(format!("connections/{connection}/credentials"))
     }
 
+    /// The sign-in of the person on whose behalf a connection reads: a JSON object, see
+    /// `graph::Session`.
+    pub fn session(connection: &ConnectionId) -> Self {
+        Self(format!("connections/{connection}/session"))
+    }
+
+    /// What a sign-in that was begun has to be ended with: a JSON object, see
+    /// `connections::authorise`.
+    pub fn sign_in(connection: &ConnectionId) -> Self {
+        Self(format!("connections/{connection}/sign-in"))
+    }
+
+    /// All secrets that a connection may have.
+    pub fn all_of(connection: &ConnectionId) -> [Self; 3] {
+        [Self::credentials(connection), Self::session(connection), Self::sign_in(connection)]
+    }
+
     /// Halo's client secret, one for the deployment (H1).
     pub fn halo() -> Self {
         Self("halo/client-secret".to_owned())

@@ -2,7 +2,34 @@
 
 use std::io::IsTerminal;
 
+use plan::ids::ConnectionId;
 use tracing_subscriber::EnvFilter;
+
+/// What an operator wants to be woken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alarm {
+    /// A connection's credentials stopped working; it stands still until it is authorised again (C7).
+    Reauthorise,
+    /// A connection's credentials come to their end, or came (C9).
+    CredentialsExpire,
+}
+
+impl Alarm {
+    /// The name of its metric.
+    pub fn metric(self) -> &'static str {
+        match self {
+            Alarm::Reauthorise => "reauthorise",
+            Alarm::CredentialsExpire => "credentials_expire",
+        }
+    }
+}
+
+/// Counts an alarm once: a line with the metric's name and a number for a metric filter to add up, the
+/// connection's id, and a sentence; no personal data.
+pub fn alarm(alarm: Alarm, connection: &ConnectionId, sentence: &str) {
+    let metric = alarm.metric();
+    tracing::warn!(metric, count = 1, %connection, "{sentence}");
+}
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

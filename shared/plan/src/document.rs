@@ -122,8 +122,36 @@ pub struct Auth {
     pub method: AuthMethod,
     /// What proves the application's identity.
     pub credential: CredentialKind,
+    /// How a certificate signs; without one it says nothing.
+    #[serde(default, skip_serializing_if = "Assertion::is_usual")]
+    pub assertion: Assertion,
     /// Application (client) id.
     pub client_id: AppId,
+}
+
+impl Auth {
+    /// Whether credentials that were entered for the one are those of the other as well.
+    pub fn same_credentials(&self, other: &Auth) -> bool {
+        Auth { assertion: other.assertion, ..*self } == *other
+    }
+}
+
+/// How a certificate signs the proof that the application asks (C3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Assertion {
+    /// PS256, with the SHA-256 thumbprint of the certificate in `x5t#S256`.
+    #[default]
+    Ps256,
+    /// RS256, with the SHA-1 thumbprint in `x5t`: for keys whose keeper has no PSS.
+    Rs256,
+}
+
+impl Assertion {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_usual(&self) -> bool {
+        *self == Assertion::default()
+    }
 }
 
 /// C3.

@@ -1,9 +1,13 @@
 //! What a failure outside means and what happens next: the only place that knows (T5, C7, D3).
 
+mod advice;
+
 use std::fmt;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+
+pub use advice::{aadsts_advice, sign_in_advice};
 
 /// Which service failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -180,7 +184,7 @@ impl Failure {
                     aadsts_advice(*code)
                 ),
                 None => format!(
-                    "{service} refused the credentials ({error}). Check the client id and secret, then authorise again."
+                    "{service} refused the credentials ({error}). Check the client id and the credentials, then authorise again."
                 ),
             },
             Kind::Forbidden { code } if *service == Service::Halo => format!(
@@ -224,66 +228,6 @@ fn after(retry_after: Option<u32>, attempt: u32) -> SignedDuration {
 
 fn seconds(count: u32) -> SignedDuration {
     SignedDuration::from_secs(i64::from(count))
-}
-
-/// What an AADSTS code usually means and what to do (Microsoft identity platform documentation,
-/// error codes, and public reports of them).
-pub fn aadsts_advice(code: u32) -> &'static str {
-    match code {
-        7_000_215 => {
-            "The client secret is wrong; often the secret's id was pasted instead of its value. Enter the value."
-        }
-        7_000_222 => {
-            "The client secret has expired. Make a new one in the app registration and enter it here."
-        }
-        7_000_218 => "No secret or certificate was sent. Enter the connection's credentials.",
-        700_027 => {
-            "The certificate is not registered in the app registration, or the key does not belong to it. Upload the certificate there."
-        }
-        700_024 => {
-            "The signed request is outside its valid time. Check the clock of this deployment."
-        }
-        700_016 => {
-            "The application id is not known in this tenant: the tenant id is wrong, or nobody consented yet. Check both ids and grant admin consent."
-        }
-        70_001 | 7_000_112 => {
-            "The application is disabled in this tenant. Enable the enterprise application."
-        }
-        90_002 | 90_038 | 900_384 => {
-            "The tenant was not found in this cloud. Check the tenant id and the cloud setting."
-        }
-        900_144 => {
-            "A part of the sign-in request is missing. Check that tenant id, application id and credentials are all set."
-        }
-        70_011 | 700_022 => {
-            "The requested scope is wrong. Check the cloud setting; a token of one cloud does not work in another."
-        }
-        65_001 | 65_004 | 90_094 => {
-            "Consent is missing. An administrator of the tenant has to grant admin consent."
-        }
-        50_034 | 50_020 => {
-            "The account does not exist in this tenant. Sign in with an account of the tenant."
-        }
-        50_057 => "The account that signed in is disabled. Sign in with another one.",
-        50_105 => {
-            "The account is not assigned to the application. Assign it in the enterprise application."
-        }
-        53_003 => {
-            "Conditional access blocks this sign-in. Exclude the application or meet the policy."
-        }
-        50_076 | 50_079 => {
-            "Multi-factor authentication is asked for. Sign in again and complete it."
-        }
-        70_000 | 70_008 | 50_173 | 700_084 => {
-            "The sign-in has expired or was revoked. Sign in again."
-        }
-        700_082 => "The sign-in was unused for 90 days. Sign in again.",
-        50_194 | 50_196 => {
-            "The application is single-tenant or asked too often. Check the tenant id and try again later."
-        }
-        90_055 => "Entra throttles this tenant. Try again later.",
-        _ => "Look the code up in Microsoft's list of sign-in error codes, then authorise again.",
-    }
 }
 
 #[cfg(test)]

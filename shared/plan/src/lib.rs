@@ -11,6 +11,7 @@ pub mod cursor;
 pub mod decide;
 pub mod document;
 pub mod effect;
+pub mod expiry;
 pub mod explain;
 pub mod facts;
 pub mod failure;

@@ -18,6 +18,7 @@ mod model;
 mod objects;
 mod properties;
 mod reply;
+mod sign_in;
 mod tenant;
 mod throttle;
 mod tokens;
@@ -40,7 +41,8 @@ pub use faults::{Body, Endless, Expiry, Fault, Faults, Reason, Removals};
 /// The time at which a new model stands: Monday, 2 November 2026, 08:00 UTC.
 pub const START: Timestamp = Timestamp::constant(1_793_606_400, 0);
 
-/// Granted to the application of a new model.
+/// Listed in the registration of a new model's application, and granted: as application permissions and
+/// as delegated ones.
 const GRANTS: &[&str] = &[
     "User.Read.All",
     "GroupMember.Read.All",
@@ -82,6 +84,10 @@ impl Graph {
                 secret_expires: None,
                 service_principal: "9028d19c-26a9-4809-8e3f-20ff73e2d75e".to_owned(),
                 grants: GRANTS.iter().map(|name| (*name).to_owned()).collect(),
+                delegated: GRANTS.iter().map(|name| (*name).to_owned()).collect(),
+                registered: GRANTS.iter().map(|name| (*name).to_owned()).collect(),
+                certificates: Vec::new(),
+                redirect_uris: BTreeSet::new(),
             },
             clock: Clock::Fixed(START),
             directory: Directory::default(),
@@ -89,6 +95,9 @@ impl Graph {
             script: Vec::new(),
             tokens: tokens::Tokens::default(),
             access: access::AccessTokens::default(),
+            sessions: login::sessions::Sessions::default(),
+            assertions: Vec::new(),
+            signs_in: "5d1c3b9a-0000-4000-8000-000000000001".to_owned(),
             extensions: BTreeSet::new(),
             bucket: throttle::Bucket::default(),
             rng: fastrand::Rng::with_seed(7),
@@ -96,7 +105,7 @@ impl Graph {
         Self(Arc::new(Mutex::new(model)))
     }
 
-    /// Serves login (`/{tenant}/oauth2/v2.0/token`) and Graph (`/v1.0/…`) under one address.
+    /// Serves login (`/{tenant}/oauth2/v2.0/…`) and Graph (`/v1.0/…`) under one address.
     pub async fn serve(
         &self,
         listen: Option<SocketAddr>,
@@ -170,23 +179,6 @@ impl Graph {
     /// Every next link issued so far is too old from now on.
     pub fn expire_page_links(&self) {
         self.lock().tokens.expire_pages();
-    }
-
-    /// Grants an application permission; tokens from now on have it.
-    pub fn grant(&self, permission: &str) {
-        self.lock().app.grants.insert(permission.to_owned());
-    }
-
-    /// Takes a permission away; tokens issued before keep it (see [`Faults::denied`]).
-    pub fn revoke(&self, permission: &str) {
-        self.lock().app.grants.remove(permission);
-    }
-
-    /// Replaces the client secret, with the time at which it ends.
-    pub fn set_secret(&self, secret: &str, expires: Option<Timestamp>) {
-        let mut model = self.lock();
-        secret.clone_into(&mut model.app.secret);
-        model.app.secret_expires = expires;
     }
 
     /// Whether the tenant has Entra ID P1 or P2, which `signInActivity` needs. It has at first.

@@ -190,7 +190,7 @@ async fn a_connection_without_credentials_says_so() {
     let name = SecretName::credentials(&api.world.id);
     api.world.engine.secrets.delete(&name).await.unwrap();
     let run = api.world.sync().await;
-    assert!(run.error.unwrap().contains("enter the client secret"));
+    assert!(run.error.unwrap().contains("enter the client secret or the certificate"));
     let import = api.post("/v1/connections/contoso/imports", &json!({})).await;
     assert_eq!(import.problem(), "reauthorise");
 }

@@ -15,8 +15,7 @@ fn bad_documents() -> Vec<Case> {
     vec![
         ("/nme", json!("x"), &[("$.nme", "did you mean \"name\"?")]),
         ("/cloud", json!("germany"), &[("$.cloud", "one of global, us_gov")]),
-        ("/auth/method", json!("delegated"), &[("$.auth.method", "application")]),
-        ("/auth/credential", json!("certificate"), &[("$.auth.credential", "client secret")]),
+        ("/auth/assertion", json!("rs256"), &[("$.auth.assertion", "certificate")]),
         // F2
         (
             "/field_mappings/users/1/to",

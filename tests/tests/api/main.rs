@@ -8,14 +8,26 @@
 )]
 
 mod access;
+mod audit;
 mod authorisation;
+mod certificates;
+mod delegated;
+mod delegated_killed;
 mod documents;
 mod effect;
+mod expiry;
+mod explain_at;
+mod export;
 mod held;
+mod idempotency;
 mod imports;
 mod killed;
 mod links;
 mod log;
 mod log_cost;
+mod module;
+mod pickers;
+mod resets;
+mod scenarios;
 mod small;
 mod support;

@@ -57,12 +57,13 @@ impl Api {
     }
 
     pub(crate) async fn with(setup: Setup) -> Self {
-        let world = World::new(setup).await;
+        let mut world = World::new(setup).await;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        world.engine.policy.public_url = Some(url.parse().unwrap());
         let auth = || Auth::Bearer(TOKEN.into());
         let engine = || world.engine.clone();
         let router = admin::router(engine(), auth()).merge(inbound_logs::router(engine(), auth()));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { world, url, http: engine::http::client().unwrap() }
     }
@@ -82,13 +83,29 @@ impl Api {
         self.send_text(method, path, body.map(Value::to_string), headers).await
     }
 
+    /// Opens an address as a browser does, without a token, and follows where it is sent.
+    pub(crate) async fn browse(&self, url: &str) -> Answer {
+        let mut url: url::Url = url.parse().unwrap();
+        for _ in 0..5 {
+            let answer = answer(self.http.get(url.clone())).await;
+            let Some(to) = answer.headers.get("location") else { return answer };
+            url = url.join(to.to_str().unwrap()).unwrap();
+        }
+        panic!("sent around without end");
+    }
+
+    /// The API's own address.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
     /// Sends a body that need not be JSON, as the administrator.
     pub(crate) async fn http_text(&self, method: &str, path: &str, body: &str) -> Answer {
         let token = format!("Bearer {TOKEN}");
         self.send_text(method, path, Some(body.to_owned()), &[("authorization", &token)]).await
     }
 
-    async fn send_text(
+    pub(crate) async fn send_text(
         &self,
         method: &str,
         path: &str,
@@ -103,15 +120,17 @@ impl Api {
         if let Some(body) = &body {
             request = request.body(body.clone());
         }
-        let answer = request.send().await.unwrap();
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let text = answer.text().await.unwrap();
+        let answer = answer(request).await;
+        let Answer { status, headers, text, .. } = &answer;
         let body = body.as_deref();
-        let exchange = Exchange { method, path, body, status, headers: &headers, text: &text };
+        let exchange = Exchange { method, path, body, status: *status, headers, text };
         let differences = differences(&exchange);
-        assert!(differences.is_empty(), "{method} {path} {status}: {differences:#?}\n{text}");
-        let json = serde_json::from_str(&text).unwrap_or_default();
-        Answer { status, headers, text, json }
+        assert!(
+            differences.is_empty(),
+            "{method} {path} {status}: {differences:#?}
+{text}"
+        );
+        answer
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -149,4 +168,12 @@ impl Api {
         self.connect(id).await;
         self.post(&format!("/v1/connections/{id}/authorise"), &json!({})).await.ok()
     }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    let answer = request.send().await.unwrap();
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let text = answer.text().await.unwrap();
+    let json = serde_json::from_str(&text).unwrap_or_default();
+    Answer { status, headers, text, json }
 }

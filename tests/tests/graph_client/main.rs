@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use engine::clock::ManualClock;
-use engine::graph::{Access, Credential, Graph, Hosts, Page, Tokens};
+use engine::graph::{Access, Behalf, Credential, Graph, Hosts, Page, Tokens};
 use engine::http;
 use engine::meter::Meter;
 use engine::random::Random;
@@ -91,6 +91,7 @@ fn access(url: &str) -> Access {
         tenant: TENANT_ID.parse().unwrap(),
         client: CLIENT_ID.parse().unwrap(),
         credential: secret(CLIENT_SECRET),
+        behalf: Behalf::Application,
     }
 }
 

@@ -68,6 +68,8 @@ impl Stage {
             token: token.clone(),
         })
         .await?;
+        // For whoever tries delegated permissions out.
+        entra.register_redirect(&process.engine.redirect_uri()?);
         let client = Client::new(process.url.parse()?, token)?;
         let connection = connect(&client, &entra_served.url).await?;
         let token_file = dir.path().join(serve::TOKEN_FILE);

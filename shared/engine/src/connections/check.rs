@@ -3,9 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::document::{
-    AuthMethod, CredentialKind, Document, Entity, FieldRow, Mistake, Placement, RowTarget,
-};
+use plan::document::{Document, Entity, FieldRow, Mistake, Placement, RowTarget};
 use plan::ids::{ClientId, CustomFieldId, SiteId};
 
 use crate::halo::{CustomField, Error, Halo, Picker, Site};
@@ -32,14 +30,6 @@ impl Findings {
 
 /// What this version cannot do yet, said on saving and not when a run fails.
 pub(super) fn check_scope(document: &Document, findings: &mut Findings) {
-    if document.auth.method == AuthMethod::Delegated {
-        let message = "This version signs in with application permissions; use \"application\".";
-        findings.mistake("$.auth.method", message);
-    }
-    if document.auth.credential == CredentialKind::Certificate {
-        let message = "This version signs in with a client secret; use \"secret\".";
-        findings.mistake("$.auth.credential", message);
-    }
     for (index, entity) in document.sync.entities.iter().enumerate() {
         if *entity == Entity::Licences {
             let message = "This version imports users and agents; licences are skipped.";

@@ -6,7 +6,6 @@ use plan::ids::{ConnectionId, ObjectId, Segment};
 use super::{Refusal, TRIES};
 use crate::Engine;
 use crate::clock::Deadline;
-use crate::secrets::SecretName;
 use crate::store::people::RecordOwner;
 use crate::store::{Commit, Expect, Key, Range, StoreError, Write, decode, keys, put};
 
@@ -36,7 +35,7 @@ impl Engine {
         if matches!(half_gone.as_slice(), [None]) {
             self.unlist(who, id).await?;
         }
-        self.secrets.delete(&SecretName::credentials(id)).await?;
+        self.forget_secrets(id).await?;
         let deadline = Deadline(self.clock.now().saturating_add(PORTION).unwrap_or_default());
         if !self.sweep(id, deadline).await? {
             return Ok(Removed::SomeLeft);

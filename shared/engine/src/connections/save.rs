@@ -15,7 +15,6 @@ use super::shown::STATUS;
 use super::{Connection, Refusal, TRIES, may_run};
 use crate::Engine;
 use crate::meter::Meter;
-use crate::secrets::SecretName;
 use crate::store::connections::{Authorisation, Saved, State};
 use crate::store::{Commit, Expect, StoreError, Versioned, Write, keys, put};
 
@@ -144,7 +143,7 @@ impl Engine {
         let warnings = findings.into_warnings()?;
         if !same_account {
             // Removed first: credentials are only ever sent to the cloud that they were entered for.
-            self.secrets.delete(&SecretName::credentials(&document.id)).await?;
+            self.forget_secrets(&document.id).await?;
         }
         let saved = Saved {
             revision: old.value.revision + 1,
@@ -354,7 +353,9 @@ fn check_tenant(before: &Document, after: &Document, state: &State, findings: &m
 
 /// Whether the stored credentials are still those of the same application at the same place.
 fn same_account(before: &Document, after: &Document) -> bool {
-    before.cloud == after.cloud && before.tenant_id == after.tenant_id && before.auth == after.auth
+    before.cloud == after.cloud
+        && before.tenant_id == after.tenant_id
+        && before.auth.same_credentials(&after.auth)
 }
 
 /// What a new document means for where the connection stands.

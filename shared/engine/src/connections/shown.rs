@@ -1,13 +1,16 @@
 //! Connections as the API shows them: the document, and where the connection stands (C4).
 
 use jiff::Timestamp;
-use plan::document::{Document, Mistake};
+use plan::document::{AuthMethod, CredentialKind, Document, Mistake};
+use plan::expiry::ExpiryWarning;
 use plan::ids::{ConnectionId, RunId, TenantId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Connection;
-use crate::store::connections::{Authorisation, CredentialFacts};
+use super::authorise::{Attempt, SignInStatus};
+use crate::store::connections::Authorisation;
+use crate::web::api::ConnectionDocument;
 
 /// The key of a shown connection that is not part of the document.
 pub(super) const STATUS: &str = "status";
@@ -19,7 +22,7 @@ pub(super) const STATUS: &str = "status";
 #[schema(as = Connection)]
 pub struct ShownConnection {
     #[serde(flatten)]
-    #[schema(value_type = BTreeMap<String, serde_json::Value>)]
+    #[schema(value_type = ConnectionDocument)]
     document: Document,
     status: ConnectionStatus,
 }
@@ -60,6 +63,9 @@ pub struct ConnectionStatus {
     /// The job that reads last sign-ins; only where the document asks for it (D8).
     #[serde(skip_serializing_if = "Option::is_none")]
     last_sign_in: Option<LastSignIn>,
+    /// The newest sign-in of a person; only where the connection reads on behalf of one (C6).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sign_in: Option<SignInStatus>,
     /// What to tell whoever saved or authorised it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Mistake>,
@@ -68,6 +74,10 @@ pub struct ConnectionStatus {
 /// What may be known of credentials (C4, C9).
 #[derive(Clone, Debug, Serialize, ToSchema)]
 struct CredentialStatus {
+    /// On whose behalf they sign in (C3).
+    method: AuthMethod,
+    /// What they are (C3).
+    credential: CredentialKind,
     /// Whether there are any.
     set: bool,
     /// Since when.
@@ -76,6 +86,9 @@ struct CredentialStatus {
     /// When they expire; `null` = not known.
     #[schema(required)]
     expires_at: Option<Timestamp>,
+    /// From 60 days before their end on (C9).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<ExpiryWarning>,
 }
 
 /// When last sign-ins were read, or why they are not (D8).
@@ -121,11 +134,12 @@ impl Connection {
             revision: self.saved.revision,
             saved: self.saved.saved,
             authorisation: self.state.authorisation.clone(),
-            credentials: CredentialStatus::of(self.saved.credentials.as_ref()),
+            credentials: CredentialStatus::of(self),
             run: self.state.run,
             queued: self.state.queued.as_ref().map(|queued| queued.run),
             next_due: self.state.next_due,
             last_sign_in: self.saved.document.sync.last_sign_in.then(|| self.last_sign_in()),
+            sign_in: self.attempt.as_ref().map(Attempt::shown),
             warnings: self.warnings.clone(),
         }
     }
@@ -140,8 +154,13 @@ impl Connection {
 }
 
 impl CredentialStatus {
-    fn of(facts: Option<&CredentialFacts>) -> Self {
+    fn of(connection: &Connection) -> Self {
+        let facts = connection.saved.credentials.as_ref();
+        let auth = &connection.saved.document.auth;
         Self {
+            method: auth.method,
+            credential: auth.credential,
+            warning: connection.expiry.clone(),
             set: facts.is_some(),
             since: facts.map(|facts| facts.set),
             expires_at: facts.and_then(|facts| facts.expires_at),

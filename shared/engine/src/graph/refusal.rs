@@ -170,12 +170,15 @@ pub(super) fn of_login(answer: &Answer) -> Kind {
 /// The AADSTS number: in a list of its own, else at the beginning of the text.
 fn aadsts(body: &Value) -> Option<u32> {
     let listed = body.get("error_codes").and_then(|codes| codes.get(0)).and_then(Value::as_u64);
-    let told = || {
-        let text = body.get("error_description")?.as_str()?.strip_prefix("AADSTS")?;
-        let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        text[..end].parse().ok()
-    };
-    listed.or_else(told).and_then(|code| u32::try_from(code).ok())
+    let listed = listed.and_then(|code| u32::try_from(code).ok());
+    listed.or_else(|| aadsts_in(body.get("error_description")?.as_str()?))
+}
+
+/// The AADSTS number that a text begins with.
+pub(crate) fn aadsts_in(text: &str) -> Option<u32> {
+    let digits = text.strip_prefix("AADSTS")?;
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    digits[..end].parse().ok()
 }
 
 fn is_one_of(code: &str, codes: &[&str]) -> bool {

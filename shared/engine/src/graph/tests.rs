@@ -30,6 +30,7 @@ fn graph(cloud: &Cloud) -> Graph {
         tenant: "0785ef7c-2d7a-4542-b048-95bcab406e0b".parse().unwrap(),
         client: "535fb089-9ff3-47b6-9bfb-4f1264799865".parse().unwrap(),
         credential: Credential::Secret(SecretString::from("hush")),
+        behalf: Behalf::Application,
     };
     let clock = Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH));
     let random = Arc::new(Random::seeded(1));

@@ -1,49 +1,40 @@
 //! Signing in to the login service, and the access tokens that the process keeps (C3, C6).
+//!
+//! | file | does |
+//! |---|---|
+//! | `credential` | the proof that it is the application that asks |
+//! | `grant` | asking for tokens in the ways that there are |
+//! | `session` | a person's refresh token |
+
+mod credential;
+mod grant;
+mod session;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
-use jiff::{SignedDuration, Timestamp};
-use plan::failure::{Failure, Kind, Service};
+use jiff::Timestamp;
+use plan::failure::Failure;
 use plan::ids::{AppId, TenantId};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 
 use super::hosts::Hosts;
-use super::{Access, Graph, refusal, wire};
+use super::{Access, Graph};
 use crate::clock::lock;
-use crate::http::{self, Answer};
+use crate::secrets::SecretName;
 
-/// A token is renewed so many seconds before it ends, or after half of its life if that is later.
-const EARLY: i64 = 5 * 60;
-/// Seconds that a token is used whose answer does not say how long it lives. The documentation
-/// promises that it does; this only keeps a client alive that met something else.
-const UNTOLD_LIFETIME: i64 = 10 * 60;
-const OPERATION: &str = "sign in to the tenant";
+pub use credential::Credential;
+pub use grant::NotSignedIn;
+pub use session::Session;
 
-/// What proves to the login service that it is the application that asks (C3).
+/// On whose behalf Graph is read (C3).
 #[derive(Clone, Debug)]
-pub enum Credential {
-    /// A client secret.
-    Secret(SecretString),
-}
-
-impl Credential {
-    /// The fields of the token request that prove it.
-    fn fields(&self) -> Vec<(&'static str, &str)> {
-        match self {
-            Credential::Secret(secret) => vec![("client_secret", secret.expose_secret())],
-        }
-    }
-
-    /// Tells credentials apart without keeping them: a token must not outlive a changed secret.
-    fn fingerprint(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.fields().hash(&mut hasher);
-        hasher.finish()
-    }
+pub enum Behalf {
+    /// The application's own, with application permissions.
+    Application,
+    /// That of a person who signed in, with delegated permissions.
+    Person(Session),
 }
 
 /// An access token.
@@ -65,13 +56,14 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Whose token; connections that share all of it share the token.
+/// Whose token; connections that share all of it share the token. A person's belongs to one connection.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     hosts: Hosts,
     tenant: TenantId,
     client: AppId,
     credential: u64,
+    session: Option<SecretName>,
 }
 
 impl Key {
@@ -81,6 +73,10 @@ impl Key {
             tenant: access.tenant,
             client: access.client,
             credential: access.credential.fingerprint(),
+            session: match &access.behalf {
+                Behalf::Application => None,
+                Behalf::Person(session) => Some(session.name().clone()),
+            },
         }
     }
 }
@@ -123,79 +119,16 @@ impl Graph {
         Ok(token)
     }
 
-    async fn new_token(&self) -> Result<Token, Failure> {
-        let Access { hosts, tenant, client, credential } = &self.access;
-        let failed =
-            |kind| Failure { service: Service::Login, operation: OPERATION.to_owned(), kind };
-        let address = format!("{}/{tenant}/oauth2/v2.0/token", hosts.login);
-        let client = client.to_string();
-        let scope = format!("{}/.default", hosts.graph);
-        let mut form = vec![
-            ("grant_type", "client_credentials"),
-            ("client_id", client.as_str()),
-            ("scope", scope.as_str()),
-        ];
-        form.extend(credential.fields());
-        let request = self
-            .http
-            .post(address)
-            .header("client-request-id", self.random.uuid().to_string())
-            .form(&form);
-        self.meter.request(Service::Login);
-        let answer = http::send(Service::Login, OPERATION, request).await?;
-        tracing::debug!(operation = OPERATION, status = answer.status.as_u16(), "login answered");
-        if answer.status.is_success() {
-            token_of(&answer, self.clock.now()).map_err(failed)
-        } else {
-            Err(failed(refusal::of_login(&answer)))
-        }
+    /// Takes the place of a token of somebody who signed in before.
+    async fn replace_token(&self, token: Token) {
+        let slot = self.tokens.slot(&self.access);
+        *slot.lock().await = Some(Arc::new(token));
     }
-}
-
-/// The token in a success (Microsoft identity platform documentation, client credentials).
-fn token_of(answer: &Answer, now: Timestamp) -> Result<Token, Kind> {
-    let body = wire::json(&answer.body)?;
-    let text = body.get("access_token").and_then(Value::as_str).filter(|text| !text.is_empty());
-    let text = text.ok_or_else(|| wire::malformed("an access token"))?;
-    let lifetime = body.get("expires_in").and_then(|seconds| {
-        seconds.as_i64().or_else(|| seconds.as_str().and_then(|text| text.trim().parse().ok()))
-    });
-    let lifetime = lifetime.unwrap_or(UNTOLD_LIFETIME).clamp(0, 7 * 86_400);
-    let good_for = SignedDuration::from_secs((lifetime - EARLY).max(lifetime / 2));
-    let renewed_from = now.saturating_add(good_for).unwrap_or(now);
-    Ok(Token { text: SecretString::from(text), renewed_from })
 }
 
 #[cfg(test)]
 mod tests {
-    use reqwest::StatusCode;
-    use reqwest::header::HeaderMap;
-
     use super::*;
-
-    #[test]
-    fn a_token_is_renewed_early_whatever_its_life() {
-        // C6: the lifetime that the answer tells, less five minutes.
-        let cases = [
-            (r#"{"access_token":"t","expires_in":3599}"#, Some(3299)),
-            (r#"{"access_token":"t","expires_in":"4800","token_type":"Bearer"}"#, Some(4500)),
-            (r#"{"access_token":"t","expires_in":86399,"ext_expires_in":1}"#, Some(86_099)),
-            (r#"{"access_token":"t","expires_in":60}"#, Some(30)),
-            (r#"{"access_token":"t","expires_in":-5}"#, Some(0)),
-            (r#"{"access_token":"t"}"#, Some(300)),
-            (r#"{"access_token":"","expires_in":3599}"#, None),
-            (r#"{"expires_in":3599}"#, None),
-            ("<html>", None),
-            ("", None),
-        ];
-        for (body, expected) in cases {
-            let answer =
-                Answer { status: StatusCode::OK, headers: HeaderMap::new(), body: body.into() };
-            let token = token_of(&answer, Timestamp::UNIX_EPOCH);
-            let good_for = token.as_ref().ok().map(|token| token.renewed_from.as_second());
-            assert_eq!(good_for, expected, "{body}");
-        }
-    }
 
     #[test]
     fn neither_tokens_nor_secrets_are_printed() {

@@ -28,6 +28,7 @@ use crate::store::leases::Fence;
 use crate::store::people::Fenced;
 use crate::store::runs::RunRecord;
 use crate::store::{Commit, Expect, Range, Versioned, Write, keys, put};
+use crate::telemetry::{Alarm, alarm};
 
 /// A reader at work: what it holds, and what it will store next.
 struct Reader<'a> {
@@ -373,6 +374,7 @@ impl<'a> Reader<'a> {
             Next::Reauthorise => {
                 let since = self.engine.clock.now();
                 let reason = failure.sentence();
+                alarm(Alarm::Reauthorise, self.connection, &reason);
                 self.state.value.authorisation = Authorisation::Reauthorise { reason, since };
                 self.fail(failure).await
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use plan::document::{Document, Entity};
+use plan::expiry::Nearness;
 use plan::groups::{Group, Groups};
 use plan::guard::Recent;
 use plan::ids::{ConnectionId, ObjectId, PerKind, RunId};
@@ -40,6 +41,9 @@ pub struct CredentialFacts {
     /// When they expire, as far as known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// The last nearness of their end that the timer told of (C9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Nearness>,
 }
 
 /// Whether a connection may be used (C6, C7).

@@ -8,6 +8,7 @@
 //! | `runs#RUN` | `connection` | whose run that is |
 //! | `c#ID` | `document`, `state`, `lease` | what a step reads first |
 //! | `c#ID` | `sign-ins`, `sign-in-lease` | the job that reads last sign-ins (D8) |
+//! | `c#ID` | `attempt` | the newest sign-in of a person, and what came of it (C6) |
 //! | `c#ID` | `audit#TIME` | who changed what; ids sort by time (C10) |
 //! | `c#ID` | `group#OID` | a tracked group |
 //! | `c#ID` | `run#RUN` | a run; run ids sort by time |
@@ -81,6 +82,11 @@ pub fn state(connection: &ConnectionId) -> Key {
 /// The lease of the connection's reader.
 pub fn lease(connection: &ConnectionId) -> Key {
     Key::new(own(connection), "lease")
+}
+
+/// The newest sign-in of a person on whose behalf the connection is to read (C6).
+pub fn attempt(connection: &ConnectionId) -> Key {
+    Key::new(own(connection), "attempt")
 }
 
 /// Where the job that reads last sign-ins stands (D8).

@@ -41,6 +41,8 @@ pub enum ProblemType {
     Disabled,
     /// The whole integration is switched off (C11).
     ModuleOff,
+    /// A setting of the deployment is missing; `detail` says which.
+    NotConfigured,
     /// Somebody else changed it at the same time.
     Busy,
     /// The revision in `If-Match` is not the present one (C10).
@@ -101,6 +103,9 @@ impl ProblemType {
             }
             Self::Disabled => ("disabled", S::CONFLICT, "The connection is switched off"),
             Self::ModuleOff => ("module_off", S::CONFLICT, "The integration is switched off"),
+            Self::NotConfigured => {
+                ("not_configured", S::CONFLICT, "A setting of the deployment is missing")
+            }
             Self::Busy => ("busy", S::CONFLICT, "Changed at the same time"),
             Self::StaleRevision => {
                 ("stale_revision", S::PRECONDITION_FAILED, "Changed since it was read")
@@ -172,6 +177,11 @@ impl Problem {
     /// Its type.
     pub fn kind(&self) -> ProblemType {
         self.kind
+    }
+
+    /// What happened and what to do.
+    pub fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// Adds a member of its own.
@@ -259,6 +269,7 @@ impl From<Refusal> for Problem {
             }
             Refusal::RevisionRequired => Self::of(T::RevisionRequired, refusal.to_string()),
             Refusal::CredentialsMissing => Self::of(T::CredentialsMissing, refusal.to_string()),
+            Refusal::NoPublicUrl => Self::of(T::NotConfigured, refusal.to_string()),
             Refusal::NotAuthorised => Self::of(T::NotAuthorised, refusal.to_string()),
             Refusal::Reauthorise(_) => Self::of(T::Reauthorise, refusal.to_string()),
             Refusal::Disabled => Self::of(T::Disabled, refusal.to_string()),

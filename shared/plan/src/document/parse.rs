@@ -14,12 +14,12 @@ use url::{Host, Url};
 
 use self::reader::{Node, Notes};
 use super::words::{
-    CLOUDS, CREDENTIALS, ENTITIES, EVERY_MINUTES, FULL_EVERY_HOURS, GUARD_COUNT, GUARD_PERCENT,
-    MAX_ADDRESS, MAX_MAPPINGS, MAX_NAME, METHODS, OUT_OF_SCOPE,
+    ASSERTIONS, CLOUDS, CREDENTIALS, ENTITIES, EVERY_MINUTES, FULL_EVERY_HOURS, GUARD_COUNT,
+    GUARD_PERCENT, MAX_ADDRESS, MAX_MAPPINGS, MAX_NAME, METHODS, OUT_OF_SCOPE,
 };
 use super::{
-    Auth, AuthMethod, Cloud, CredentialKind, CustomClouds, Document, Entity, Guard, Licences,
-    Mistake, Parsed, Reading, Roles, Sync,
+    Assertion, Auth, AuthMethod, Cloud, CredentialKind, CustomClouds, Document, Entity, Guard,
+    Licences, Mistake, Parsed, Reading, Roles, Sync,
 };
 use crate::ids::ClientId;
 
@@ -148,9 +148,22 @@ fn auth(node: &Node<'_>) -> Option<Auth> {
     node.object(|o| {
         let method = o.or("method", AuthMethod::Application, |node| node.word(METHODS));
         let credential = o.or("credential", CredentialKind::Secret, |node| node.word(CREDENTIALS));
+        let assertion = o.or("assertion", Assertion::Ps256, |node| {
+            let word = node.word(ASSERTIONS)?;
+            if word == Assertion::Rs256 && credential == Some(CredentialKind::Secret) {
+                return node
+                    .mistake("Only a certificate signs: with \"secret\" there is no such key.");
+            }
+            Some(word)
+        });
         let client_id =
             o.required("client_id", "the id of the app registration (a GUID)", Node::id);
-        Some(Auth { method: method?, credential: credential?, client_id: client_id? })
+        Some(Auth {
+            method: method?,
+            credential: credential?,
+            assertion: assertion?,
+            client_id: client_id?,
+        })
     })
 }
 

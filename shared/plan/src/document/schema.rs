@@ -17,11 +17,11 @@ use self::shapes::{
     about, any_of, count, flag, halo_id, line, list, object, pattern, range, text, usual, word,
 };
 use super::words::{
-    CLOUDS, CREDENTIALS, ENTITIES, EVERY_MINUTES, EXTERNAL_USERS, FULL_EVERY_HOURS, GUARD_COUNT,
-    GUARD_PERCENT, LICENCE_TYPES, MANAGER, MAX_ADDRESS, MAX_CONDITIONS, MAX_GROUP_NAME,
-    MAX_MAPPINGS, MAX_MATCH_ROWS, MAX_NAME, MAX_OPERAND, MAX_ROLES, MAX_ROWS, MAX_VALUES, METHODS,
-    OF_NONE, OF_ONE, OF_SEVERAL, OTHER_SOURCES, OUT_OF_SCOPE, QUANTIFIERS, SEQUENCE,
-    USUAL_SEQUENCE,
+    ASSERTIONS, CLOUDS, CREDENTIALS, ENTITIES, EVERY_MINUTES, EXTERNAL_USERS, FULL_EVERY_HOURS,
+    GUARD_COUNT, GUARD_PERCENT, LICENCE_TYPES, MANAGER, MAX_ADDRESS, MAX_CONDITIONS,
+    MAX_GROUP_NAME, MAX_MAPPINGS, MAX_MATCH_ROWS, MAX_NAME, MAX_OPERAND, MAX_ROLES, MAX_ROWS,
+    MAX_VALUES, METHODS, OF_NONE, OF_ONE, OF_SEVERAL, OTHER_SOURCES, OUT_OF_SCOPE, QUANTIFIERS,
+    SEQUENCE, USUAL_SEQUENCE,
 };
 use super::{Guard, Sync};
 use crate::catalogue::{
@@ -147,7 +147,9 @@ fn cloud() -> Value {
 }
 
 fn auth() -> Value {
-    object(
+    let proof =
+        about("What proves the application's identity.", usual("secret", word(CREDENTIALS)));
+    let mut auth = object(
         &["client_id"],
         &[
             (
@@ -157,16 +159,16 @@ fn auth() -> Value {
                     usual("application", word(METHODS)),
                 ),
             ),
-            (
-                "credential",
-                about(
-                    "What proves the application's identity.",
-                    usual("secret", word(CREDENTIALS)),
-                ),
-            ),
+            ("credential", proof),
+            ("assertion", about("How a certificate signs.", usual("ps256", word(ASSERTIONS)))),
             ("client_id", about("Application (client) id of the app registration.", pattern(GUID))),
         ],
-    )
+    );
+    auth["if"] = json!({
+        "properties": { "credential": { "const": "certificate" } }, "required": ["credential"]
+    });
+    auth["else"] = json!({ "properties": { "assertion": { "enum": ["ps256", null] } } });
+    auth
 }
 
 fn sync() -> Value {

@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 
 use super::{
-    AuthMethod, Cloud, CredentialKind, Entity, ExternalUsers, LicenceType, OutOfScope, Quantifier,
-    WriteMode,
+    Assertion, AuthMethod, Cloud, CredentialKind, Entity, ExternalUsers, LicenceType, OutOfScope,
+    Quantifier, WriteMode,
 };
 
 /// Words with what they mean.
@@ -22,6 +22,9 @@ pub(super) const METHODS: &Words<AuthMethod> =
 
 pub(super) const CREDENTIALS: &Words<CredentialKind> =
     &[("secret", CredentialKind::Secret), ("certificate", CredentialKind::Certificate)];
+
+pub(super) const ASSERTIONS: &Words<Assertion> =
+    &[("ps256", Assertion::Ps256), ("rs256", Assertion::Rs256)];
 
 pub(super) const ENTITIES: &Words<Entity> =
     &[("users", Entity::Users), ("agents", Entity::Agents), ("licences", Entity::Licences)];

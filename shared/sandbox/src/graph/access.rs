@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::call::Call;
 use super::faults::take;
+use super::login::credential::Proof;
 use super::model::Model;
 use super::reply::Reply;
 
@@ -38,7 +39,7 @@ impl Rights {
 }
 
 struct Token {
-    roles: BTreeSet<String>,
+    permissions: BTreeSet<String>,
     expires: Timestamp,
 }
 
@@ -53,32 +54,86 @@ impl AccessTokens {
     }
 }
 
-/// Makes an access token with the permissions granted now; they stay with it.
-pub(super) fn issue(model: &mut Model, lifetime: i64) -> String {
+/// On whose behalf a token is.
+pub(super) enum Bearer {
+    /// The application's own.
+    Application(Proof),
+    /// A person's who signed in.
+    Person { user: String, proof: Proof },
+}
+
+/// This Graph, under the names by which scopes call it.
+pub(super) struct Resource<'a>(&'a str);
+
+impl<'a> Resource<'a> {
+    pub(super) fn of(call: &'a Call) -> Self {
+        Self(&call.base)
+    }
+
+    /// The permission in a scope of this Graph; `None` = a scope of another resource. A bare name
+    /// is one of Graph's.
+    pub(super) fn permission<'s>(&self, scope: &'s str) -> Option<&'s str> {
+        let Some((resource, permission)) = scope.rsplit_once('/') else { return Some(scope) };
+        let resource = resource.trim_end_matches('/');
+        (resource == self.0 || resource == "https://graph.microsoft.com").then_some(permission)
+    }
+}
+
+/// Makes an access token with permissions that stay with it, and tells its lifetime in seconds.
+pub(super) fn issue(
+    model: &mut Model,
+    permissions: BTreeSet<String>,
+    bearer: &Bearer,
+) -> (String, i64) {
+    let lifetime = 3599 + model.rng.i64(0..1800);
     let now = model.clock.now();
     let expires = now + jiff::SignedDuration::from_secs(lifetime);
-    let roles = model.app.grants.clone();
     let text = if model.faults.opaque_access_tokens {
         model.random_text(600)
     } else {
-        jwt(model, &roles, now, expires)
+        let claims = claims(model, &permissions, bearer, now, expires);
+        jwt(model, &claims)
     };
-    model.access.0.insert(text.clone(), Token { roles, expires });
-    text
+    model.access.0.insert(text.clone(), Token { permissions, expires });
+    (text, lifetime)
+}
+
+/// The claims of today's tokens: an application's permissions are its roles, a person's the scopes.
+fn claims(
+    model: &Model,
+    permissions: &BTreeSet<String>,
+    bearer: &Bearer,
+    now: Timestamp,
+    expires: Timestamp,
+) -> Value {
+    let (kind, owner, proof) = match bearer {
+        Bearer::Application(proof) => ("app", &model.app.service_principal, proof),
+        Bearer::Person { user, proof } => ("user", user, proof),
+    };
+    let proof = match proof {
+        Proof::Secret => "1",
+        Proof::Certificate => "2",
+    };
+    let mut claims = json!({ "aud": "https://graph.microsoft.com", "idtyp": kind,
+        "appid": model.app.client_id, "appidacr": proof, "tid": model.tenant.id,
+        "oid": owner, "iat": now.as_second(), "nbf": now.as_second(),
+        "exp": expires.as_second(), "ver": "1.0" });
+    match bearer {
+        _ if permissions.is_empty() => {}
+        Bearer::Application(_) => claims["roles"] = json!(permissions),
+        Bearer::Person { .. } => {
+            let scopes: Vec<&str> = permissions.iter().map(String::as_str).collect();
+            claims["scp"] = scopes.join(" ").into();
+        }
+    }
+    claims
 }
 
 /// The form of today's tokens. The signature is noise: only Graph may validate its tokens.
-fn jwt(model: &mut Model, roles: &BTreeSet<String>, now: Timestamp, expires: Timestamp) -> String {
+pub(super) fn jwt(model: &mut Model, claims: &Value) -> String {
     let header = json!({ "typ": "JWT", "alg": "RS256" });
-    let mut claims = json!({ "aud": "https://graph.microsoft.com", "idtyp": "app",
-        "appid": model.app.client_id, "appidacr": "1", "tid": model.tenant.id,
-        "oid": model.app.service_principal, "iat": now.as_second(), "nbf": now.as_second(),
-        "exp": expires.as_second(), "ver": "1.0" });
-    if !roles.is_empty() {
-        claims["roles"] = json!(roles);
-    }
-    let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    format!("{}.{}.{}", part(&header), part(&claims), model.random_text(342))
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}.{}", part(&header), part(claims), model.random_text(342))
 }
 
 /// Checks the bearer token of a call.
@@ -99,7 +154,7 @@ pub(super) fn check(model: &mut Model, call: &Call) -> Result<Rights, Reply> {
         let message = "Lifetime validation failed, the token is expired.";
         return Err(refusal(call, message));
     }
-    let rights = Rights(known.roles.difference(&model.faults.denied).cloned().collect());
+    let rights = Rights(known.permissions.difference(&model.faults.denied).cloned().collect());
     if take(&mut model.faults.refuse_valid_token) {
         return Err(refusal(call, "Access token has expired or is not yet valid."));
     }

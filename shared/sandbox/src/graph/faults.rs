@@ -78,6 +78,14 @@ pub struct Faults {
     pub denied: BTreeSet<String>,
     /// Every token request fails with this AADSTS code.
     pub login_error: Option<u32>,
+    /// Every use of a refresh token fails with this AADSTS code.
+    pub refresh_error: Option<u32>,
+    /// Every sign-in in a browser is sent back with this AADSTS code.
+    pub authorize_error: Option<u32>,
+    /// The administrator who is asked for consent declines.
+    pub consent_declined: bool,
+    /// The tenant that id tokens name, where whoever signs in belongs to another.
+    pub signs_in_from: Option<String>,
     /// Access tokens are random text and not JWTs.
     pub opaque_access_tokens: bool,
     /// The next n reads of `signInActivity` are answered 403 although premium and permission are there.
@@ -127,6 +135,10 @@ impl Default for Faults {
             refuse_valid_token: 0,
             denied: BTreeSet::new(),
             login_error: None,
+            refresh_error: None,
+            authorize_error: None,
+            consent_declined: false,
+            signs_in_from: None,
             opaque_access_tokens: false,
             sign_in_forbidden: 0,
             sign_in_cap: None,

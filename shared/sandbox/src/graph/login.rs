@@ -1,107 +1,168 @@
-//! The token endpoint: client credentials, and its errors.
+//! The login service: its token endpoint with three grants, and what a browser is shown.
+//!
+//! | file | does |
+//! |---|---|
+//! | `credential` | secrets and signed assertions |
+//! | `browser` | sign-in with an authorization code, an administrator's consent |
+//! | `sessions` | codes and refresh tokens |
+//! | `errors` | what it says when it refuses |
+
+pub(super) mod browser;
+pub(super) mod credential;
+mod errors;
+pub(super) mod sessions;
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::access;
+use super::access::{self, Bearer, Resource};
 use super::call::Call;
 use super::model::Model;
 use super::reply::{Answer, Payload, Reply};
+use credential::{Credentials, Proof};
+use errors::{failure, no_store, page};
+use sessions::Granted;
 
-/// Answers a path of the login host: `/{tenant}/oauth2/v2.0/token`.
+/// Answers a path of the login host.
 pub(super) fn answer(model: &mut Model, call: &Call, segments: &[&str]) -> Answer {
-    match segments {
-        [tenant, "oauth2", "v2.0", "token"] if call.method == "POST" => token(model, call, tenant),
+    match (call.method.as_str(), segments) {
+        ("POST", [tenant, "oauth2", "v2.0", "token"]) => token(model, call, tenant),
+        ("GET", [tenant, "oauth2", "v2.0", "authorize"]) => {
+            shown(model, tenant)?;
+            browser::authorize(model, call)
+        }
+        ("GET", [tenant, "v2.0", "adminconsent"]) => {
+            shown(model, tenant)?;
+            let scope = call.query.get("scope").unwrap_or_default();
+            browser::admin_consent(model, call, Some(&scope))
+        }
+        ("GET", [tenant, "adminconsent"]) => {
+            shown(model, tenant)?;
+            browser::admin_consent(model, call, None)
+        }
         _ => Ok(Reply { status: 404, headers: Vec::new(), body: Payload::Empty }),
     }
 }
 
+fn is_ours(model: &Model, tenant: &str) -> bool {
+    let ours = [&model.tenant.id, &model.tenant.domain];
+    ours.iter().any(|name| name.eq_ignore_ascii_case(tenant))
+}
+
+fn shown(model: &Model, tenant: &str) -> Result<(), Reply> {
+    if is_ours(model, tenant) { Ok(()) } else { Err(page(model, 90002, tenant)) }
+}
+
+type Form = BTreeMap<String, String>;
+
 fn token(model: &mut Model, call: &Call, tenant: &str) -> Answer {
-    let form: BTreeMap<String, String> = form_urlencoded::parse(&call.body).into_owned().collect();
+    let form: Form = form_urlencoded::parse(&call.body).into_owned().collect();
     if let Some(code) = model.faults.login_error {
         return Err(failure(model, code, &call.base));
     }
-    let ours = [&model.tenant.id, &model.tenant.domain];
-    if !ours.iter().any(|name| name.eq_ignore_ascii_case(tenant)) {
+    if !is_ours(model, tenant) {
         return Err(failure(model, 90002, tenant));
     }
     let credentials = Credentials::read(call, &form);
     let Some(client_id) = credentials.client_id.as_deref() else {
         return Err(failure(model, 900_144, "client_id"));
     };
-    let Some(grant) = form.get("grant_type") else {
+    let Some(grant) = form.get("grant_type").map(String::as_str) else {
         return Err(failure(model, 900_144, "grant_type"));
     };
-    if grant != "client_credentials" {
+    if !["client_credentials", "authorization_code", "refresh_token"].contains(&grant) {
         return Err(failure(model, 70003, grant));
     }
-    let Some(scope) = form.get("scope") else {
+    if grant == "client_credentials" && !form.contains_key("scope") {
         return Err(failure(model, 900_144, "scope"));
-    };
+    }
     if client_id != model.app.client_id {
         return Err(failure(model, 700_016, client_id));
     }
-    check_credential(model, &credentials, &form)?;
-    check_scope(model, call, scope)?;
-    let lifetime = 3599 + model.rng.i64(0..1800);
-    let access_token = access::issue(model, lifetime);
-    let body = json!({ "token_type": "Bearer", "expires_in": lifetime,
-        "ext_expires_in": lifetime, "access_token": access_token });
-    let mut reply = Reply::ok(body);
-    reply.headers.extend(no_store());
-    Ok(reply)
+    let proof = credential::check(model, call, tenant, &credentials, &form)?;
+    match grant {
+        "client_credentials" => {
+            check_scope(model, call, form.get("scope").map_or("", String::as_str))?;
+            let roles = model.app.grants.clone();
+            let (token, lifetime) = access::issue(model, roles, &Bearer::Application(proof));
+            Ok(answered(json!({ "token_type": "Bearer", "expires_in": lifetime,
+                "ext_expires_in": lifetime, "access_token": token })))
+        }
+        "authorization_code" => by_code(model, &form, proof),
+        _ => by_refresh_token(model, &form, proof),
+    }
 }
 
-/// Who asks: from the form, or from HTTP Basic.
-struct Credentials {
-    client_id: Option<String>,
-    secret: Option<String>,
-}
-
-impl Credentials {
-    fn read(call: &Call, form: &BTreeMap<String, String>) -> Self {
-        let basic = call.header("authorization").and_then(|header| {
-            let text = STANDARD.decode(header.strip_prefix("Basic ")?).ok()?;
-            let (id, secret) = str::from_utf8(&text).ok()?.split_once(':')?;
-            let decode = |part: &str| {
-                let whole = format!("v={part}");
-                form_urlencoded::parse(whole.as_bytes()).next().map(|(_, value)| value.into_owned())
-            };
-            Some((decode(id)?, decode(secret)?))
-        });
-        match basic {
-            Some((id, secret)) => Self { client_id: Some(id), secret: Some(secret) },
-            None => Self {
-                client_id: form.get("client_id").cloned(),
-                secret: form.get("client_secret").cloned(),
-            },
+fn by_code(model: &mut Model, form: &Form, proof: Proof) -> Answer {
+    for name in ["code", "redirect_uri"] {
+        if !form.contains_key(name) {
+            return Err(failure(model, 900_144, name));
         }
     }
+    let verifier = form.get("code_verifier").map(String::as_str);
+    let granted = sessions::redeem(model, &form["code"], &form["redirect_uri"], verifier);
+    match granted {
+        Ok(granted) => Ok(delegated(model, &granted, proof)),
+        Err(code) => Err(failure(model, code, "")),
+    }
 }
 
-fn check_credential(
-    model: &mut Model,
-    credentials: &Credentials,
-    form: &BTreeMap<String, String>,
-) -> Result<(), Reply> {
-    if form.contains_key("client_assertion") {
-        // The application has no certificate registered, so no key can fit.
-        return Err(failure(model, 700_027, ""));
-    }
-    let Some(secret) = &credentials.secret else {
-        return Err(failure(model, 7_000_218, ""));
+/// A new refresh token comes with each use; the old one works on for a while.
+fn by_refresh_token(model: &mut Model, form: &Form, proof: Proof) -> Answer {
+    let Some(token) = form.get("refresh_token") else {
+        return Err(failure(model, 900_144, "refresh_token"));
     };
-    if *secret != model.app.secret {
-        return Err(failure(model, 7_000_215, ""));
+    if let Some(code) = model.faults.refresh_error {
+        return Err(failure(model, code, ""));
     }
-    if model.app.secret_expires.is_some_and(|end| end <= model.clock.now()) {
-        return Err(failure(model, 7_000_222, ""));
+    match sessions::use_refresh(model, token) {
+        // An id token comes only where the sign-in's own scopes are asked for again.
+        Ok(mut granted) => {
+            let asked = form.get("scope").map_or("", String::as_str);
+            if !asked.split_whitespace().any(|scope| scope == "openid") {
+                granted.scopes.remove("openid");
+            }
+            Ok(delegated(model, &granted, proof))
+        }
+        Err(code) => Err(failure(model, code, "")),
     }
-    Ok(())
+}
+
+/// Tokens on behalf of a person: with what the tenant still consents to.
+fn delegated(model: &mut Model, granted: &Granted, proof: Proof) -> Reply {
+    let consented = model.app.delegated.clone();
+    let permissions: std::collections::BTreeSet<String> =
+        granted.scopes.intersection(&consented).cloned().collect();
+    let scope = permissions.iter().cloned().collect::<Vec<_>>().join(" ");
+    let bearer = Bearer::Person { user: granted.user.clone(), proof };
+    let (token, lifetime) = access::issue(model, permissions, &bearer);
+    let mut body = json!({ "token_type": "Bearer", "scope": scope, "expires_in": lifetime,
+        "ext_expires_in": lifetime, "access_token": token });
+    if granted.scopes.contains("offline_access") {
+        body["refresh_token"] = sessions::issue_refresh(model, granted).into();
+    }
+    if granted.scopes.contains("openid") {
+        body["id_token"] = id_token(model, granted).into();
+    }
+    answered(body)
+}
+
+fn id_token(model: &mut Model, granted: &Granted) -> String {
+    let now = model.clock.now().as_second();
+    let tenant = model.faults.signs_in_from.clone().unwrap_or_else(|| model.tenant.id.clone());
+    let claims = json!({ "ver": "2.0", "aud": model.app.client_id, "tid": tenant,
+        "iss": format!("https://login.microsoftonline.com/{tenant}/v2.0"),
+        "oid": granted.user, "sub": granted.user, "nonce": granted.nonce,
+        "iat": now, "nbf": now, "exp": now + 3600 });
+    access::jwt(model, &claims)
+}
+
+fn answered(body: Value) -> Reply {
+    let mut reply = Reply::ok(body);
+    reply.headers.extend(no_store());
+    reply
 }
 
 /// Exactly one resource, and it is this Graph under one of its names.
@@ -111,137 +172,9 @@ fn check_scope(model: &mut Model, call: &Call, scope: &str) -> Result<(), Reply>
     if scopes.next().is_some() {
         return Err(failure(model, 700_022, scope));
     }
-    let resource = first.strip_suffix("/.default").map(|resource| resource.trim_end_matches('/'));
-    if resource.is_some_and(|name| name == call.base || name == "https://graph.microsoft.com") {
+    if Resource::of(call).permission(first) == Some(".default") {
         Ok(())
     } else {
         Err(failure(model, 70011, first))
-    }
-}
-
-fn no_store() -> [(&'static str, String); 2] {
-    [("Cache-Control", "no-store, no-cache".into()), ("Pragma", "no-cache".into())]
-}
-
-/// An AADSTS error. `what` is the value that the text quotes, where it quotes one.
-fn failure(model: &mut Model, code: u32, what: &str) -> Reply {
-    let (status, error, text) = describe(model, code, what);
-    let trace = model.random_id();
-    let correlation = model.random_id();
-    let time = model.clock.now().strftime("%Y-%m-%d %H:%M:%SZ").to_string();
-    let mut body = json!({
-        "error": error,
-        "error_description": format!(
-            "AADSTS{code}: {text}\r\nTrace ID: {trace}\r\nCorrelation ID: {correlation}\r\n\
-             Timestamp: {time}"
-        ),
-        "error_codes": [code],
-        "timestamp": time,
-        "trace_id": trace,
-        "correlation_id": correlation,
-        "error_uri": format!("https://login.microsoftonline.com/error?code={code}"),
-    });
-    if code == 65001 {
-        body["suberror"] = "consent_required".into();
-    }
-    let mut reply = Reply { status, headers: Vec::new(), body: Payload::Json(body) };
-    reply.headers.extend(no_store());
-    reply
-}
-
-/// Status, error and text of a code (Microsoft Entra documentation, error code reference).
-fn describe(model: &Model, code: u32, what: &str) -> (u16, &'static str, String) {
-    let app = &model.app.client_id;
-    let invalid = "invalid_client";
-    match code {
-        7_000_215 => (
-            401,
-            invalid,
-            format!(
-                "Invalid client secret provided. Ensure the secret being sent in the request is the \
-             client secret value, not the client secret ID, for a secret added to app '{app}'."
-            ),
-        ),
-        7_000_222 => (
-            401,
-            invalid,
-            format!(
-                "The provided client secret keys for app '{app}' are expired. Create new keys for \
-             the app, or use a certificate."
-            ),
-        ),
-        7_000_218 => (
-            401,
-            invalid,
-            "The request body must contain the following parameter: \
-             'client_assertion' or 'client_secret'."
-                .into(),
-        ),
-        700_027 => (
-            401,
-            invalid,
-            "Client assertion failed signature validation. The key was not \
-             found among the keys of the application."
-                .into(),
-        ),
-        700_016 => (
-            400,
-            "unauthorized_client",
-            format!(
-                "Application with identifier '{what}' was not found in the directory '{}'. You may \
-             have sent your authentication request to the wrong tenant.",
-                model.tenant.name
-            ),
-        ),
-        7_000_112 => (400, "unauthorized_client", format!("Application '{app}' is disabled.")),
-        90002 => (
-            400,
-            "invalid_request",
-            format!(
-                "Tenant '{what}' not found. Check to make sure you have the correct tenant ID and \
-             are signing into the correct cloud."
-            ),
-        ),
-        900_144 => (
-            400,
-            "invalid_request",
-            format!("The request body must contain the following parameter: '{what}'."),
-        ),
-        70011 => (
-            400,
-            "invalid_scope",
-            format!(
-                "The provided value for the input parameter 'scope' is not valid. The scope {what} \
-             is not valid."
-            ),
-        ),
-        700_022 => (
-            400,
-            "invalid_request",
-            format!(
-                "The provided value for the input parameter scope '{what}' is not valid because it \
-             contains more than one resource."
-            ),
-        ),
-        70003 => (
-            400,
-            "unsupported_grant_type",
-            format!("The app requested an unsupported grant type '{what}'."),
-        ),
-        65001 => (
-            400,
-            "invalid_grant",
-            format!(
-                "The user or administrator has not consented to use the application with ID '{app}'."
-            ),
-        ),
-        50076 | 50079 => {
-            (400, "interaction_required", "Multi-factor authentication is required.".into())
-        }
-        70000 | 70008 | 700_082 | 700_084 | 50034 | 50020 => {
-            (400, "invalid_grant", "The grant is invalid, expired or revoked.".into())
-        }
-        90055 => (429, "temporarily_unavailable", "The tenant is throttled.".into()),
-        _ => (400, "invalid_request", "The request failed.".into()),
     }
 }

@@ -12,6 +12,8 @@ use super::directory::{Directory, Seq};
 use super::endpoints;
 use super::faults::{Fault, Faults, Scripted, Wire};
 use super::login;
+use super::login::credential::Registered;
+use super::login::sessions::Sessions;
 use super::reply::{Answer, Payload, Reply};
 use super::throttle::{self, Bucket};
 use super::tokens::{Cursor, Tokens};
@@ -58,6 +60,12 @@ pub(super) struct App {
     pub(super) service_principal: String,
     /// Names of the granted application permissions.
     pub(super) grants: BTreeSet<String>,
+    /// Names of the delegated permissions that the tenant consented to.
+    pub(super) delegated: BTreeSet<String>,
+    /// The permissions that the registration lists, of both kinds: what an administrator consents to.
+    pub(super) registered: BTreeSet<String>,
+    pub(super) certificates: Vec<Registered>,
+    pub(super) redirect_uris: BTreeSet<String>,
 }
 
 pub(super) struct Model {
@@ -69,6 +77,11 @@ pub(super) struct Model {
     pub(super) script: Vec<Scripted>,
     pub(super) tokens: Tokens,
     pub(super) access: AccessTokens,
+    pub(super) sessions: Sessions,
+    /// Claims of the assertions that were accepted, each with its header under `header`.
+    pub(super) assertions: Vec<Value>,
+    /// Object id of the person who signs in next.
+    pub(super) signs_in: String,
     pub(super) extensions: BTreeSet<String>,
     pub(super) bucket: Bucket,
     pub(super) rng: fastrand::Rng,

@@ -71,7 +71,8 @@ impl Setup {
     pub(crate) async fn of(graph: Graph) -> Self {
         let served = graph.serve(None, None).await.unwrap();
         #[allow(clippy::disallowed_methods, reason = "a plain client, not the product's")]
-        let http = reqwest::Client::new();
+        let http =
+            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let mut setup = Self { graph, served, token: String::new(), http };
         setup.renew().await;
         setup
@@ -97,6 +98,11 @@ impl Setup {
         form.retain(|_, value| !value.is_empty());
         let url = format!("{}/{tenant}/oauth2/v2.0/token", self.served.url);
         answer(self.http.post(url).form(&form)).await.unwrap()
+    }
+
+    /// Gets an address as a browser without a token, which is not sent on by itself.
+    pub(crate) async fn browse(&self, url: &str) -> Got {
+        answer(self.http.get(url)).await.unwrap()
     }
 
     /// Gets a path below `/v1.0`, or a whole link.

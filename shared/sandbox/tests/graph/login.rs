@@ -17,7 +17,7 @@ async fn wrong_credentials_have_their_codes() {
         (TENANT, vec![("scope", "https://foo.example/.default")], 400, 70011),
         (TENANT, vec![("scope", "")], 400, 900_144),
         (TENANT, vec![("grant_type", "password")], 400, 70003),
-        (TENANT, vec![("client_secret", ""), ("client_assertion", "x.y.z")], 401, 700_027),
+        (TENANT, vec![("client_secret", ""), ("client_assertion", "x.y.z")], 400, 900_144),
     ] {
         let got = setup.login(tenant, &change).await;
         let body = got.json();

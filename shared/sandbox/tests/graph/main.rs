@@ -9,6 +9,7 @@
 
 mod batches;
 mod client;
+mod delegated;
 mod deltas;
 mod failures;
 mod login;

@@ -25,6 +25,12 @@ fn documents_survive_being_written() {
         ("/auth/method", "\"delegated\"".to_owned()),
         ("/auth/credential", "\"certificate\"".to_owned()),
         (
+            "/auth",
+            format!(
+                r#"{{"client_id": "{guid}", "credential": "certificate", "assertion": "rs256"}}"#
+            ),
+        ),
+        (
             "/sync",
             r#"{"entities": ["licences"], "delta": false, "out_of_scope": "deactivate"}"#
                 .to_owned(),
