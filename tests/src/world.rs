@@ -250,6 +250,21 @@ impl World {
         panic!("the queue never gets empty");
     }
 
+    /// Handles so many hints one after the other, moving the clocks to each; fewer where there are no
+    /// more. Returns how many.
+    pub async fn some_steps(&self, most: u32) -> u32 {
+        for done in 0..most {
+            let Some(due) = self.queue.next_due() else { return done };
+            self.pass(due.duration_since(self.clock.now()).max(SignedDuration::ZERO));
+            for delivery in self.queue.receive(1, Duration::ZERO).await.unwrap() {
+                let message = delivery.message.expect("only our own hints are on the queue");
+                self.engine.step(&message, Deadline(self.clock.now() + STEP)).await.unwrap();
+                self.queue.delete(&delivery.receipt).await.unwrap();
+            }
+        }
+        most
+    }
+
     /// Handles hints until there are none, all that are due at the same time, as many workers do.
     pub async fn quiet_together(&self) {
         for _ in 0..10_000 {

@@ -10,18 +10,22 @@ use engine::connections::{Connection, ConnectionSummary, Precondition, Removed, 
 use engine::web::api::{
     Changing, ConnectionDocument, OfConnection, OfOne, Paging, Usual, Versioned,
 };
-use engine::web::{Caller, JsonBody, Path, Problem, ProblemType, Query, cursor};
+use engine::web::{Caller, JsonBody, PageAsked, Path, Problem, ProblemType, Query};
 use plan::document::{Entity, Mistake};
 use plan::reading::Read;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::operate::OnOff;
+
 /// A page of connections.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ConnectionPage {
     /// In order of their ids.
     connections: Vec<ConnectionSummary>,
+    /// Whether the integration is switched on (C11).
+    module: OnOff,
     /// Where the next page goes on; `null` at the end.
     #[schema(required)]
     cursor: Option<String>,
@@ -34,13 +38,11 @@ pub(crate) async fn list(
     State(engine): State<Engine>,
     query: Query,
 ) -> Result<Json<ConnectionPage>, Problem> {
-    const LIST: &str = "connections";
-    let query = query.only(&["limit", "cursor"])?;
-    let after = query.text("cursor").map(|it| cursor::read(it, LIST)).transpose()?;
-    let (connections, next) = engine.connections(after, query.limit(50, 200)?).await?;
+    let page = PageAsked::only(query, "connections".to_owned(), 50, 200)?;
+    let (connections, next) = engine.connections(page.after.clone(), page.limit).await?;
     let connections = connections.iter().map(Connection::summary).collect();
-    let cursor = next.map(|position| cursor::write(&position, LIST));
-    Ok(Json(ConnectionPage { connections, cursor }))
+    let module = engine.module().await?.state().into();
+    Ok(Json(ConnectionPage { connections, module, cursor: page.cursor(next) }))
 }
 
 /// Makes a connection (C1)

@@ -8,9 +8,10 @@ use engine::Engine;
 use engine::halo::TestReport;
 use engine::web::api::Usual;
 use engine::web::{Caller, Problem, Query};
-use plan::schedule::Module;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::operate::OnOff;
 
 /// How the deployment is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,7 +27,7 @@ pub(crate) struct Health {
     /// Hints that were given up; `null` when the queue does not answer.
     dead_letters: Option<u64>,
     /// Whether the integration is switched on (C11).
-    module: Switch,
+    module: OnOff,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -34,13 +35,6 @@ pub(crate) struct Health {
 enum Works {
     Ok,
     Failed,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum Switch {
-    On,
-    Off,
 }
 
 impl From<bool> for Works {
@@ -66,10 +60,8 @@ pub(crate) async fn health(State(engine): State<Engine>) -> Response {
         store: store.into(),
         queue: dead_letters.is_some().into(),
         dead_letters,
-        module: match engine.policy.module {
-            Module::On => Switch::On,
-            Module::Off => Switch::Off,
-        },
+        // Where the store does not say, the deployment's own switch does.
+        module: engine.module().await.map_or(engine.policy.module, |it| it.state()).into(),
     };
     let status = if works { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(body)).into_response()

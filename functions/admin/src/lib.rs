@@ -16,18 +16,26 @@
 //! | `GET /v1/connections/{id}/conflicts` | people for whom somebody has to choose (M3) |
 //! | `GET /v1/connections/{id}/held` | deactivations that wait (L4) |
 //! | `POST /v1/connections/{id}/held/release`, `…/reject` | lets them pass, or not (L4) |
+//! | `POST /v1/connections/{id}/deltas/reset` | forgets or moves where reading stands (D4) |
+//! | `GET /v1/connections/{id}/audit`, `GET /v1/audit` | who changed what (C10) |
+//! | `GET /v1/connections/{id}/groups` | groups of the tenant, to choose from |
+//! | `GET /v1/halo/{list}` | what Halo has, to choose from |
+//! | `GET PUT /v1/module` | the module switch (C11) |
 //! | `GET /v1/halo/test` | H1 |
 //! | `GET /v1/oauth/callback` | the way back from a sign-in, for browsers; needs no token (C6) |
 //! | `GET /v1/health` | liveness, version; needs no token |
 //! | `GET /v1/openapi.json` | describes the whole API; needs no token |
 
+mod audit;
 mod authorise;
 mod check;
 mod connections;
 mod document;
 mod health;
+mod operate;
 mod page;
 mod people;
+mod pickers;
 
 use axum::Router;
 use axum::routing::post;
@@ -64,6 +72,12 @@ fn behind_the_gate() -> OpenApiRouter<Engine> {
         .routes(routes!(people::reject))
         .routes(routes!(people::effect))
         .routes(routes!(health::halo))
+        .routes(routes!(operate::module, operate::turn_module))
+        .routes(routes!(operate::reset))
+        .routes(routes!(audit::of_connection))
+        .routes(routes!(audit::of_deployment))
+        .routes(routes!(pickers::halo))
+        .routes(routes!(pickers::groups))
 }
 
 /// Routes that take none.

@@ -9,8 +9,10 @@ use axum::{Extension, Json};
 use engine::Engine;
 use engine::connections::{ConflictList, Effect, HeldPerson, LinkChoice, Other, Ruled};
 use engine::inbound::{ShownPerson, Sight};
-use engine::web::api::{Changing, ConnectionDocument, OfConnection, OfOne, OfPerson, Paging};
-use engine::web::{Caller, JsonBody, Path, Problem, Query, cursor};
+use engine::web::api::{
+    Changing, ConnectionDocument, IdempotencyKey, OfConnection, OfOne, OfPerson, Paging,
+};
+use engine::web::{Caller, JsonBody, PageAsked, Path, Problem, Query, Unfinished};
 use plan::ids::{ConnectionId, PerKind, RecordKind, RunId};
 use plan::link::Says;
 use plan::relink::Pick;
@@ -180,13 +182,11 @@ pub(crate) async fn conflicts(
     path: Path,
     query: Query,
 ) -> Result<Json<ConflictPage>, Problem> {
-    let query = query.only(&["limit", "cursor"])?;
     let id = engine.connection(&path.connection()?).await?.saved.document.id;
-    let mark = format!("conflicts of {id}");
-    let after = query.text("cursor").map(|it| cursor::read(it, &mark)).transpose()?;
-    let limit = query.limit(CONFLICTS, CONFLICTS)?;
-    let list = engine.conflicts(&id, after, limit, Sight::from(caller.role)).await?;
-    let cursor = list.next.as_ref().map(|position| cursor::write(position, &mark));
+    let page = PageAsked::only(query, format!("conflicts of {id}"), CONFLICTS, CONFLICTS)?;
+    let (after, sight) = (page.after.clone(), Sight::from(caller.role));
+    let list = engine.conflicts(&id, after, page.limit, sight).await?;
+    let cursor = page.cursor(list.next.clone());
     Ok(Json(ConflictPage { list, cursor }))
 }
 
@@ -208,13 +208,10 @@ pub(crate) async fn held(
     path: Path,
     query: Query,
 ) -> Result<Json<HeldPage>, Problem> {
-    let query = query.only(&["limit", "cursor"])?;
     let id = engine.connection(&path.connection()?).await?.saved.document.id;
-    let mark = format!("held of {id}");
-    let after = query.text("cursor").map(|it| cursor::read(it, &mark)).transpose()?;
-    let (held, next) = engine.held(&id, after, query.limit(50, 200)?).await?;
-    let cursor = next.map(|position| cursor::write(&position, &mark));
-    Ok(Json(HeldPage { held, cursor }))
+    let page = PageAsked::only(query, format!("held of {id}"), 50, 200)?;
+    let (held, next) = engine.held(&id, page.after.clone(), page.limit).await?;
+    Ok(Json(HeldPage { held, cursor: page.cursor(next) }))
 }
 
 /// Whose deactivations are released or rejected.
@@ -266,7 +263,7 @@ struct RulingRest {
 ///
 /// A release expires after seven days.
 #[utoipa::path(post, path = "/v1/connections/{id}/held/release", tag = "held",
-    params(OfConnection), request_body = RulingBody,
+    params(OfConnection, IdempotencyKey), request_body = RulingBody,
     responses(
         (status = 200, description = "All is noted", body = Released),
         (status = 202, description = "Some are left: repeat the call", body = Released),
@@ -276,14 +273,14 @@ pub(crate) async fn release(
     caller: Extension<Caller>,
     path: Path,
     body: JsonBody<RulingBody>,
-) -> Result<(StatusCode, Json<Released>), Problem> {
-    let (ruled, status, rest) = rule(state, caller, path, body, Says::Release).await?;
-    Ok((status, Json(Released { released: ruled, rest })))
+) -> Result<Answer<Released>, Problem> {
+    let (released, rest) = rule(state, caller, path, body, Says::Release).await?;
+    Ok(answer(rest.left, Released { released, rest }))
 }
 
 /// Leaves people active whose deactivation is held, all of a run or some (L4)
 #[utoipa::path(post, path = "/v1/connections/{id}/held/reject", tag = "held",
-    params(OfConnection), request_body = RulingBody,
+    params(OfConnection, IdempotencyKey), request_body = RulingBody,
     responses(
         (status = 200, description = "All is noted", body = Rejected),
         (status = 202, description = "Some are left: repeat the call", body = Rejected),
@@ -293,19 +290,28 @@ pub(crate) async fn reject(
     caller: Extension<Caller>,
     path: Path,
     body: JsonBody<RulingBody>,
-) -> Result<(StatusCode, Json<Rejected>), Problem> {
-    let (ruled, status, rest) = rule(state, caller, path, body, Says::Reject).await?;
-    Ok((status, Json(Rejected { rejected: ruled, rest })))
+) -> Result<Answer<Rejected>, Problem> {
+    let (rejected, rest) = rule(state, caller, path, body, Says::Reject).await?;
+    Ok(answer(rest.left, Rejected { rejected, rest }))
 }
 
 /// 200 when all is noted, 202 while the call has to be repeated.
+type Answer<T> = (StatusCode, Option<Extension<Unfinished>>, Json<T>);
+
+fn answer<T>(left: u64, body: T) -> Answer<T> {
+    if left == 0 {
+        return (StatusCode::OK, None, Json(body));
+    }
+    (StatusCode::ACCEPTED, Some(Extension(Unfinished)), Json(body))
+}
+
 async fn rule(
     State(engine): State<Engine>,
     Extension(caller): Extension<Caller>,
     path: Path,
     JsonBody(body): JsonBody<RulingBody>,
     says: Says,
-) -> Result<(u64, StatusCode, RulingRest), Problem> {
+) -> Result<(u64, RulingRest), Problem> {
     let id = path.connection()?;
     let people = body.people.as_deref();
     if people.is_some_and(|people| people.is_empty() || people.len() > NAMED) {
@@ -314,12 +320,8 @@ async fn rule(
     }
     let Ruled { ruled, left, run, others } =
         engine.rule(&caller.name, &id, body.run, people, says).await?;
-    let (status, detail) = if left == 0 {
-        (StatusCode::OK, None)
-    } else {
-        (StatusCode::ACCEPTED, Some("Repeat the call until it answers 200."))
-    };
-    Ok((ruled, status, RulingRest { left, run, others, detail }))
+    let detail = (left > 0).then_some("Repeat the call until it answers 200.");
+    Ok((ruled, RulingRest { left, run, others, detail }))
 }
 
 /// What saving a draft of the document would change (I4)

@@ -3,17 +3,21 @@
 //! | route | does |
 //! |---|---|
 //! | `GET /v1/inbound` | entries, newest first, filtered |
-//! | `GET /v1/connections/{id}/people/{who}/explain` | why a person is treated as they are |
+//! | `GET /v1/inbound/export` | the same as NDJSON or CSV (B4) |
+//! | `GET /v1/connections/{id}/people/{who}/explain` | why a person is treated as they are, or was before a time |
 //! | `GET /v1/connections/{id}/runs` | runs of a connection, newest first |
 //! | `GET /v1/runs/{id}` | one run |
+
+mod export;
 
 use axum::extract::State;
 use axum::{Extension, Json, Router};
 use engine::Engine;
-use engine::inbound::{Query as Wanted, ShownEntry, ShownExplanation, Sight, TooWide};
+use engine::inbound::{Query as Wanted, ShownEntry, ShownExplanation, ShownPast, Sight, TooWide};
 use engine::store::log::OutcomeKind;
 use engine::web::api::{OfConnection, OfOne, OfPerson, Paging};
-use engine::web::{Auth, Caller, Path, Problem, ProblemType, Query, cursor, guarded};
+use engine::web::{Auth, Caller, PageAsked, Path, Problem, ProblemType, Query, cursor, guarded};
+use jiff::Timestamp;
 use plan::ids::{ConnectionId, MappingId, RunId};
 use plan::tally::Run;
 use serde::Serialize;
@@ -37,6 +41,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 fn described() -> OpenApiRouter<Engine> {
     OpenApiRouter::new()
         .routes(routes!(inbound))
+        .routes(routes!(export::export))
         .routes(routes!(explain))
         .routes(routes!(runs))
         .routes(routes!(run))
@@ -110,18 +115,22 @@ async fn inbound(
     if let Some(connection) = &wanted.connection {
         engine.connection(connection).await?;
     }
-    let page = engine.inbound(&wanted).await?.map_err(|TooWide| {
-        Problem::invalid("?connection", "There are more than 50 connections: name one.")
-    })?;
+    let page = engine.inbound(&wanted).await?.map_err(too_wide)?;
     let sight = Sight::from(caller.role);
     let cursor = page.next.map(|position| cursor::write(&position.to_string(), &mark));
     let entries = page.entries.iter().map(|entry| entry.shown(sight)).collect();
     Ok(Json(LogPage { entries, cursor }))
 }
 
+fn too_wide(_: TooWide) -> Problem {
+    Problem::invalid("?connection", "There are more than 50 connections: name one.")
+}
+
+/// How a time is written.
+const TIME: &str = "a time such as 2026-11-02T08:00:00Z";
+
 /// What is asked for, and the text that tells this query from others.
 fn wanted(query: &Query) -> Result<(Wanted, String), Problem> {
-    const TIME: &str = "a time such as 2026-11-02T08:00:00Z";
     let given = FILTERS.map(|name| format!("{name}={}", query.text(name).unwrap_or_default()));
     let mark = given.join("&");
     let after = query.text("cursor").map(|it| cursor::read(it, &mark)).transpose()?;
@@ -158,22 +167,41 @@ fn outcome(text: &str) -> Result<OutcomeKind, Problem> {
     })
 }
 
+/// An explanation of today, or of an earlier moment.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "there is one, and it is sent at once")]
+enum Explained {
+    /// Without `at`.
+    Now(ShownExplanation),
+    /// With `at`.
+    Then(ShownPast),
+}
+
 /// Why a person is treated as they are, rule by rule (B3)
 ///
 /// What would be decided today, from what the store knows; also for people who were never imported.
+/// With `at` the last decision that was logged before that time.
 #[utoipa::path(get, path = "/v1/connections/{id}/people/{who}/explain", tag = "people",
-    params(OfPerson),
-    responses((status = 200, description = "The explanation", body = ShownExplanation), OfOne))]
+    params(OfPerson,
+        ("at" = Option<String>, Query, format = DateTime, description = "Before this time.")),
+    responses((status = 200, description = "The explanation", body = Explained), OfOne))]
 async fn explain(
     State(engine): State<Engine>,
     Extension(caller): Extension<Caller>,
     path: Path,
     query: Query,
-) -> Result<Json<ShownExplanation>, Problem> {
-    query.only(&[])?;
+) -> Result<Json<Explained>, Problem> {
+    let query = query.only(&["at"])?;
     let id = engine.connection(&path.connection()?).await?.saved.document.id;
-    let explanation = engine.explain(&id, path.text("who")).await?.ok_or_else(Problem::nobody)?;
-    Ok(Json(explanation.shown(Sight::from(caller.role))))
+    let (who, sight) = (path.text("who"), Sight::from(caller.role));
+    let shown = match query.parsed::<Timestamp>("at", TIME)? {
+        None => engine.explain(&id, who).await?.map(|it| Explained::Now(it.shown(sight))),
+        Some(at) => {
+            engine.explain_at(&id, who, at).await?.map(|it| Explained::Then(it.shown(sight)))
+        }
+    };
+    shown.map(Json).ok_or_else(Problem::nobody)
 }
 
 /// Runs of a connection, newest first (B5)
@@ -185,13 +213,10 @@ async fn runs(
     path: Path,
     query: Query,
 ) -> Result<Json<RunPage>, Problem> {
-    let query = query.only(&["limit", "cursor"])?;
     let id = engine.connection(&path.connection()?).await?.saved.document.id;
-    let mark = format!("runs of {id}");
-    let after = query.text("cursor").map(|it| cursor::read(it, &mark)).transpose()?;
-    let (runs, next) = engine.runs(&id, after, query.limit(20, 200)?).await?;
-    let cursor = next.map(|position| cursor::write(&position, &mark));
-    Ok(Json(RunPage { runs, cursor }))
+    let page = PageAsked::only(query, format!("runs of {id}"), 20, 200)?;
+    let (runs, next) = engine.runs(&id, page.after.clone(), page.limit).await?;
+    Ok(Json(RunPage { runs, cursor: page.cursor(next) }))
 }
 
 /// One run (B5)

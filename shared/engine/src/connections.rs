@@ -3,10 +3,13 @@
 //! | file | does |
 //! |---|---|
 //! | `save` | creates and changes documents, with their history (C1, C10) |
+//! | `audit` | that history, and what else was changed by whom (C10) |
 //! | `check` | what only Halo can tell of a document |
 //! | `directory` | what only Entra can tell: groups, properties (C7, P3, F3) |
 //! | `authorise` | credentials, permissions, sign-ins of people (C4–C9) |
 //! | `import` | runs that somebody asks for (I2, I5) |
+//! | `reset` | stored positions forgotten or moved to now (D4) |
+//! | `choose` | lists to choose from: groups of the tenant |
 //! | `links` | who a person is in Halo, as an administrator says (M3, M7) |
 //! | `conflicts` | people for whom an administrator has to choose (M3) |
 //! | `held` | deactivations that wait for an administrator (L4) |
@@ -14,8 +17,10 @@
 //! | `shown` | connections as the API shows them (C4) |
 //! | `remove` | takes a connection away with all that it knows |
 
+mod audit;
 mod authorise;
 mod check;
+mod choose;
 mod conflicts;
 mod directory;
 mod effect;
@@ -23,6 +28,7 @@ mod held;
 mod import;
 mod links;
 mod remove;
+mod reset;
 mod save;
 mod shown;
 
@@ -32,9 +38,7 @@ use plan::document::{AuthMethod, Document, Mistake};
 use plan::expiry::ExpiryWarning;
 use plan::failure::{Failure, Kind};
 use plan::ids::{ConnectionId, RecordKind};
-use plan::schedule::Module;
 use plan::sign_ins::SignIns;
-use serde::Serialize;
 
 use crate::Engine;
 use crate::halo;
@@ -43,8 +47,9 @@ use crate::queue::QueueError;
 use crate::secrets::SecretsError;
 use crate::steps::StepError;
 use crate::store::connections::{Authorisation, Saved, State};
-use crate::store::{StoreError, Versioned, Write, keys, put};
+use crate::store::{StoreError, Versioned, keys};
 
+pub use audit::AuditEntry;
 pub use authorise::{
     Attempt, Authorised, Authorising, Brought, Landed, NeededPermission, Outcome, PermissionReport,
     SignIn, SignInStatus, needed,
@@ -55,6 +60,7 @@ pub use effect::{Effect, Example};
 pub use held::{HeldPerson, Other, Ruled};
 pub use links::LinkChoice;
 pub use remove::Removed;
+pub use reset::Reset;
 pub use save::{DocumentCheck, Precondition};
 pub use shown::{ConnectionStatus, ConnectionSummary, ShownConnection};
 
@@ -140,8 +146,15 @@ pub enum Refusal {
     #[error("The connection is switched off. Set enabled to true in its document first.")]
     Disabled,
     /// The whole integration is off (C11).
-    #[error("The whole integration is switched off in this deployment (HALO_ENTRA_MODULE).")]
+    #[error(
+        "The whole integration is switched off: by the deployment (HALO_ENTRA_MODULE), or by an administrator (PUT /v1/module)."
+    )]
     ModuleOff,
+    /// A run reads Entra, and its place must not be moved meanwhile (D4).
+    #[error(
+        "The connection is being read at this moment, or was until a minute ago. Repeat the call when the run has read."
+    )]
+    Reading,
     /// Nobody knows the person.
     #[error("Entra has not told of such a person.")]
     Nobody,
@@ -221,18 +234,6 @@ impl Connection {
     }
 }
 
-/// An entry of the settings audit (C10).
-#[derive(Debug, Serialize)]
-struct Audit<'a> {
-    time: jiff::Timestamp,
-    who: &'a str,
-    what: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<&'a Document>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<&'a Document>,
-}
-
 impl Engine {
     /// A connection.
     pub async fn connection(&self, id: &ConnectionId) -> Result<Connection, Refusal> {
@@ -285,30 +286,9 @@ impl Engine {
         found.ok_or_else(|| Refusal::NotFound(id.to_string()))
     }
 
-    fn module_is_on(&self) -> Result<(), Refusal> {
-        match self.policy.module {
-            Module::On => Ok(()),
-            Module::Off => Err(Refusal::ModuleOff),
-        }
-    }
-
     /// Halo as somebody who waits for the answer asks it (H2).
     fn halo_for_people(&self) -> halo::Halo {
         self.halo.with_meter(Arc::new(Meter::default())).with_priority(halo::Priority::Manual)
-    }
-
-    fn audit(
-        &self,
-        id: &ConnectionId,
-        who: &str,
-        what: &str,
-        before: Option<&Document>,
-        after: Option<&Document>,
-    ) -> Result<Write, StoreError> {
-        let time = self.clock.now();
-        let key = keys::audit(id, self.random.sortable(time));
-        let entry = Audit { time, who, what, before, after };
-        put(key, &entry, crate::store::Expect::Absent)
     }
 }
 

@@ -50,7 +50,7 @@ use url::Url;
 pub use budget::{Priority, RequestLimit};
 pub use cabs::{Cab, Seat};
 pub use check::{ConnectedAs, EntityReport, TestReport};
-pub use lists::{CustomField, Named, Picker, Site};
+pub use lists::{Choice, Choices, CustomField, Named, Picker, Site};
 pub use records::{Created, HaloRecord, RecordsPage, Row, Special, Updated};
 pub use wire::Record;
 

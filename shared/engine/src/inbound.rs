@@ -4,10 +4,12 @@
 //! | file | does |
 //! |---|---|
 //! | `query` | pages of the log, filtered |
-//! | `explain` | what would be decided about a person today, and why |
+//! | `explain` | what would be decided about a person today, or was before a time, and why |
+//! | `export` | the log as NDJSON and CSV |
 //! | `shown` | entries, people and explanations as the API shows them |
 
 mod explain;
+mod export;
 mod query;
 mod shown;
 
@@ -21,7 +23,8 @@ use crate::store::people::Person;
 use crate::store::runs::RunRecord;
 use crate::store::{Range, StoreError, keys};
 
-pub use explain::Explanation;
+pub use explain::{Explanation, Past, ShownPast};
+pub use export::{COLUMNS, Format, Portion};
 pub use query::{LogPage, Query, TooWide};
 pub use shown::{ShownDecision, ShownEntry, ShownExplanation, ShownPerson, Sight};
 

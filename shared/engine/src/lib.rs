@@ -13,6 +13,7 @@ pub mod halo;
 pub mod http;
 pub mod inbound;
 pub mod meter;
+pub mod module;
 pub mod queue;
 pub mod random;
 pub mod schedule;

@@ -25,7 +25,7 @@ impl Engine {
     pub async fn tick(&self) -> Result<u64, StepError> {
         let mut woken = 0;
         let mut after = None;
-        if self.policy.module == Module::Off {
+        if self.module().await?.state() == Module::Off {
             return Ok(woken);
         }
         loop {

@@ -6,17 +6,23 @@
 //! | `request` | paths, queries and bodies, read strictly |
 //! | `problem` | every answer that is not a success |
 //! | `cursor` | opaque cursors of lists |
+//! | `list` | the page of a list that is asked for |
+//! | `idempotency` | calls that are carried out once |
 //! | `api` | what the OpenAPI documents share |
 
 pub mod api;
 mod caller;
 pub mod cursor;
+mod idempotency;
+mod list;
 mod problem;
 mod request;
 
 use axum::Router;
 
 pub use caller::{Auth, Caller, Role, guarded};
+pub use idempotency::Unfinished;
+pub use list::PageAsked;
 pub use problem::{Problem, ProblemType};
 pub use request::{JsonBody, Path, Query};
 

@@ -1,18 +1,30 @@
 //! When a connection runs, and what a hint to read leads to (I3, C7, C11).
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::document::Document;
 use crate::ids::{ConnectionId, RunId};
 use crate::tally::RunState;
 
 /// Whether the whole integration is on (C11).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Module {
     /// Timers, imports and writes happen.
     On,
     /// Nothing happens.
     Off,
+}
+
+impl Module {
+    /// The word in interfaces.
+    pub fn name(self) -> &'static str {
+        match self {
+            Module::On => "on",
+            Module::Off => "off",
+        }
+    }
 }
 
 /// What is known when a hint to read arrives.

@@ -79,13 +79,11 @@ fn expect(text: &str, answer: &Answer, kept: &mut Kept) -> Result<(), String> {
     if rest.trim().is_empty() {
         return Ok(());
     }
-    match serde_json::from_str::<Value>(rest) {
-        Ok(expected) => holds("$", &expected, &answer.json, kept),
-        Err(_) => {
-            let missing = rest.lines().find(|line| !answer.text.contains(&replaced(line, kept)));
-            missing.map_or(Ok(()), |line| Err(format!("{line:?} is not in the answer")))
-        }
+    if let Ok(expected) = serde_json::from_str::<Value>(rest) {
+        return holds("$", &expected, &answer.json, kept);
     }
+    let missing = rest.lines().find(|line| !answer.text.contains(&replaced(line, kept)));
+    missing.map_or(Ok(()), |line| Err(format!("{line:?} is not in the answer")))
 }
 
 /// Whether everything that is expected is in what was found.
@@ -138,7 +136,7 @@ async fn happen(api: &Api, line: &str, kept: &mut Kept) {
             world.quiet().await;
         }
         ["pass", minutes, "minutes"] => {
-            world.pass(SignedDuration::from_mins(minutes.parse().unwrap()))
+            world.pass(SignedDuration::from_mins(minutes.parse().unwrap()));
         }
         ["entra", "update", who, patch] => world.entra.update_user(&id(who), json(patch)),
         ["entra", "delete", who] => world.entra.soft_delete(&id(who)),
@@ -148,8 +146,7 @@ async fn happen(api: &Api, line: &str, kept: &mut Kept) {
         }
         // A browser opens an address, and follows where it is sent.
         ["browse", url, "as", name] => {
-            let answer = reqwest::Client::new().get(*url).send().await.unwrap();
-            kept.insert((*name).to_owned(), answer.text().await.unwrap());
+            kept.insert((*name).to_owned(), api.browse(url).await.text);
         }
         // Something that was kept holds a text.
         ["see", name, text @ ..] => {

@@ -59,7 +59,7 @@ async fn a_picker_gets_groups_that_start_so() {
     }
     add(&world, "O'Brien");
     let graph = world.client();
-    let count = async |text: &str| graph.search_groups(text).await.unwrap().len();
+    let count = async |text: &str| graph.search_groups(text).await.unwrap().groups.len();
     assert_eq!(count("o'b").await, 1);
     assert_eq!(count("app").await, 50);
     assert_eq!(count("  ").await, 50);

@@ -52,7 +52,7 @@ impl Engine {
     /// the connection may run, and its groups are looked for and pinned; on failure nothing changes. On
     /// behalf of a person: begins their sign-in (C6).
     pub async fn authorise(&self, who: &str, id: &ConnectionId) -> Result<Authorising, Refusal> {
-        self.module_is_on()?;
+        self.module_is_on().await?;
         let (saved, _) = self.load(id).await?;
         let Some(credentials) = self.credentials(id).await? else {
             return Err(Refusal::CredentialsMissing);

@@ -139,7 +139,7 @@ impl Engine {
         for _ in 0..TRIES {
             let (saved, state) = self.load(connection).await?;
             let mut next = state.value.clone();
-            let (mut writes, run) = self.enqueue_marked(&saved.value.document, &mut next)?;
+            let (mut writes, run) = self.enqueue_marked(&saved.value.document, &mut next).await?;
             writes.push(put(keys::state(connection), &next, state.unchanged())?);
             writes.push(self.audit(connection, who, what, None, None)?);
             if self.store.commit(&writes).await? == Commit::Done {

@@ -6,6 +6,7 @@ use plan::document::{Document, Entity};
 use plan::ids::{ConnectionId, RunId};
 use plan::message::Message;
 use plan::reading::Read;
+use plan::schedule::Module;
 use plan::tally::{RunState, Trigger};
 
 use super::{Refusal, TRIES, may_run};
@@ -25,7 +26,7 @@ impl Engine {
     ) -> Result<RunId, Refusal> {
         for _ in 0..TRIES {
             let (saved, state) = self.load(id).await?;
-            self.module_is_on()?;
+            self.module_is_on().await?;
             may_run(&state.value.authorisation)?;
             if !saved.value.document.enabled {
                 return Err(Refusal::Disabled);
@@ -74,14 +75,14 @@ impl Engine {
     /// Notes in a connection's state that people were marked by an administrator, and queues the run
     /// that looks at them; one that waits already is the answer. `None` = no run may start now, and the
     /// next one looks at them. To be stored in one transaction with the marks or after them.
-    pub(super) fn enqueue_marked(
+    pub(super) async fn enqueue_marked(
         &self,
         document: &Document,
         state: &mut State,
     ) -> Result<(Vec<Write>, Option<RunId>), StoreError> {
         note_marks(state);
-        let idle = !document.enabled || self.module_is_on().is_err();
-        if idle || may_run(&state.authorisation).is_err() {
+        let off = self.module().await?.state() == Module::Off;
+        if off || !document.enabled || may_run(&state.authorisation).is_err() {
             return Ok((Vec::new(), None));
         }
         if let Some(queued) = &state.queued {

@@ -117,7 +117,7 @@ impl Engine {
             let linked = next.linked.of_mut(kind);
             *linked = linked.saturating_add_signed(*change.active.of(kind));
         }
-        let (queued, run) = self.enqueue_marked(&saved.value.document, &mut next)?;
+        let (queued, run) = self.enqueue_marked(&saved.value.document, &mut next).await?;
         writes.extend(queued);
         writes.push(put(keys::state(connection), &next, state.unchanged())?);
         let what = told(&change.person.value, me, choice);

@@ -4,6 +4,7 @@ use plan::document::{Cloud, Document, Mistake, Parsed, Sync, parse};
 use plan::failure::Kind;
 use plan::ids::ConnectionId;
 use plan::reading::{Read, Reading};
+use plan::schedule::Module;
 use plan::tally::Trigger;
 use serde::Serialize;
 use serde_json::Value;
@@ -174,7 +175,7 @@ impl Engine {
             let mut writes = vec![put(keys::document(id), saved, old.unchanged())?];
             writes.extend(rename(id, before, after)?);
             writes.push(self.audit(id, who, "changed", Some(before), Some(after))?);
-            writes.extend(self.rule_run(after, &mut next)?);
+            writes.extend(self.rule_run(after, &mut next).await?);
             writes.push(put(keys::state(id), &next, state.unchanged())?);
             let state_at = writes.len() - 1;
             match self.store.commit(&writes).await? {
@@ -199,10 +200,16 @@ impl Engine {
     }
 
     /// Queues the run that looks at everybody after a change of rules (I5).
-    fn rule_run(&self, document: &Document, state: &mut State) -> Result<Vec<Write>, StoreError> {
-        let idle = !document.enabled || self.module_is_on().is_err();
+    async fn rule_run(
+        &self,
+        document: &Document,
+        state: &mut State,
+    ) -> Result<Vec<Write>, StoreError> {
         let nobody = state.reading.users.is_none();
-        if !state.rules_changed || idle || nobody || state.queued.is_some() {
+        if !state.rules_changed || !document.enabled || nobody || state.queued.is_some() {
+            return Ok(Vec::new());
+        }
+        if self.module().await?.state() == Module::Off {
             return Ok(Vec::new());
         }
         match may_run(&state.authorisation) {

@@ -64,6 +64,10 @@ pub(super) struct Item {
     removed: bool,
     /// The name is there and null: the application may not read it.
     hidden: bool,
+    /// `Unified`, `DynamicMembership`.
+    pub(super) types: Vec<String>,
+    /// Whether it is one for permissions.
+    pub(super) security: bool,
     members: Vec<Reference>,
 }
 
@@ -115,6 +119,14 @@ impl Reader for ReadItem {
                 "displayName" => {
                     item.name = object.next_value_seed(Any(Text))?;
                     item.hidden = item.name.is_none();
+                }
+                "groupTypes" => {
+                    let types = object.next_value_seed(Any(Many(Text)))?;
+                    item.types = types.into_iter().flatten().collect();
+                }
+                "securityEnabled" => {
+                    let word = object.next_value_seed(Any(Text))?;
+                    item.security = word.as_deref() == Some("true");
                 }
                 "@removed" => item.removed = object.next_value_seed(Any(IsThere))?,
                 "members@delta" => {

@@ -1,6 +1,6 @@
 //! The calls that read groups: rounds of changes, members, names and ids (D1, P3).
 
-use plan::cursor::Link;
+use plan::cursor::{Link, Next};
 use plan::failure::{Failure, Kind};
 use plan::ids::ObjectId;
 
@@ -20,6 +20,8 @@ const FIND: &str = "find groups";
 const LONGEST: usize = 120;
 /// Groups that a picker shows at once.
 const SUGGESTIONS: u32 = 50;
+/// What a picker shows of a group.
+const CHOICE: &str = "id,displayName,groupTypes,securityEnabled";
 
 /// A group with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,39 @@ pub struct FoundGroup {
     pub id: ObjectId,
     /// Display name.
     pub name: String,
+}
+
+/// A group to choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupChoice {
+    /// Object id.
+    pub id: ObjectId,
+    /// Display name.
+    pub name: String,
+    /// What sort of group it is.
+    pub kind: GroupKind,
+    /// Whether a rule in Entra says who is a member.
+    pub dynamic: bool,
+}
+
+/// Sorts of groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupKind {
+    /// With a mailbox and a team.
+    Microsoft365,
+    /// For permissions.
+    Security,
+    /// For mail only.
+    Distribution,
+}
+
+/// Groups that were found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupChoices {
+    /// They, in Graph's order.
+    pub groups: Vec<GroupChoice>,
+    /// Whether there are more than a picker shows.
+    pub more: bool,
 }
 
 impl Graph {
@@ -85,13 +120,17 @@ impl Graph {
     }
 
     /// Groups whose name starts with a text, any groups without one, in Graph's order: for a picker.
-    pub async fn search_groups(&self, text: &str) -> Result<Vec<FoundGroup>, Failure> {
-        let path = match text.trim() {
-            "" => format!("/groups?$select=id,displayName&$top={SUGGESTIONS}"),
-            start => starting_with(start, SUGGESTIONS),
+    /// At most 50.
+    pub async fn search_groups(&self, text: &str) -> Result<GroupChoices, Failure> {
+        let start = match text.trim() {
+            "" => String::new(),
+            start => format!("$filter={}&", starts_with(start)),
         };
+        let path = format!("/groups?{start}$select={CHOICE}&$top={SUGGESTIONS}");
         let page = self.page(&self.asking(FIND, &path)?, ReadItem, End::NoLink).await?;
-        found(page.items)
+        let more = matches!(page.next, Next::Page(_));
+        readable(&page.items)?;
+        Ok(GroupChoices { groups: page.items.into_iter().filter_map(choice).collect(), more })
     }
 }
 
@@ -103,7 +142,8 @@ fn delta_of(ids: &[ObjectId]) -> String {
 
 fn find_by_name(name: &str) -> String {
     if name.chars().count() > LONGEST {
-        return starting_with(name, PAGE);
+        let filter = starts_with(name);
+        return format!("/groups?$filter={filter}&$select=id,displayName&$top={PAGE}");
     }
     format!(
         "/groups?$filter=displayName%20eq%20{}&$select=id,displayName&$top={PAGE}",
@@ -111,10 +151,10 @@ fn find_by_name(name: &str) -> String {
     )
 }
 
-fn starting_with(text: &str, top: u32) -> String {
+/// The filter for names that begin with a text.
+fn starts_with(text: &str) -> String {
     let start: String = text.chars().take(LONGEST).collect();
-    let filter = format!("startswith(displayName,{})", quoted(&start));
-    format!("/groups?$filter={filter}&$select=id,displayName&$top={top}")
+    format!("startswith(displayName,{})", quoted(&start))
 }
 
 /// What is usable of a page.
@@ -151,15 +191,31 @@ fn group_in(answer: &Inner) -> Result<Option<FoundGroup>, Failure> {
 
 /// Groups with id and name. A name that is hidden is no name that differs: it is an error.
 fn found(items: Vec<Item>) -> Result<Vec<FoundGroup>, Failure> {
-    if items.iter().any(Item::is_hidden) {
-        let code = "the names of groups are hidden".to_owned();
-        return Err(failed(FIND, Kind::Forbidden { code }));
-    }
+    readable(&items)?;
     let groups = items.into_iter().filter_map(|item| {
         let (id, name) = (item.id?, item.name?);
         Some(FoundGroup { id, name })
     });
     Ok(groups.collect())
+}
+
+fn readable(items: &[Item]) -> Result<(), Failure> {
+    if items.iter().any(Item::is_hidden) {
+        let code = "the names of groups are hidden".to_owned();
+        return Err(failed(FIND, Kind::Forbidden { code }));
+    }
+    Ok(())
+}
+
+fn choice(item: Item) -> Option<GroupChoice> {
+    let is_of = |word: &str| item.types.iter().any(|it| it.eq_ignore_ascii_case(word));
+    let kind = match (is_of("Unified"), item.security) {
+        (true, _) => GroupKind::Microsoft365,
+        (false, true) => GroupKind::Security,
+        (false, false) => GroupKind::Distribution,
+    };
+    let dynamic = is_of("DynamicMembership");
+    Some(GroupChoice { id: item.id?, name: item.name?, kind, dynamic })
 }
 
 #[cfg(test)]

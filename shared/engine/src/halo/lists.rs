@@ -45,9 +45,37 @@ pub struct Named {
     pub name: String,
 }
 
+/// Something to choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Its id.
+    pub id: i64,
+    /// Its name, which may be empty.
+    pub name: String,
+    /// Its name for people, where that is another: of custom fields.
+    pub label: Option<String>,
+    /// The client that it belongs to: of sites.
+    pub client: Option<Named>,
+    /// Whether it is out of use.
+    pub inactive: bool,
+}
+
+/// A page of things to choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choices {
+    /// They.
+    pub choices: Vec<Choice>,
+    /// The number of the next page; `None` at the end.
+    pub next: Option<u32>,
+}
+
 /// Lists to choose from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Picker {
+    /// Sites.
+    Sites,
+    /// Custom fields.
+    CustomFields,
     /// Clients, called organisations in some products.
     Clients,
     /// Roles of users.
@@ -108,17 +136,47 @@ impl Halo {
 
     /// A list to choose from, in order of id.
     pub async fn names(&self, picker: Picker) -> Result<Vec<Named>, Error> {
-        let (operation, path, key, id) = match picker {
-            Picker::Clients => ("read Halo's clients", "Client", "clients", "id"),
-            Picker::UserRoles => ("read Halo's user roles", "UserRoles", "roles", "id"),
-            Picker::AgentRoles => ("read Halo's agent roles", "Roles", "roles", "id_int"),
-            Picker::Cabs => ("read Halo's CABs", "CAB", "cabs", "id"),
-            Picker::Licences => {
-                ("read Halo's licences", "SoftwareLicence", "softwarelicences", "id")
-            }
-        };
+        let Shape { operation, path, key, id, .. } = picker.shape();
         let rows = self.all(Call::get(operation, &[path]), key).await?;
         Ok(rows.iter().filter_map(|record| named(record, id)).collect())
+    }
+
+    /// A page of `limit` things to choose whose name contains a text, in Halo's order; pages count
+    /// from 1. One request: lists that Halo cuts into pages are searched by Halo, those that it gives
+    /// whole are searched here. What Halo gives in spite of the search is left out, so a page may be short.
+    pub async fn choices(
+        &self,
+        picker: Picker,
+        search: &str,
+        page: u32,
+        limit: u32,
+    ) -> Result<Choices, Error> {
+        let Shape { operation, path, key, id, cut } = picker.shape();
+        let fits = |choice: &Choice| {
+            let wanted = search.to_lowercase();
+            let names = [Some(&choice.name), choice.label.as_ref()].into_iter().flatten();
+            names.into_iter().any(|name| name.to_lowercase().contains(&wanted))
+        };
+        let call = Call::get(operation, &[path]);
+        if cut == Cut::Whole {
+            let rows = self.all(call, key).await?;
+            let all: Vec<Choice> =
+                rows.iter().filter_map(|it| choice(it, id)).filter(fits).collect();
+            return Ok(part(all, page, limit));
+        }
+        let call = call.with("pageinate", true).with("page_size", limit).with("page_no", page);
+        let call = if search.is_empty() { call } else { call.with("search", search) };
+        let list = self.rows(&call, key).await?;
+        let is_last = list.is_last(limit) || list.rows.is_empty();
+        let found = list.rows.iter().filter_map(|record| choice(record, id));
+        let choices: Vec<Choice> = found.filter(fits).collect();
+        // Some instances count what there is; without that a short page is taken for the last one.
+        let passed = u64::from(page).saturating_mul(u64::from(limit));
+        let more = match list.total {
+            Some(total) => total > passed,
+            None => u32::try_from(list.rows.len()).is_ok_and(|rows| rows >= limit),
+        };
+        Ok(Choices { choices, next: (more && !is_last).then(|| page.saturating_add(1)) })
     }
 
     async fn one(
@@ -154,6 +212,61 @@ impl Halo {
         }
         Ok(rows.into_values().collect())
     }
+}
+
+/// How a list is asked for.
+struct Shape {
+    operation: &'static str,
+    path: &'static str,
+    key: &'static str,
+    /// The property that holds the number.
+    id: &'static str,
+    cut: Cut,
+}
+
+/// Whether Halo cuts a list into pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cut {
+    Pages,
+    Whole,
+}
+
+impl Picker {
+    fn shape(self) -> Shape {
+        use Cut::{Pages, Whole};
+        let of = |operation, path, key, id, cut| Shape { operation, path, key, id, cut };
+        match self {
+            Picker::Sites => of("read Halo's sites", "Site", "sites", "id", Pages),
+            Picker::CustomFields => {
+                of("read Halo's custom fields", "FieldInfo", "fields", "id", Whole)
+            }
+            Picker::Clients => of("read Halo's clients", "Client", "clients", "id", Pages),
+            Picker::UserRoles => of("read Halo's user roles", "UserRoles", "roles", "id", Whole),
+            Picker::AgentRoles => of("read Halo's agent roles", "Roles", "roles", "id_int", Whole),
+            Picker::Cabs => of("read Halo's CABs", "CAB", "cabs", "id", Whole),
+            Picker::Licences => {
+                of("read Halo's licences", "SoftwareLicence", "softwarelicences", "id", Pages)
+            }
+        }
+    }
+}
+
+fn choice(record: &Record, id: &str) -> Option<Choice> {
+    let Named { id, name } = named(record, id)?;
+    let text = |name: &str| Some(record.text(name).into_owned()).filter(|text| !text.is_empty());
+    let client = record
+        .int("client_id")
+        .map(|client| Named { id: client, name: text("client_name").unwrap_or_default() });
+    let label = text("label").filter(|label| *label != name);
+    Some(Choice { id, name, label, client, inactive: record.flag("inactive") })
+}
+
+/// A page of a list that is there as a whole.
+fn part(all: Vec<Choice>, page: u32, limit: u32) -> Choices {
+    let from = page.saturating_sub(1).saturating_mul(limit) as usize;
+    let more = all.len() > from.saturating_add(limit as usize);
+    let choices = all.into_iter().skip(from).take(limit as usize).collect();
+    Choices { choices, next: more.then(|| page.saturating_add(1)) }
 }
 
 /// Agent roles have a number beside their text id.

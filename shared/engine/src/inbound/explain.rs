@@ -1,6 +1,8 @@
-//! Explanations (B3): what would be decided about a person today, from what the store knows. Nothing
-//! is written, and nobody outside is asked; what cannot be known that way is said.
+//! Explanations (B3): what would be decided about a person today, from what the store knows, and what
+//! was decided before a time, from the log. Nothing is written, and nobody outside is asked; what
+//! cannot be known that way is said.
 
+use jiff::{SignedDuration, Timestamp};
 use plan::decide::{Action, Decision, Need, Standing, Verdict};
 use plan::effect::as_last_seen;
 use plan::explain::Reason;
@@ -10,12 +12,17 @@ use plan::link::{HaloValue, Target};
 use plan::placement;
 use plan::rules::{Rules, scope_of};
 
-use super::Known;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::query::lowest_id;
+use super::{Known, ShownEntry, Sight};
 use crate::Engine;
 use crate::halo::index::Freshness;
 use crate::steps::StepError;
 use crate::steps::lookup::{Batch, Directory, index_fields, other_claims};
-use crate::store::log::{Entry, Facet};
+use crate::store::StoreError;
+use crate::store::log::{Entry, Facet, PersonNames};
 
 /// Entries of the log that go with an explanation.
 const LATEST: usize = 5;
@@ -34,6 +41,50 @@ pub struct Explanation {
     /// Names of the person's groups, as far as the rules know them.
     pub groups: Vec<(ObjectId, String)>,
 }
+
+/// The last decision about somebody before a time, as the API shows it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = PastDecision)]
+pub struct ShownPast {
+    /// Who, with the names of that time; those of today where nothing was logged.
+    person: PersonNames,
+    /// The time.
+    at: Timestamp,
+    /// The entry of the log; `null` = there is none, and the note says why.
+    #[schema(required)]
+    entry: Option<ShownEntry>,
+    /// Why there is no entry.
+    #[schema(required)]
+    note: Option<String>,
+}
+
+/// The last decision about somebody before a time (B3).
+#[derive(Clone, Debug)]
+pub struct Past {
+    /// Whom it is about, with the names of that time; those of today where nothing was logged.
+    pub person: PersonNames,
+    /// The time.
+    pub at: Timestamp,
+    /// The entry of the log; `None` = there is none, see the note.
+    pub entry: Option<Entry>,
+    /// Why there is no entry, in sentences.
+    pub note: Option<String>,
+}
+
+impl Past {
+    /// The decision for people who may see so much.
+    pub fn shown(&self, sight: Sight) -> ShownPast {
+        ShownPast {
+            person: self.person.clone(),
+            at: self.at,
+            entry: self.entry.as_ref().map(|entry| entry.shown(sight)),
+            note: self.note.clone(),
+        }
+    }
+}
+
+/// Entries of one millisecond that may be too new and have to be passed over.
+const SAME_MOMENT: usize = 10;
 
 /// A site whose id nobody knows yet.
 const UNKNOWN_SITE: SiteId = SiteId(0);
@@ -59,6 +110,47 @@ impl Engine {
             |id: &ObjectId| names.get(id).map(|group| group.name.clone()).unwrap_or_default();
         let groups = known.person.facts.groups.iter().map(|id| (*id, name(id))).collect();
         Ok(Some(Explanation { known, decision, notes, log, groups }))
+    }
+
+    /// The last decision about somebody that was logged before `at`, from the log alone. `None` = nobody
+    /// ever heard of such a person. Whom Entra no longer tells of is found by the object id.
+    pub async fn explain_at(
+        &self,
+        connection: &ConnectionId,
+        who: &str,
+        at: Timestamp,
+    ) -> Result<Option<Past>, StoreError> {
+        let known = self.find_person(connection, who).await?;
+        let id = known.as_ref().map(|known| known.id).or_else(|| who.trim().parse().ok());
+        let Some(id) = id else { return Ok(None) };
+        let bound = at.saturating_add(SignedDuration::from_millis(1)).unwrap_or(at);
+        let after = Some(lowest_id(bound).to_string());
+        let facet = Facet::Person(id);
+        let (entries, _) = self.store.log(connection, Some(&facet), after, SAME_MOMENT).await?;
+        let entry = entries.into_iter().find(|entry| entry.time < at);
+        let person = match (&entry, &known) {
+            (Some(entry), _) => entry.person.clone(),
+            (None, Some(known)) => PersonNames {
+                id,
+                user_principal_name: known.person.facts.user_principal_name().to_owned(),
+                display_name: known.person.facts.display_name().to_owned(),
+            },
+            (None, None) => return Ok(None),
+        };
+        let note = entry.is_none().then(|| self.nothing_logged(at));
+        Ok(Some(Past { person, at, entry, note }))
+    }
+
+    fn nothing_logged(&self, at: Timestamp) -> String {
+        let retention = self.policy.log_retention;
+        let oldest = self.clock.now().saturating_sub(retention).unwrap_or(Timestamp::MIN);
+        if at <= oldest {
+            let days = retention.as_hours() / 24;
+            return format!(
+                "The log is kept for {days} days, so it does not reach back to this time."
+            );
+        }
+        "No decision about this person was logged before this time: the person was not known, or was as they should be.".to_owned()
     }
 
     /// Asks `plan` until it decides, answering only from the store.

@@ -191,7 +191,7 @@ fn start(query: &Query) -> Option<Uuid> {
 }
 
 /// The smallest entry id of a time: ids begin with their time in milliseconds (UUID version 7).
-fn lowest_id(time: Timestamp) -> Uuid {
+pub(super) fn lowest_id(time: Timestamp) -> Uuid {
     let millis = u64::try_from(time.as_millisecond()).unwrap_or(0);
     uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
 }

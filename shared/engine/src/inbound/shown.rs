@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{Explanation, Known};
 use crate::store::log::{Entry, HaloIds, OutcomeKind, PersonNames};
-use crate::store::people::{Conflict, Held, Parked};
+use crate::store::people::{Conflict, Held, Parked, Person};
 use crate::web::Role;
 
 /// What the one who looks may see.
@@ -52,6 +52,38 @@ impl Sight {
 
     fn property(self, value: &Value) -> Value {
         if self.shows(value.as_text()) { value.clone() } else { Value::Text(MASK.to_owned()) }
+    }
+
+    /// A text that may quote values: what services say of a refused record does.
+    fn told(self, text: Option<&str>, values: &[String]) -> Option<String> {
+        let text = text?.to_owned();
+        if self == Sight::Full {
+            return Some(text);
+        }
+        // One or two characters stand in every sentence.
+        let quoted = values.iter().filter(|value| value.chars().count() > 2);
+        Some(quoted.fold(text, |text, value| text.replace(value.as_str(), MASK)))
+    }
+
+    /// Why somebody is set aside; what a service said of them may quote what it was sent.
+    fn parked(self, person: &Person) -> Option<Parked> {
+        let parked = person.parked.as_ref()?;
+        let linked = [&person.link.user, &person.link.agent].into_iter().flatten();
+        let stored = linked.flat_map(|it| it.image.values()).map(ToString::to_string);
+        let read = person.facts.properties.values().map(|it| it.as_text().to_owned());
+        let values: Vec<String> = stored.chain(read).collect();
+        let sentence = self.told(Some(&parked.sentence), &values)?;
+        Some(Parked { sentence, ..parked.clone() })
+    }
+
+    /// A reason; the name of a site that is made is the value of a property.
+    fn reason(self, reason: &Reason) -> Reason {
+        match (reason, self) {
+            (Reason::SiteIsMade { .. }, Sight::Masked) => {
+                Reason::SiteIsMade { name: MASK.to_owned() }
+            }
+            _ => reason.clone(),
+        }
     }
 
     /// Texts are personal; ids and switches are not.
@@ -325,6 +357,9 @@ pub struct ShownExplanation {
 impl Entry {
     /// The entry for people who may see so much.
     pub fn shown(&self, sight: Sight) -> ShownEntry {
+        let changes = self.decision.parts().flat_map(|(_, part)| part.changes());
+        let written = changes.flat_map(|it| it.before.into_iter().chain([it.after]));
+        let written: Vec<String> = written.map(|value| value.to_string()).collect();
         ShownEntry {
             id: self.id,
             time: self.time,
@@ -336,8 +371,8 @@ impl Entry {
             decision: ShownDecision::of(&self.decision, sight),
             halo: self.halo,
             outcome: self.outcome,
-            error: self.error.clone(),
-            warning: self.warning.clone(),
+            error: sight.told(self.error.as_deref(), &written),
+            warning: sight.told(self.warning.as_deref(), &written),
             attempts: self.attempts,
             duration_ms: self.duration_ms,
         }
@@ -368,7 +403,8 @@ impl ShownDecision {
                 RecordKind::User => About::User,
                 RecordKind::Agent => About::Agent,
             };
-            shown.reasons.extend(part.reasons.iter().map(|it| reason(it, kind, about)));
+            let reasons = part.reasons.iter().map(|it| reason(&sight.reason(it), kind, about));
+            shown.reasons.extend(reasons);
             shown.changes.extend(part.changes().iter().map(|it| change(it, kind, sight)));
             if let Action::Conflict { candidates } = &part.action {
                 shown.candidates.extend(candidates);
@@ -394,7 +430,7 @@ impl Known {
             facts: shown_facts(facts, self.manager.as_deref(), sight),
             link: link(&person.link, sight),
             pending: person.pending.as_ref().map(|pending| pending.changed.clone()),
-            parked: person.parked.clone(),
+            parked: sight.parked(person),
             held: person.held.clone(),
             conflict: person.conflict.clone(),
         }

@@ -53,7 +53,7 @@ pub(super) async fn apply(
     segment: Segment,
     deadline: Deadline,
 ) -> Result<(), StepError> {
-    let Some(record) = engine.store.run(connection, run).await? else { return Ok(()) };
+    let Some(record) = engine.run_at_work(connection, run).await? else { return Ok(()) };
     if record.value.run.state != RunState::Applying {
         return Ok(());
     }

@@ -35,7 +35,7 @@ pub(super) async fn boards(
     run: RunId,
     deadline: Deadline,
 ) -> Result<(), StepError> {
-    let Some(record) = engine.store.run(connection, run).await? else { return Ok(()) };
+    let Some(record) = engine.run_at_work(connection, run).await? else { return Ok(()) };
     let is_done = record.value.run.state != RunState::Applying || record.value.boards_done;
     // People who are still being written may take more seats.
     if is_done || !finish::all_written(engine, &record.value).await? {

@@ -28,7 +28,7 @@ pub(super) async fn decide(
     segment: Segment,
     deadline: Deadline,
 ) -> Result<(), StepError> {
-    let Some(record) = engine.store.run(connection, run).await? else { return Ok(()) };
+    let Some(record) = engine.run_at_work(connection, run).await? else { return Ok(()) };
     if record.value.run.state != RunState::Deciding || record.value.waits_for_index {
         return Ok(());
     }

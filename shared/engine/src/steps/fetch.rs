@@ -51,7 +51,7 @@ pub(super) async fn fetch(
     connection: &ConnectionId,
     deadline: Deadline,
 ) -> Result<(), StepError> {
-    let Some((saved, state)) = engine.store.connection(connection).await? else {
+    let Some((saved, state)) = engine.connection_at_work(connection).await? else {
         return Ok(());
     };
     let start = schedule::start(&situation(&saved.value.document, &state.value, engine));
@@ -64,7 +64,7 @@ pub(super) async fn fetch(
         return Ok(());
     };
     // What was read before the lease was taken may be old.
-    let Some((saved, state)) = engine.store.connection(connection).await? else {
+    let Some((saved, state)) = engine.connection_at_work(connection).await? else {
         return Ok(());
     };
     let start = schedule::start(&situation(&saved.value.document, &state.value, engine));

@@ -24,7 +24,7 @@ pub(super) async fn index(
     run: RunId,
     deadline: Deadline,
 ) -> Result<(), StepError> {
-    let Some(mut record) = engine.store.run(connection, run).await? else { return Ok(()) };
+    let Some(mut record) = engine.run_at_work(connection, run).await? else { return Ok(()) };
     if record.value.run.state != RunState::Deciding {
         return Ok(());
     }

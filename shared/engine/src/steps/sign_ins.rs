@@ -64,7 +64,9 @@ async fn load(
     engine: &Engine,
     connection: &ConnectionId,
 ) -> Result<Option<(Saved, Versioned<SignIns>)>, StoreError> {
-    let Some((saved, state)) = engine.store.connection(connection).await? else { return Ok(None) };
+    let Some((saved, state)) = engine.connection_at_work(connection).await? else {
+        return Ok(None);
+    };
     let now = situation(&saved.value.document, &state.value, engine);
     if !reads_sign_ins(&now, engine.policy.module, state.value.reading.last_full) {
         return Ok(None);

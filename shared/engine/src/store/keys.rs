@@ -6,6 +6,8 @@
 //! | `connections#names` | name | the connection that has it (C1) |
 //! | `connections#removed` | id | a connection of which something is left to remove |
 //! | `runs#RUN` | `connection` | whose run that is |
+//! | `deployment` | `module`, `audit#TIME` | the module switch (C11); who changed the deployment (C10) |
+//! | `calls#CALLER` | address and key | what a call with a key was answered |
 //! | `c#ID` | `document`, `state`, `lease` | what a step reads first |
 //! | `c#ID` | `sign-ins`, `sign-in-lease` | the job that reads last sign-ins (D8) |
 //! | `c#ID` | `attempt` | the newest sign-in of a person, and what came of it (C6) |
@@ -59,9 +61,30 @@ pub fn run_pointer(run: RunId) -> Key {
     Key::new(format!("runs#{run}"), "connection")
 }
 
-/// An entry of the settings audit (C10).
+/// What the sort keys of the settings audit begin with.
+pub const AUDIT: &str = "audit#";
+
+/// An entry of a connection's settings audit (C10).
 pub fn audit(connection: &ConnectionId, id: uuid::Uuid) -> Key {
-    Key::new(own(connection), format!("audit#{id}"))
+    Key::new(own(connection), format!("{AUDIT}{id}"))
+}
+
+/// The partition of what belongs to the deployment and to no connection.
+pub const DEPLOYMENT: &str = "deployment";
+
+/// An entry of the deployment's settings audit (C10).
+pub fn deployment_audit(id: uuid::Uuid) -> Key {
+    Key::new(DEPLOYMENT, format!("{AUDIT}{id}"))
+}
+
+/// What an administrator said of the module switch (C11).
+pub fn module() -> Key {
+    Key::new(DEPLOYMENT, "module")
+}
+
+/// What a call of somebody with a key was answered.
+pub fn keyed_call(caller: &str, path: &str, key: &str) -> Key {
+    Key::new(format!("calls#{}", folded(caller)), format!("{path}#{key}"))
 }
 
 /// The partition of a connection's own records.

@@ -69,6 +69,16 @@ pub struct ProblemBody {
     pub detail: String,
 }
 
+/// The key with which a call is carried out once, however often it is sent within a day.
+#[derive(Clone, Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct IdempotencyKey {
+    /// 1 to 255 visible ASCII characters. A repetition is answered as the first call was, with
+    /// `Idempotency-Replayed: true`; the same key with another body is refused.
+    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255)]
+    pub key: Option<String>,
+}
+
 /// Refusals that every route behind the gate may answer with.
 pub struct Usual;
 

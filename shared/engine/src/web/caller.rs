@@ -8,6 +8,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 
+use super::idempotency;
 use super::problem::{Problem, ProblemType};
 use crate::Engine;
 use crate::secrets::{ExposeSecret, SecretString};
@@ -62,9 +63,11 @@ impl Auth {
     }
 }
 
-/// Puts the gate before all routes that `router` has so far.
+/// Puts the gate before all routes that `router` has so far; behind it calls with a key are carried
+/// out once.
 pub fn guarded(router: Router, engine: Engine, auth: Auth) -> Router {
-    router.layer(middleware::from_fn_with_state((engine, auth), gate))
+    let once = middleware::from_fn_with_state(engine.clone(), idempotency::once);
+    router.layer(once).layer(middleware::from_fn_with_state((engine, auth), gate))
 }
 
 async fn gate(

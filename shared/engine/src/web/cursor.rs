@@ -7,7 +7,7 @@ use super::problem::{Problem, ProblemType};
 
 /// Writes a cursor for going on behind `position` with the same `query`.
 pub fn write(position: &str, query: &str) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(format!("{:016x}{position}", mark(query)))
+    BASE64_URL_SAFE_NO_PAD.encode(format!("{:016x}{position}", fnv(query.as_bytes())))
 }
 
 /// The position in a cursor. One of another query is refused: it would skip or repeat entries.
@@ -15,7 +15,7 @@ pub fn read(cursor: &str, query: &str) -> Result<String, Problem> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok();
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     let own = text.and_then(|text| {
-        let position = text.strip_prefix(&format!("{:016x}", mark(query)))?;
+        let position = text.strip_prefix(&format!("{:016x}", fnv(query.as_bytes())))?;
         (!position.is_empty() && position.len() <= 512).then(|| position.to_owned())
     });
     own.ok_or_else(|| {
@@ -25,9 +25,9 @@ pub fn read(cursor: &str, query: &str) -> Result<String, Problem> {
 }
 
 /// FNV-1a: the same on every machine and in every version.
-fn mark(query: &str) -> u64 {
-    query.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+pub(super) fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
 

@@ -51,6 +51,8 @@ pub enum ProblemType {
     RevisionRequired,
     /// The body is too large.
     TooLarge,
+    /// The key in `Idempotency-Key` came with another body before.
+    KeyReused,
     /// The document has mistakes; `mistakes` has them all, each with its path.
     InvalidDocument,
     /// The Halo record cannot be linked to the person; `detail` says why (M4, M7).
@@ -114,6 +116,9 @@ impl ProblemType {
                 ("revision_required", S::PRECONDITION_REQUIRED, "The revision is missing")
             }
             Self::TooLarge => ("too_large", S::PAYLOAD_TOO_LARGE, "The body is too large"),
+            Self::KeyReused => {
+                ("key_reused", S::UNPROCESSABLE_ENTITY, "The key belongs to another call")
+            }
             Self::InvalidDocument => {
                 ("invalid_document", S::UNPROCESSABLE_ENTITY, "The document has mistakes")
             }
@@ -172,6 +177,11 @@ impl Problem {
     pub fn nobody() -> Self {
         let detail = "Entra has not told of such a person. Give the object id or the user principal name; people are known from the first read on.";
         Self::of(ProblemType::NotFound, detail)
+    }
+
+    /// A body that is too long, or did not arrive whole.
+    pub(super) fn too_large() -> Self {
+        Self::of(ProblemType::TooLarge, "A body may have 1 MiB, and must arrive whole.")
     }
 
     /// Its type.
@@ -274,7 +284,9 @@ impl From<Refusal> for Problem {
             Refusal::Reauthorise(_) => Self::of(T::Reauthorise, refusal.to_string()),
             Refusal::Disabled => Self::of(T::Disabled, refusal.to_string()),
             Refusal::ModuleOff => Self::of(T::ModuleOff, refusal.to_string()),
-            Refusal::Busy | Refusal::BeingMade(_) => Self::of(T::Busy, refusal.to_string()),
+            Refusal::Busy | Refusal::BeingMade(_) | Refusal::Reading => {
+                Self::of(T::Busy, refusal.to_string())
+            }
             Refusal::Nobody => Self::nobody(),
             Refusal::Link(_) => Self::of(T::LinkRefused, refusal.to_string()),
         }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::problem::{Problem, ProblemType};
 
 /// Bytes of a body that are read at the most.
-const BODY: usize = 1024 * 1024;
+pub(super) const BODY: usize = 1024 * 1024;
 
 /// The variable parts of a path.
 #[derive(Clone, Debug)]
@@ -114,10 +114,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        let bytes = to_bytes(request.into_body(), BODY).await.map_err(|_| {
-            let detail = "A body may have 1 MiB, and must arrive whole.";
-            Problem::of(ProblemType::TooLarge, detail)
-        })?;
+        let bytes = to_bytes(request.into_body(), BODY).await;
+        let bytes = bytes.map_err(|_| Problem::too_large())?;
         let body = if bytes.is_empty() { b"{}".as_slice() } else { &bytes };
         serde_json::from_slice(body).map(Self).map_err(|error| {
             if error.is_data() {

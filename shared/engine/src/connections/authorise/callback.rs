@@ -77,7 +77,7 @@ impl Engine {
     /// state is used up first, the new refresh token is kept before it replaces anything that works, and
     /// the connection is authorised in one transaction at the end.
     pub async fn callback(&self, brought: Brought) -> Result<Landed, Refusal> {
-        self.module_is_on()?;
+        self.module_is_on().await?;
         let open = match &brought.state {
             Some(state) => self.open_attempt(state).await?,
             None => None,
