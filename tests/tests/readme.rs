@@ -15,6 +15,8 @@ use serde_json::Value;
 
 /// The command line, as `--help` prints it.
 const ARGS: &str = "functions/halo-entra/src/args.rs";
+/// The rest of it.
+const MORE_ARGS: &str = "functions/halo-entra/src/args/operate.rs";
 /// The environment of a deployment.
 const CONFIG: &str = "shared/engine/src/config.rs";
 
@@ -158,14 +160,19 @@ fn command(line: &str) -> Option<Vec<&str>> {
     Some(words.filter(|word| *word != "--").collect())
 }
 
+/// A word with its first letter large.
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    let first = letters.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
+}
+
 #[test]
 fn every_command_and_option_exists() {
     let readme = readme();
-    let args = file(ARGS);
+    let args = [ARGS, MORE_ARGS].map(file).concat();
     let is_command = |word: &str| {
-        let mut letters = word.chars();
-        let first = letters.next().map(|c| c.to_ascii_uppercase());
-        let name: String = first.into_iter().chain(letters).collect();
+        let name: String = word.split('-').map(capital).collect();
         args.contains(&format!("\n    {name}("))
     };
     let is_option = |word: &str| {
@@ -190,19 +197,30 @@ fn every_command_and_option_exists() {
     none(&unknown, "no such command or option");
     let all = [
         "apply",
+        "audit",
+        "authorise",
         "check",
         "conflicts",
+        "connections",
+        "credentials",
         "demo",
         "effect",
         "explain",
+        "export",
+        "groups",
         "held",
         "import",
         "inbound",
         "link",
+        "list",
+        "module",
+        "permissions",
         "reject",
         "release",
+        "reset-deltas",
         "runs",
         "serve",
+        "status",
         "unlink",
     ];
     assert_eq!(seen, BTreeSet::from(all));

@@ -76,9 +76,10 @@ impl AuditPage {
 ///
 /// Documents, credentials, authorisation, links, rulings on held people and resets, newest first, for
 /// administrators. The entries outlast the connection.
-#[utoipa::path(get, path = "/v1/connections/{id}/audit", tag = "connections",
+#[utoipa::path(get, path = "/v1/connections/{id}/audit", tag = "connections", extensions(("x-role" = json!("administrator"))),
     params(OfConnection,
-        ("limit" = Option<u32>, Query, description = "Entries at the most, 1 to 50; 20 without"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 50,
+            description = "Entries at the most, 1 to 50; 20 without"),
         ("cursor" = Option<String>, Query, description = "Where an earlier answer ended")),
     responses((status = 200, description = "A page of changes", body = AuditPage), OfOne))]
 pub(crate) async fn of_connection(
@@ -97,8 +98,9 @@ pub(crate) async fn of_connection(
 /// Who changed the deployment, and when
 ///
 /// The module switch, newest first, for administrators.
-#[utoipa::path(get, path = "/v1/audit", tag = "deployment",
-    params(("limit" = Option<u32>, Query, description = "Entries at the most, 1 to 50; 20 without"),
+#[utoipa::path(get, path = "/v1/audit", tag = "deployment", extensions(("x-role" = json!("administrator"))),
+    params(("limit" = Option<u32>, Query, minimum = 1, maximum = 50,
+            description = "Entries at the most, 1 to 50; 20 without"),
         ("cursor" = Option<String>, Query, description = "Where an earlier answer ended")),
     responses((status = 200, description = "A page of changes", body = AuditPage), Usual))]
 pub(crate) async fn of_deployment(

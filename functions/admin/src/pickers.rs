@@ -60,10 +60,11 @@ impl From<Choice> for ChoiceShown {
 /// What Halo has of a kind, to choose from
 ///
 /// One request of Halo's budget, ahead of background work. `search` is a part of the name.
-#[utoipa::path(get, path = "/v1/halo/{list}", tag = "halo",
+#[utoipa::path(get, path = "/v1/halo/{list}", tag = "halo", extensions(("x-role" = json!("administrator"))),
     params(("list" = String, Path, description = "sites, clients, agent-roles, user-roles, cabs, custom-fields or licences"),
         ("search" = Option<String>, Query, description = "A part of the name"),
-        ("limit" = Option<u32>, Query, description = "Things at the most, 1 to 100; 50 without"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100,
+            description = "Things at the most, 1 to 100; 50 without"),
         ("cursor" = Option<String>, Query, description = "Where an earlier answer ended")),
     responses((status = 200, description = "A page of them", body = ChoicePage), OfOne))]
 pub(crate) async fn halo(
@@ -161,7 +162,7 @@ impl From<GroupChoice> for GroupShown {
 /// Groups of a connection's tenant whose name starts with a text
 ///
 /// At most 50. One request to Microsoft Graph, with the connection's credentials.
-#[utoipa::path(get, path = "/v1/connections/{id}/groups", tag = "connections",
+#[utoipa::path(get, path = "/v1/connections/{id}/groups", tag = "connections", extensions(("x-role" = json!("administrator"))),
     params(OfConnection,
         ("search" = Option<String>, Query, description = "The beginning of the name")),
     responses((status = 200, description = "Groups", body = GroupPage), OfOne))]

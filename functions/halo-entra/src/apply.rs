@@ -1,7 +1,8 @@
 //! `apply`: creates and replaces connections from files.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
+use anyhow::Context;
 use plan::document::{CustomClouds, parse};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use crate::check::Checked;
 use crate::client::{Answer, Client};
 use crate::difference::Difference;
 use crate::documents::{self, Found};
-use crate::screen::{Column, Screen, Tone, say_json};
+use crate::screen::{Column, Screen, Tone, ask, say_json};
 use crate::{Ended, args};
 
 /// What became of a document.
@@ -79,17 +80,10 @@ fn refused(found: &Found) -> anyhow::Error {
 
 /// Shows what would change and asks. Where nobody can answer, nothing is replaced.
 fn may_replace(screen: Screen, id: &str, difference: &Difference) -> anyhow::Result<bool> {
-    let mut err = std::io::stderr().lock();
-    writeln!(err, "{id} would change:\n{}", difference.drawn(screen))?;
-    anyhow::ensure!(
-        std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
-        "nobody can be asked whether {id} may be replaced; give --yes to replace it"
-    );
-    write!(err, "Replace the settings of {id}? [y/N] ")?;
-    err.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    writeln!(std::io::stderr(), "{id} would change:\n{}", difference.drawn(screen))?;
+    ask(&format!("Replace the settings of {id}?"))?.with_context(|| {
+        format!("nobody can be asked whether {id} may be replaced; give --yes to replace it")
+    })
 }
 
 fn show(screen: Screen, args: &args::Apply, all: &[Applied]) -> anyhow::Result<()> {

@@ -2,11 +2,18 @@
 
 #![allow(clippy::doc_markdown, reason = "the comments are what `--help` prints")]
 
+mod operate;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
+
+pub(crate) use operate::{
+    Audit, Connections, Export, Filters, Format, Groups, List, Mode, Module, OnOff, Pickable,
+    ResetDeltas, Status,
+};
 
 /// Where `serve` is by default.
 pub(crate) const USUAL_URL: &str = "http://127.0.0.1:8787";
@@ -93,7 +100,9 @@ pub(crate) enum Command {
     Runs(Runs),
     /// Show what became of people, newest first
     Inbound(Inbound),
-    /// Explain what would happen to a person now, rule by rule
+    /// Write the inbound log to a file, as NDJSON or CSV
+    Export(Export),
+    /// Explain what would happen to a person now, rule by rule, or what was decided before a time
     Explain(Explain),
     /// Tell what saving documents would change, before they are saved
     ///
@@ -117,6 +126,25 @@ pub(crate) enum Command {
     Release(Rule),
     /// Leave people active whose deactivation is held
     Reject(Rule),
+    /// Show who changed what, newest first: of a connection, or of the deployment
+    Audit(Audit),
+    /// Forget where reading Entra stands, or move it to now
+    ///
+    /// clear makes the next run that reads read everybody. latest skips what waits, which the next full
+    /// read makes good.
+    ResetDeltas(ResetDeltas),
+    /// Show whether the integration is switched on, or switch it
+    ///
+    /// Off, no timer, import or write happens. On again, everything goes on where it was.
+    Module(Module),
+    /// List what Halo has, to choose from: the ids that documents name
+    List(List),
+    /// List groups of a connection's tenant whose name starts with a text
+    Groups(Groups),
+    /// List connections and how they stand
+    Connections(Connections),
+    /// Tell whether the deployment works
+    Status(Status),
     /// Print what a shell needs to complete this program's command line
     ///
     /// For bash, for one: source <(halo-entra completions bash)
@@ -328,30 +356,9 @@ pub(crate) struct Runs {
 /// `inbound`.
 #[derive(Debug, Args)]
 pub(crate) struct Inbound {
-    /// Only this connection
-    #[arg(long, short)]
-    pub(crate) connection: Option<String>,
-    /// Only this person: object id, user principal name, or the beginning of a name
-    #[arg(long, short)]
-    pub(crate) person: Option<String>,
-    /// Only this decision: create, update, deactivate, reactivate, conflict, held, not_in_scope, failed
-    #[arg(long)]
-    pub(crate) decision: Option<String>,
-    /// Only this outcome: done, nothing, waiting, failed
-    #[arg(long)]
-    pub(crate) outcome: Option<String>,
-    /// Only people whom this mapping placed
-    #[arg(long)]
-    pub(crate) mapping: Option<String>,
-    /// Only this run
-    #[arg(long)]
-    pub(crate) run: Option<String>,
-    /// Not before this time, as in 2026-11-02T08:00:00Z
-    #[arg(long, value_name = "TIME")]
-    pub(crate) from: Option<String>,
-    /// Before this time
-    #[arg(long, value_name = "TIME")]
-    pub(crate) to: Option<String>,
+    /// Which entries.
+    #[command(flatten)]
+    pub(crate) filters: Filters,
     /// How many at the most
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub(crate) limit: u16,
@@ -370,6 +377,9 @@ pub(crate) struct Explain {
     pub(crate) connection: String,
     /// Object id or user principal name
     pub(crate) who: String,
+    /// The last decision before this time instead, as in 2026-11-02T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
     /// The API.
     #[command(flatten)]
     pub(crate) api: Api,

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use engine::secrets::{ExposeSecret, SecretString};
 use plan::document::Mistake;
-use reqwest::header::{ETAG, IF_MATCH};
+use reqwest::header::{ETAG, IF_MATCH, LINK};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
@@ -137,11 +137,38 @@ impl Client {
         path: &[&str],
         query: &[(&str, String)],
     ) -> anyhow::Result<Value> {
+        Ok(self.send(self.http.get(self.address(path, query)?)).await?.body)
+    }
+
+    /// Reads what is no JSON, and where the next portion of it is, as the header `Link` says.
+    pub(crate) async fn portion(&self, url: Url) -> anyhow::Result<(Vec<u8>, Option<Url>)> {
+        let response = self.answered(self.http.get(url.clone())).await?;
+        let link = response.headers().get(LINK).and_then(|link| link.to_str().ok());
+        let next = link.and_then(|link| link.strip_prefix('<')?.split_once(">; rel=\"next\""));
+        let next = next.map(|(next, _)| url.join(next)).transpose()?;
+        let body = response.bytes().await.map_err(reqwest::Error::without_url)?;
+        Ok((body.to_vec(), next))
+    }
+
+    /// The health report, which is one also where it says that something fails.
+    pub(crate) async fn health(&self) -> anyhow::Result<Value> {
+        match self.get(&["health"], &[]).await {
+            Ok(health) => Ok(health),
+            Err(error) => match error.downcast::<Problem>() {
+                Ok(problem) if problem.json["status"] == "failed" => Ok(problem.json),
+                Ok(problem) => Err(problem.into()),
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    /// The address of a path below `/v1` with a query.
+    pub(crate) fn address(&self, path: &[&str], query: &[(&str, String)]) -> anyhow::Result<Url> {
         let mut url = self.url(path)?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        Ok(self.send(self.http.get(url)).await?.body)
+        Ok(url)
     }
 
     /// Writes; `if_match` is the version that was read (C10).
@@ -193,6 +220,23 @@ impl Client {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> anyhow::Result<Answer> {
+        let response = self.answered(request).await?;
+        let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok());
+        let etag = etag.map(str::to_owned);
+        let body = response.bytes().await.map_err(reqwest::Error::without_url)?;
+        if body.is_empty() {
+            return Ok(Answer { body: Value::Null, etag });
+        }
+        let body = serde_json::from_slice(&body)
+            .with_context(|| format!("the API's answer is not JSON; is {} the API?", self.base))?;
+        Ok(Answer { body, etag })
+    }
+
+    /// A successful answer, before its body is read.
+    async fn answered(
+        &self,
+        request: reqwest::RequestBuilder,
+    ) -> anyhow::Result<reqwest::Response> {
         let request = request.bearer_auth(self.token.expose_secret());
         let response = request.send().await.map_err(|error| {
             if error.is_connect() {
@@ -202,18 +246,11 @@ impl Client {
             }
         })?;
         let status = response.status();
-        let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok());
-        let etag = etag.map(str::to_owned);
-        let body = response.bytes().await.map_err(reqwest::Error::without_url)?;
         if !status.is_success() {
+            let body = response.bytes().await.map_err(reqwest::Error::without_url)?;
             return Err(Problem::read(status, &body).into());
         }
-        if body.is_empty() {
-            return Ok(Answer { body: Value::Null, etag });
-        }
-        let body = serde_json::from_slice(&body)
-            .with_context(|| format!("the API's answer is not JSON; is {} the API?", self.base))?;
-        Ok(Answer { body, etag })
+        Ok(response)
     }
 }
 

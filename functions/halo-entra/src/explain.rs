@@ -1,4 +1,4 @@
-//! `explain`: what would happen to a person now, rule by rule.
+//! `explain`: what would happen to a person now, rule by rule, or what was decided before a time.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -32,10 +32,14 @@ struct Parked {
 pub(crate) async fn run(screen: Screen, args: &args::Explain) -> anyhow::Result<Ended> {
     let client = Client::of(&args.api)?;
     let path = ["connections", args.connection.as_str(), "people", args.who.as_str(), "explain"];
-    let json = client.get(&path, &[]).await?;
+    let at = args.at.iter().map(|at| ("at", at.clone())).collect::<Vec<_>>();
+    let json = client.get(&path, &at).await?;
     if args.api.json {
         say_json(&json)?;
         return Ok(Ended::Done);
+    }
+    if args.at.is_some() {
+        return Past::show(screen, &serde_json::from_value(json)?);
     }
     let explanation: Explanation = serde_json::from_value(json)?;
     explanation.person(screen)?;
@@ -44,16 +48,84 @@ pub(crate) async fn run(screen: Screen, args: &args::Explain) -> anyhow::Result<
     Ok(Ended::Done)
 }
 
+/// The API's answer about an earlier moment.
+#[derive(Debug, Deserialize)]
+struct Past {
+    person: Person,
+    entry: Option<Entry>,
+    note: Option<String>,
+}
+
+impl Past {
+    /// Shows the decision that was the last one then.
+    fn show(screen: Screen, past: &Past) -> anyhow::Result<Ended> {
+        named(screen, &past.person)?;
+        if let Some(note) = &past.note {
+            screen.paragraph(Tone::Plain, note)?;
+        }
+        let Some(entry) = &past.entry else { return Ok(Ended::Done) };
+        tried(screen, &entry.decision)?;
+        let (what, _) = entry.what();
+        screen.heading(&format!("At {}: {what}", minute(entry.time)), "")?;
+        reasoned(screen, &entry.decision)?;
+        if let Some(error) = &entry.error {
+            screen.paragraph(Tone::Bad, error)?;
+        }
+        Ok(Ended::Done)
+    }
+}
+
+/// Who it is.
+fn named(screen: Screen, person: &Person) -> std::io::Result<()> {
+    say(format!(
+        "{}  {}",
+        screen.tinted(Tone::Strong, &person.display_name),
+        screen.tinted(Tone::Faint, &person.user_principal_name)
+    ))
+}
+
+/// The rules one by one.
+fn tried(screen: Screen, decision: &Decision) -> std::io::Result<()> {
+    if !decision.tried.is_empty() {
+        screen.heading("Mappings, in the order in which they are tried", "")?;
+    }
+    let rows = decision.tried.iter().map(|tried| {
+        let (mark, tone) = if tried.matched { ("✓", Tone::Good) } else { ("✗", Tone::Faint) };
+        vec![tone.cell(mark), tone.cell(&tried.mapping), Tone::Plain.cell(&tried.sentence)]
+    });
+    let columns = [("", Column::Whole), ("Mapping", Column::Whole), ("How it went", Column::Text)];
+    screen.table(&columns, rows.collect())
+}
+
+/// Why, record by record, and what changes.
+fn reasoned(screen: Screen, decision: &Decision) -> std::io::Result<()> {
+    let both = decision.records.len() > 1;
+    for about in ["user", "agent", "seats"] {
+        let mut reasons = decision.reasons.iter().filter(|it| it.about == about).peekable();
+        let part = decision.records.get(about);
+        // Which record it is about needs no word where there is only one.
+        if let (Some(part), true) = (part, both && reasons.peek().is_some()) {
+            let (word, tone) = done(&part.word);
+            screen.paragraph(tone, &format!("Halo {about}, {word}:"))?;
+        }
+        for reason in reasons {
+            screen.paragraph(Tone::Plain, &reason.sentence)?;
+        }
+        for change in decision.changes.iter().filter(|change| change.record == about) {
+            screen.paragraph(Tone::Plain, &format!("· {}", change.line(&|_, _| None)))?;
+        }
+    }
+    Ok(())
+}
+
 impl Explanation {
     /// Who it is, here and there.
     fn person(&self, screen: Screen) -> anyhow::Result<()> {
-        let Person { id, user_principal_name, display_name } = &self.person;
-        say(format!(
-            "{}  {}",
-            screen.tinted(Tone::Strong, display_name),
-            screen.tinted(Tone::Faint, user_principal_name)
-        ))?;
-        let mut rows = vec![("object id", id.clone()), ("in Entra", text(&self.facts["presence"]))];
+        named(screen, &self.person)?;
+        let mut rows = vec![
+            ("object id", self.person.id.clone()),
+            ("in Entra", text(&self.facts["presence"])),
+        ];
         let account = match self.facts["enabled"].as_bool() {
             Some(true) => "enabled",
             Some(false) => "disabled",
@@ -87,35 +159,10 @@ impl Explanation {
             screen.heading("Not decided yet", "")?;
             return self.notes(screen);
         };
-        if !decision.tried.is_empty() {
-            screen.heading("Mappings, in the order in which they are tried", "")?;
-        }
-        let rows = decision.tried.iter().map(|tried| {
-            let (mark, tone) =
-                if tried.matched { ("✓", Tone::Good) } else { ("✗", Tone::Faint) };
-            vec![tone.cell(mark), tone.cell(&tried.mapping), Tone::Plain.cell(&tried.sentence)]
-        });
-        let columns =
-            [("", Column::Whole), ("Mapping", Column::Whole), ("How it went", Column::Text)];
-        screen.table(&columns, rows.collect())?;
+        tried(screen, decision)?;
         let word = decision.word.replace('_', " ");
         screen.heading(&format!("What would happen now: {word}"), "")?;
-        let both = decision.records.len() > 1;
-        for about in ["user", "agent", "seats"] {
-            let mut reasons = decision.reasons.iter().filter(|it| it.about == about).peekable();
-            let part = decision.records.get(about);
-            // Which record it is about needs no word where there is only one.
-            if let (Some(part), true) = (part, both && reasons.peek().is_some()) {
-                let (word, tone) = done(&part.word);
-                screen.paragraph(tone, &format!("Halo {about}, {word}:"))?;
-            }
-            for reason in reasons {
-                screen.paragraph(Tone::Plain, &reason.sentence)?;
-            }
-            for change in decision.changes.iter().filter(|change| change.record == about) {
-                screen.paragraph(Tone::Plain, &format!("· {}", change.line(&|_, _| None)))?;
-            }
-        }
+        reasoned(screen, decision)?;
         self.notes(screen)
     }
 

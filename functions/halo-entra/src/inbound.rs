@@ -32,19 +32,8 @@ pub(crate) async fn run(screen: Screen, args: &args::Inbound) -> anyhow::Result<
 }
 
 fn query(args: &args::Inbound) -> Vec<(&'static str, String)> {
-    let filters = [
-        ("connection", &args.connection),
-        ("person", &args.person),
-        ("decision", &args.decision),
-        ("outcome", &args.outcome),
-        ("mapping", &args.mapping),
-        ("run", &args.run),
-        ("from", &args.from),
-        ("to", &args.to),
-        ("cursor", &args.cursor),
-    ];
-    let given = filters.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
-    given.chain([("limit", args.limit.to_string())]).collect()
+    let cursor = args.cursor.iter().map(|cursor| ("cursor", cursor.clone()));
+    args.filters.query().chain(cursor).chain([("limit", args.limit.to_string())]).collect()
 }
 
 fn row(entry: &Entry) -> Vec<comfy_table::Cell> {

@@ -2,26 +2,33 @@
 
 mod apply;
 mod args;
+mod audit;
 mod authorise;
 mod check;
+mod choose;
 mod client;
 mod completions;
+mod connections;
 mod credentials;
 mod demo;
 mod difference;
 mod documents;
 mod effect;
 mod explain;
+mod export;
 mod follow;
 mod import;
 mod inbound;
 mod link;
+mod module;
 mod people;
 mod process;
+mod reset;
 mod runs;
 mod schema;
 mod screen;
 mod serve;
+mod status;
 mod waiting;
 
 use std::io::Write;
@@ -89,7 +96,15 @@ async fn run(screen: Screen, command: Command) -> anyhow::Result<Ended> {
         Command::Import(args) => interruptible(import::run(screen, &args)).await,
         Command::Runs(args) => interruptible(runs::run(screen, &args)).await,
         Command::Inbound(args) => interruptible(inbound::run(screen, &args)).await,
+        Command::Export(args) => interruptible(export::run(&args)).await,
         Command::Explain(args) => interruptible(explain::run(screen, &args)).await,
+        Command::Audit(args) => interruptible(audit::run(screen, &args)).await,
+        Command::ResetDeltas(args) => interruptible(reset::run(screen, &args)).await,
+        Command::Module(args) => interruptible(module::run(&args)).await,
+        Command::List(args) => interruptible(choose::list(screen, &args)).await,
+        Command::Groups(args) => interruptible(choose::groups(screen, &args)).await,
+        Command::Connections(args) => interruptible(connections::list(screen, &args)).await,
+        Command::Status(args) => interruptible(status::run(screen, &args)).await,
         Command::Effect(args) => interruptible(effect::run(screen, &args)).await,
         Command::Conflicts(args) => interruptible(waiting::conflicts(screen, &args)).await,
         Command::Link(args) => interruptible(link::set(screen, &args)).await,

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::client::Client;
 use crate::follow::{in_words, named, phase};
 use crate::screen::{Column, Screen, Tone, say, say_json};
-use crate::{Ended, args};
+use crate::{Ended, args, connections};
 
 /// Lists runs of one connection or of all, or shows one run.
 pub(crate) async fn run(screen: Screen, args: &args::Runs) -> anyhow::Result<Ended> {
@@ -47,18 +47,8 @@ pub(crate) async fn run(screen: Screen, args: &args::Runs) -> anyhow::Result<End
 
 /// Ids of all connections.
 async fn ids(client: &Client) -> anyhow::Result<Vec<String>> {
-    let mut all = Vec::new();
-    let mut query = Vec::new();
-    loop {
-        let page = client.get(&["connections"], &query).await?;
-        let listed = page["connections"].as_array().into_iter().flatten();
-        let found = listed.filter_map(|one| one["id"].as_str());
-        all.extend(found.map(str::to_owned));
-        match page["cursor"].as_str() {
-            Some(cursor) => query = vec![("cursor", cursor.to_owned())],
-            None => return Ok(all),
-        }
-    }
+    let (all, _) = connections::all(client).await?;
+    Ok(all.iter().filter_map(|one| one["id"].as_str()).map(str::to_owned).collect())
 }
 
 fn list(screen: Screen, runs: &[Run]) -> anyhow::Result<()> {

@@ -177,6 +177,19 @@ pub(crate) fn say(text: impl AsRef<str>) -> io::Result<()> {
     out.flush()
 }
 
+/// Asks a question that a yes answers; `None` = nobody is there to be asked.
+pub(crate) fn ask(question: &str) -> io::Result<Option<bool>> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Ok(None);
+    }
+    let mut err = io::stderr().lock();
+    write!(err, "{question} [y/N] ")?;
+    err.flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")))
+}
+
 /// Prints JSON.
 pub(crate) fn say_json(json: &impl Serialize) -> anyhow::Result<()> {
     Ok(say(serde_json::to_string_pretty(json)?)?)

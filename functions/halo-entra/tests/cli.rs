@@ -57,6 +57,14 @@ fn help_names_every_command_and_every_status() {
         "held",
         "release",
         "reject",
+        "export",
+        "audit",
+        "reset-deltas",
+        "module",
+        "list",
+        "groups",
+        "connections",
+        "status",
     ];
     for word in all {
         assert!(help.contains(&format!("\n  {word} ")), "{word}: {help}");
@@ -80,6 +88,10 @@ fn a_wrong_command_line_is_2() {
         &["link", "contoso", "ada@contoso.example", "--user", "somebody"],
         &["release", "contoso"],
         &["import", "contoso", "--entities", "licences"],
+        &["reset-deltas", "contoso"],
+        &["module", "maybe"],
+        &["list", "users"],
+        &["export", "--format", "xml"],
     ] {
         assert_eq!(status(&run(args)), 2, "{args:?}");
     }
@@ -302,6 +314,60 @@ fn decide_on_people(ask: &dyn Fn(&[&str]) -> Output) {
     }
 }
 
+/// The deployment is looked at, switched off and on, and reset; what is there is listed and exported.
+fn operate(ask: &dyn Fn(&[&str]) -> Output) {
+    let health = ask(&["status"]);
+    assert_eq!(status(&health), 0, "{}", err(&health));
+    assert!(out(&health).contains("dead letters    0"), "{}", out(&health));
+    let listed = out(&ask(&["connections"]));
+    assert!(listed.contains(" contoso ") && listed.contains("authorised"), "{listed}");
+    let sites = out(&ask(&["list", "sites", "leeds"]));
+    assert!(sites.contains("Leeds") && sites.contains("client 3 (Contoso)"), "{sites}");
+    let groups = out(&ask(&["groups", "contoso", "All S"]));
+    assert!(groups.contains("microsoft 365") && groups.contains("All Sales"), "{groups}");
+
+    let unasked = ask(&["reset-deltas", "contoso", "--mode", "clear"]);
+    assert_eq!(status(&unasked), 1, "nobody can be asked");
+    assert!(err(&unasked).contains("--yes"), "{}", err(&unasked));
+    let off = ask(&["module", "off"]);
+    assert!(
+        out(&off).starts_with("The integration is off: administrator token, "),
+        "{}",
+        err(&off)
+    );
+    let refused = ask(&["reset-deltas", "contoso", "--mode", "latest", "--yes"]);
+    assert_eq!(status(&refused), 3, "{}", err(&refused));
+    assert!(out(&ask(&["connections"])).contains("switched off"));
+    assert!(out(&ask(&["module", "on"])).starts_with("The integration is on: "));
+    let mut reset = ask(&["reset-deltas", "contoso", "--mode", "latest", "--yes"]);
+    // A run of the schedule may read at this moment.
+    while err(&reset).contains("is being read at this moment") {
+        reset = ask(&["reset-deltas", "contoso", "--mode", "latest", "--yes"]);
+    }
+    assert!(out(&reset).contains(" users "), "{}{}", out(&reset), err(&reset));
+    let audit = out(&ask(&["audit", "contoso"]));
+    assert!(audit.contains("deltas reset (latest)"), "{audit}");
+    assert_eq!(audit.lines().find(|line| line.chars().count() > 80), None, "{audit}");
+    assert!(out(&ask(&["audit"])).contains("module switched off"));
+
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("log.csv");
+    let path = file.display().to_string();
+    let exported = ask(&["export", &path, "--format", "csv", "--decision", "create"]);
+    assert_eq!(status(&exported), 0, "{}", err(&exported));
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("time,connection,run,") && text.contains(",create,done,"), "{text}");
+    let lines = out(&ask(&["export", "--decision", "conflict"]));
+    let first: Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    assert_eq!(first["decision"], "conflict");
+    let zoe = "zoe.obrien@contoso.example";
+    let never = ask(&["explain", "contoso", zoe, "--at", "2020-01-01T00:00:00Z"]);
+    assert!(out(&never).contains("does not reach back to this time"), "{}", out(&never));
+    let then = ask(&["explain", "contoso", zoe, "--at", "2100-01-01T00:00:00Z"]);
+    assert!(out(&then).contains("places this person"), "{}", out(&then));
+    assert_eq!(status(&ask(&["explain", "contoso", zoe, "--at", "noon"])), 3);
+}
+
 /// The commands one after the other against the demo, which goes on serving.
 #[cfg(unix)]
 #[test]
@@ -336,6 +402,7 @@ fn a_day_with_the_commands() {
     assert_eq!(status(&nobody), 3);
 
     decide_on_people(&ask);
+    operate(&ask);
 
     let import = ask(&["import", "contoso", "--entities", "users", "--read", "full", "--wait"]);
     assert_eq!(status(&import), 0, "{}", err(&import));

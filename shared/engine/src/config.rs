@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::Policy;
 use crate::halo::{RequestLimit, Settings};
+use crate::web::{TokenSettings, is_private};
 
 /// A setting that is missing or makes no sense.
 #[derive(Debug, thiserror::Error)]
@@ -124,13 +125,51 @@ fn public_url() -> Result<Option<Url>, ConfigError> {
     const PUBLIC: &str = "HALO_ENTRA_PUBLIC_URL";
     const MEANING: &str = "the address of this API for browsers, as in https://import.contoso.example; http only for localhost";
     let Some(text) = optional(PUBLIC)? else { return Ok(None) };
-    let url: Url = text.parse().map_err(|_| ConfigError::Malformed(PUBLIC, MEANING))?;
+    for_browsers(&text).map(Some).ok_or(ConfigError::Malformed(PUBLIC, MEANING))
+}
+
+fn for_browsers(text: &str) -> Option<Url> {
+    let url: Url = text.parse().ok()?;
     let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     let private = url.scheme() == "https" || url.scheme() == "http" && local;
-    if !private || url.query().is_some() || url.fragment().is_some() {
-        return Err(ConfigError::Malformed(PUBLIC, MEANING));
+    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    (private && plain).then_some(url)
+}
+
+/// What tokens of an issuer have to say: `HALO_ENTRA_JWT_ISSUER`, `HALO_ENTRA_JWT_AUDIENCE`,
+/// `HALO_ENTRA_JWT_TENANT` (optional). `None` = no issuer is set.
+pub fn tokens() -> Result<Option<TokenSettings>, ConfigError> {
+    const ISSUER: &str = "HALO_ENTRA_JWT_ISSUER";
+    const ISSUER_IS: &str = "the issuer of the API's tokens, exactly as they name it, as in https://login.microsoftonline.com/TENANT/v2.0; http only for localhost";
+    const AUDIENCE: &str = "HALO_ENTRA_JWT_AUDIENCE";
+    const AUDIENCE_IS: &str = "the audience of the API's tokens: the application id of its app registration, or api:// and it; several with commas";
+    const TENANT: &str = "HALO_ENTRA_JWT_TENANT";
+    let audiences = optional(AUDIENCE)?.unwrap_or_default();
+    let audiences = audiences.split(',').map(str::trim).filter(|one| !one.is_empty());
+    let audiences: Vec<String> = audiences.map(str::to_owned).collect();
+    let tenant = optional(TENANT)?;
+    let Some(issuer) = optional(ISSUER)? else {
+        // Half of the settings would let nobody in, without a word.
+        let half = !audiences.is_empty() || tenant.is_some();
+        return if half { Err(ConfigError::Missing(ISSUER, ISSUER_IS)) } else { Ok(None) };
+    };
+    let address: Option<Url> = issuer.parse().ok();
+    if !address.is_some_and(|it| is_private(&it) && it.query().is_none()) {
+        return Err(ConfigError::Malformed(ISSUER, ISSUER_IS));
     }
-    Ok(Some(url))
+    if audiences.is_empty() {
+        return Err(ConfigError::Missing(AUDIENCE, AUDIENCE_IS));
+    }
+    let tenant = tenant.map(|id| id.parse()).transpose();
+    let tenant =
+        tenant.map_err(|_| ConfigError::Malformed(TENANT, "the id of a tenant (a GUID)"))?;
+    Ok(Some(TokenSettings { issuer, audiences, tenant }))
+}
+
+/// What [`tokens`] reads, where there is no other way in.
+pub fn tokens_required() -> Result<TokenSettings, ConfigError> {
+    let missing = "the issuer of the API's tokens; without it nobody gets in";
+    tokens()?.ok_or(ConfigError::Missing("HALO_ENTRA_JWT_ISSUER", missing))
 }
 
 /// Names of the AWS resources, set by the template: `TABLE_NAME`, `QUEUE_URL`, `SECRET_PREFIX`, and
@@ -177,4 +216,29 @@ pub fn no_colour() -> bool {
 /// The token with which the commands of a terminal call the API (`HALO_ENTRA_TOKEN`).
 pub fn api_token() -> Result<Option<SecretString>, ConfigError> {
     Ok(optional("HALO_ENTRA_TOKEN")?.map(SecretString::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::for_browsers;
+
+    #[test]
+    fn browsers_come_back_over_tls_or_to_the_same_machine() {
+        // C5
+        for good in
+            ["https://import.contoso.example", "https://x.example/prod/", "http://localhost:8787"]
+        {
+            assert!(for_browsers(good).is_some(), "{good}");
+        }
+        for bad in [
+            "http://import.contoso.example",
+            "ftp://localhost",
+            "https://x.example/?a=b",
+            "https://x.example/#a",
+            "https://ada@x.example",
+            "import.contoso.example",
+        ] {
+            assert!(for_browsers(bad).is_none(), "{bad}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! | file | does |
 //! |---|---|
 //! | `caller` | who calls, and what they may do |
+//! | `jwt` | tokens of the deployment's issuer |
 //! | `request` | paths, queries and bodies, read strictly |
 //! | `problem` | every answer that is not a success |
 //! | `cursor` | opaque cursors of lists |
@@ -15,6 +16,7 @@ mod caller;
 pub mod cursor;
 mod idempotency;
 mod list;
+mod jwt;
 mod problem;
 mod request;
 
@@ -23,6 +25,8 @@ use axum::Router;
 pub use caller::{Auth, Caller, Role, guarded};
 pub use idempotency::Unfinished;
 pub use list::PageAsked;
+pub use jwt::{TokenSettings, Verifier};
+pub(crate) use jwt::is_private;
 pub use problem::{Problem, ProblemType};
 pub use request::{JsonBody, Path, Query};
 

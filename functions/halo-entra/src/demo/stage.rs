@@ -66,6 +66,7 @@ impl Stage {
             policy: Policy { custom_clouds: CustomClouds::Allowed, ..Policy::default() },
             listen: listen(args)?,
             token: token.clone(),
+            issued: None,
         })
         .await?;
         // For whoever tries delegated permissions out.
