@@ -69,7 +69,12 @@ pub(crate) async fn create(
             ("ETag" = String, description = "The revision, for `If-Match`"),
             ("Location" = String, description = "Path of the connection"))),
         OfOne))]
-pub(crate) async fn read(State(engine): State<Engine>, path: Path) -> Result<Response, Problem> {
+pub(crate) async fn read(
+    State(engine): State<Engine>,
+    path: Path,
+    query: Query,
+) -> Result<Response, Problem> {
+    query.only(&[])?;
     let connection = engine.connection(&path.connection()?).await?;
     Ok(shown(StatusCode::OK, &connection))
 }

@@ -40,7 +40,7 @@ mod pickers;
 use axum::Router;
 use axum::routing::post;
 use engine::Engine;
-use engine::web::{Auth, guarded, with_fallbacks};
+use engine::web::{Auth, guarded, refusing_methods, with_fallbacks};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -52,7 +52,8 @@ pub fn router(engine: Engine, auth: Auth) -> Router {
         .route("/v1/connections/{id}/imports", post(connections::import))
         .with_state(engine.clone());
     let (open, _) = open_to_all().split_for_parts();
-    guarded(with_fallbacks(routes), engine.clone(), auth).merge(open.with_state(engine))
+    guarded(with_fallbacks(routes), engine.clone(), auth)
+        .merge(refusing_methods(open.with_state(engine)))
 }
 
 /// Routes that take a token.

@@ -34,7 +34,9 @@ pub(crate) async fn person(
     State(engine): State<Engine>,
     Extension(caller): Extension<Caller>,
     path: Path,
+    query: Query,
 ) -> Result<Json<ShownPerson>, Problem> {
+    query.only(&[])?;
     let id = engine.connection(&path.connection()?).await?.saved.document.id;
     let known = engine.find_person(&id, path.text("who")).await?;
     let known = known.ok_or_else(Problem::nobody)?;

@@ -32,9 +32,13 @@ pub use request::{JsonBody, Path, Query};
 
 /// A router that answers unknown paths and methods with problems as well.
 pub fn with_fallbacks(router: Router) -> Router {
-    router
+    refusing_methods(router)
         .fallback(|| async { Problem::of(ProblemType::NotFound, "There is nothing at this path.") })
-        .method_not_allowed_fallback(|| async {
-            Problem::of(ProblemType::MethodNotAllowed, "This path does not take this method.")
-        })
+}
+
+/// A router that answers methods that its paths do not take with problems.
+pub fn refusing_methods(router: Router) -> Router {
+    router.method_not_allowed_fallback(|| async {
+        Problem::of(ProblemType::MethodNotAllowed, "This path does not take this method.")
+    })
 }
