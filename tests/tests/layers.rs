@@ -51,7 +51,7 @@ const PLAN_MAY_LINK: &[&str] = &[
 ];
 
 /// What the tests of `plan` may use besides.
-const PLAN_TESTS_MAY_LINK: &[&str] = &["allocation-counter", "insta", "proptest"];
+const PLAN_TESTS_MAY_LINK: &[&str] = &["allocation-counter", "insta", "jsonschema", "proptest"];
 
 struct Dependency {
     name: String,

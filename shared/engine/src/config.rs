@@ -124,13 +124,15 @@ fn public_url() -> Result<Option<Url>, ConfigError> {
     const PUBLIC: &str = "HALO_ENTRA_PUBLIC_URL";
     const MEANING: &str = "the address of this API for browsers, as in https://import.contoso.example; http only for localhost";
     let Some(text) = optional(PUBLIC)? else { return Ok(None) };
-    let url: Url = text.parse().map_err(|_| ConfigError::Malformed(PUBLIC, MEANING))?;
+    for_browsers(&text).map(Some).ok_or(ConfigError::Malformed(PUBLIC, MEANING))
+}
+
+fn for_browsers(text: &str) -> Option<Url> {
+    let url: Url = text.parse().ok()?;
     let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     let private = url.scheme() == "https" || url.scheme() == "http" && local;
-    if !private || url.query().is_some() || url.fragment().is_some() {
-        return Err(ConfigError::Malformed(PUBLIC, MEANING));
-    }
-    Ok(Some(url))
+    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    (private && plain).then_some(url)
 }
 
 /// Names of the AWS resources, set by the template: `TABLE_NAME`, `QUEUE_URL`, `SECRET_PREFIX`, and
@@ -177,4 +179,29 @@ pub fn no_colour() -> bool {
 /// The token with which the commands of a terminal call the API (`HALO_ENTRA_TOKEN`).
 pub fn api_token() -> Result<Option<SecretString>, ConfigError> {
     Ok(optional("HALO_ENTRA_TOKEN")?.map(SecretString::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::for_browsers;
+
+    #[test]
+    fn browsers_come_back_over_tls_or_to_the_same_machine() {
+        // C5
+        for good in
+            ["https://import.contoso.example", "https://x.example/prod/", "http://localhost:8787"]
+        {
+            assert!(for_browsers(good).is_some(), "{good}");
+        }
+        for bad in [
+            "http://import.contoso.example",
+            "ftp://localhost",
+            "https://x.example/?a=b",
+            "https://x.example/#a",
+            "https://ada@x.example",
+            "import.contoso.example",
+        ] {
+            assert!(for_browsers(bad).is_none(), "{bad}");
+        }
+    }
 }

@@ -51,8 +51,8 @@ use crate::store::{StoreError, Versioned, keys};
 
 pub use audit::AuditEntry;
 pub use authorise::{
-    Attempt, Authorised, Authorising, Brought, Landed, NeededPermission, Outcome, PermissionReport,
-    SignIn, SignInStatus, needed,
+    Attempt, Authorised, Authorising, Brought, Landed, NeededPermission, PermissionReport, SignIn,
+    SignInOutcome, SignInStatus, needed,
 };
 pub use conflicts::{Candidate, ConflictList, InConflict};
 pub use directory::Pinned;

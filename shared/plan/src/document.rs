@@ -6,6 +6,8 @@
 
 mod parse;
 mod rows;
+mod schema;
+mod words;
 mod write;
 
 use jiff::SignedDuration;
@@ -15,6 +17,7 @@ use utoipa::ToSchema;
 
 pub use parse::parse;
 pub use rows::{Empty, FieldRow, MatchRow, RowTarget, Source, Transform, WriteMode};
+pub use schema::{DEFINITION, definitions, schema};
 
 use crate::ids::{
     AgentRoleId, AppId, CabId, CabRoleId, ClientId, ConnectionId, MappingId, ObjectId, SiteId,

@@ -117,6 +117,28 @@ async fn a_sign_in_survives_kills_on_its_way_back() {
 }
 
 #[tokio::test]
+async fn beginning_a_sign_in_survives_kills() {
+    // T2, C6
+    let calm = prepared().await;
+    let before = calm.world.wire.calls();
+    begin(&calm).await;
+    let calls = calm.world.wire.calls() - before;
+    assert!(calls > 1, "{calls}");
+    for at in 0..calls {
+        for moment in [Moment::Before, Moment::After] {
+            let api = prepared().await;
+            api.world.wire.set(api.world.wire.calls() + at, moment);
+            tokio::select! {
+                biased;
+                () = api.world.wire.wait() => {}
+                url = begin(&api) => panic!("not killed at {at}: {url}"),
+            }
+            assert_eq!(sign_in(&api).await.status, 200, "{:?}", api.world.wire.sprung());
+        }
+    }
+}
+
+#[tokio::test]
 async fn entering_credentials_survives_kills() {
     // T2, C8
     let enter = async |api: &Api| {

@@ -27,7 +27,7 @@ use crate::store::{Commit, StoreError, Write, keys, put};
 pub use callback::{Brought, Landed};
 use permissions::probe;
 pub use permissions::{NeededPermission, PermissionReport, needed};
-pub use sign_in::{Attempt, Outcome, SignIn, SignInStatus};
+pub use sign_in::{Attempt, SignIn, SignInOutcome, SignInStatus};
 
 /// A successful authorisation.
 #[derive(Clone, Debug)]

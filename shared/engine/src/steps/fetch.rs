@@ -374,6 +374,7 @@ impl<'a> Reader<'a> {
             Next::Reauthorise => {
                 let since = self.engine.clock.now();
                 let reason = failure.sentence();
+                // Told before it is stored: who dies in between tells it twice, and never not at all.
                 alarm(Alarm::Reauthorise, self.connection, &reason);
                 self.state.value.authorisation = Authorisation::Reauthorise { reason, since };
                 self.fail(failure).await

@@ -13,21 +13,15 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use self::reader::{Node, Notes};
+use super::words::{
+    ASSERTIONS, CLOUDS, CREDENTIALS, ENTITIES, EVERY_MINUTES, FULL_EVERY_HOURS, GUARD_COUNT,
+    GUARD_PERCENT, MAX_ADDRESS, MAX_MAPPINGS, MAX_NAME, METHODS, OUT_OF_SCOPE,
+};
 use super::{
     Assertion, Auth, AuthMethod, Cloud, CredentialKind, CustomClouds, Document, Entity, Guard,
-    Licences, Mistake, OutOfScope, Parsed, Reading, Roles, Sync,
+    Licences, Mistake, Parsed, Reading, Roles, Sync,
 };
 use crate::ids::ClientId;
-
-/// The most placement mappings of a document.
-const MAX_MAPPINGS: usize = 200;
-
-const CLOUDS: &[(&str, Cloud)] = &[
-    ("global", Cloud::Global),
-    ("us_gov", Cloud::UsGov),
-    ("us_gov_dod", Cloud::UsGovDod),
-    ("china", Cloud::China),
-];
 
 /// Reads a document.
 ///
@@ -46,6 +40,8 @@ pub fn parse(value: &Value, clouds: CustomClouds) -> Result<Parsed, Vec<Mistake>
 
 fn document(root: &Node<'_>, clouds: CustomClouds) -> Option<Document> {
     root.object(|o| {
+        // Where the file's editor finds the schema; nothing of the document.
+        let schema = o.maybe("$schema", |node| node.text(0..=MAX_ADDRESS));
         let id = o.required("id", "the connection's name in addresses", Node::id);
         let name = o.required("name", "the connection's name for people", name);
         let enabled = o.or("enabled", true, Node::bool);
@@ -74,6 +70,7 @@ fn document(root: &Node<'_>, clouds: CustomClouds) -> Option<Document> {
             o.required("licences", what, |_| Some(()));
         }
         let guard = o.or("guard", Guard::default(), guard);
+        schema?;
         let (user_fields, agent_fields) = field_mappings?;
         let (user_matching, agent_matching) = matching?;
         Some(Document {
@@ -98,7 +95,7 @@ fn document(root: &Node<'_>, clouds: CustomClouds) -> Option<Document> {
 }
 
 fn name(node: &Node<'_>) -> Option<String> {
-    let name = node.words(100)?;
+    let name = node.words(MAX_NAME)?;
     if name.chars().any(char::is_control) {
         return node.mistake("A name stands on one line: it must not have control characters.");
     }
@@ -124,7 +121,7 @@ fn cloud(node: &Node<'_>, clouds: CustomClouds) -> Option<Cloud> {
 
 /// Scheme, host and port, nothing else: paths are ours, and plain HTTP never leaves the machine.
 fn base_address(node: &Node<'_>) -> Option<Url> {
-    let text = node.text(1..=300)?;
+    let text = node.text(1..=MAX_ADDRESS)?;
     let Ok(url) = Url::parse(text) else {
         return node.expected("an address such as https://graph.example");
     };
@@ -148,14 +145,11 @@ fn base_address(node: &Node<'_>) -> Option<Url> {
 }
 
 fn auth(node: &Node<'_>) -> Option<Auth> {
-    let methods = [("application", AuthMethod::Application), ("delegated", AuthMethod::Delegated)];
-    let kinds = [("secret", CredentialKind::Secret), ("certificate", CredentialKind::Certificate)];
-    let assertions = [("ps256", Assertion::Ps256), ("rs256", Assertion::Rs256)];
     node.object(|o| {
-        let method = o.or("method", AuthMethod::Application, |node| node.word(&methods));
-        let credential = o.or("credential", CredentialKind::Secret, |node| node.word(&kinds));
+        let method = o.or("method", AuthMethod::Application, |node| node.word(METHODS));
+        let credential = o.or("credential", CredentialKind::Secret, |node| node.word(CREDENTIALS));
         let assertion = o.or("assertion", Assertion::Ps256, |node| {
-            let word = node.word(&assertions)?;
+            let word = node.word(ASSERTIONS)?;
             if word == Assertion::Rs256 && credential == Some(CredentialKind::Secret) {
                 return node
                     .mistake("Only a certificate signs: with \"secret\" there is no such key.");
@@ -174,19 +168,20 @@ fn auth(node: &Node<'_>) -> Option<Auth> {
 }
 
 fn sync(node: &Node<'_>) -> Option<Sync> {
-    let scopes = [("leave", OutOfScope::Leave), ("deactivate", OutOfScope::Deactivate)];
     let usual = Sync::default();
     node.object(|o| {
         let entities = o.or("entities", usual.entities, entities);
-        let every_minutes = o.or("every_minutes", usual.every_minutes, |node| node.count(5..=1440));
+        let every_minutes =
+            o.or("every_minutes", usual.every_minutes, |node| node.count(EVERY_MINUTES));
         let reading = o.or("delta", usual.reading, |node| {
             node.bool().map(|delta| if delta { Reading::Delta } else { Reading::Full })
         });
-        let full = o.or("full_every_hours", usual.full_every_hours, |node| node.count(1..=8760));
+        let full =
+            o.or("full_every_hours", usual.full_every_hours, |node| node.count(FULL_EVERY_HOURS));
         let missing = o.or("deactivate_missing", usual.deactivate_missing, Node::bool);
         let disabled =
             o.or("deactivate_disabled_users", usual.deactivate_disabled_users, Node::bool);
-        let out_of_scope = o.or("out_of_scope", usual.out_of_scope, |node| node.word(&scopes));
+        let out_of_scope = o.or("out_of_scope", usual.out_of_scope, |node| node.word(OUT_OF_SCOPE));
         let reactivate = o.or("reactivate", usual.reactivate, Node::bool);
         let create_disabled = o.or("create_disabled", usual.create_disabled, Node::bool);
         let last_sign_in = o.or("last_sign_in", usual.last_sign_in, Node::bool);
@@ -206,11 +201,9 @@ fn sync(node: &Node<'_>) -> Option<Sync> {
 }
 
 fn entities(node: &Node<'_>) -> Option<Vec<Entity>> {
-    let words =
-        [("users", Entity::Users), ("agents", Entity::Agents), ("licences", Entity::Licences)];
     let mut seen = Vec::new();
-    node.each(1..=words.len(), |node| {
-        let entity = node.word(&words)?;
+    node.each(1..=ENTITIES.len(), |node| {
+        let entity = node.word(ENTITIES)?;
         if seen.contains(&entity) {
             return node.mistake("This entity stands in the list already; name each once.");
         }
@@ -235,9 +228,9 @@ fn guard(node: &Node<'_>) -> Option<Guard> {
     node.object(|o| {
         o.or("max_deactivations", usual, |node| {
             node.object(|o| {
-                let count = o.or("count", usual.count, |node| node.count(0..=1_000_000));
-                let percent = o.or("percent", usual.percent, |node| node.count(0..=100));
-                let absolute = o.or("absolute", usual.absolute, |node| node.count(0..=1_000_000));
+                let count = o.or("count", usual.count, |node| node.count(GUARD_COUNT));
+                let percent = o.or("percent", usual.percent, |node| node.count(GUARD_PERCENT));
+                let absolute = o.or("absolute", usual.absolute, |node| node.count(GUARD_COUNT));
                 Some(Guard { count: count?, percent: percent?, absolute: absolute? })
             })
         })
@@ -245,6 +238,6 @@ fn guard(node: &Node<'_>) -> Option<Guard> {
 }
 
 #[cfg(test)]
-mod mistakes;
+pub(super) mod mistakes;
 #[cfg(test)]
 pub(super) mod tests;

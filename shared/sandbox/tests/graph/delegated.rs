@@ -53,14 +53,28 @@ async fn with_assertion(setup: &Setup, assertion: &str) -> Got {
     setup.login(TENANT, &change).await
 }
 
+/// What a valid assertion is answered.
+pub(super) async fn signed_in_by_certificate(setup: &Setup) -> Got {
+    let ours = key();
+    setup.graph.register_certificate(&ours.pem);
+    let header = header(Algorithm::PS256, &ours.pem);
+    with_assertion(setup, &encode(&header, &claims(setup), &ours.key).unwrap()).await
+}
+
+/// The claims that the documentation asks for.
+fn claims(setup: &Setup) -> Value {
+    let now = setup.graph.now().as_second();
+    json!({ "aud": format!("{}/{TENANT}/oauth2/v2.0/token", setup.served.url),
+        "iss": CLIENT, "sub": CLIENT, "jti": "1", "nbf": now, "iat": now, "exp": now + 300 })
+}
+
 #[tokio::test]
 async fn assertions_are_checked_in_all_that_is_documented() {
     let setup = Setup::new().await;
     let (ours, other) = (key(), key());
     setup.graph.register_certificate(&ours.pem);
     let now = setup.graph.now().as_second();
-    let claims = json!({ "aud": format!("{}/{TENANT}/oauth2/v2.0/token", setup.served.url),
-        "iss": CLIENT, "sub": CLIENT, "jti": "1", "nbf": now, "iat": now, "exp": now + 300 });
+    let claims = claims(&setup);
     let with = |name: &str, value: Value| {
         let mut claims = claims.clone();
         claims[name] = value;

@@ -22,7 +22,6 @@ const LATER: &[&str] = &[
     "oidc-id-token-claims",
     "subscription-create",
     "subscription-validation-handshake",
-    "token-client-certificate-ok",
 ];
 
 /// Keys whose values have to be the same and not only of the same type.
@@ -87,6 +86,9 @@ async fn token(setup: &Setup, name: &str) -> Option<Got> {
     let code = |code: u32| setup.graph.faults(|faults| faults.login_error = Some(code));
     let change = match name {
         "token-client-secret-ok" => vec![],
+        "token-client-certificate-ok" => {
+            return Some(super::delegated::signed_in_by_certificate(setup).await);
+        }
         "token-error-7000215-invalid-secret" => vec![("client_secret", "wrong")],
         "token-error-700016-app-not-found" => vec![("client_id", "unknown")],
         "token-error-70011-invalid-scope" => vec![("scope", "https://foo.example/.default")],

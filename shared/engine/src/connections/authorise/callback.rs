@@ -8,7 +8,7 @@ use plan::ids::ConnectionId;
 
 use super::super::Refusal;
 use super::permissions::{PermissionReport, probe};
-use super::sign_in::{Attempt, Outcome, connection_in};
+use super::sign_in::{Attempt, SignInOutcome, connection_in};
 use crate::Engine;
 use crate::graph::{NotSignedIn, aadsts_in};
 use crate::meter::Meter;
@@ -95,7 +95,7 @@ impl Engine {
                 AGAIN,
             ));
         };
-        if !self.end_attempt(&id, &attempt, Outcome::Tried).await? {
+        if !self.end_attempt(&id, &attempt, SignInOutcome::Tried).await? {
             let what = "Another sign-in for this connection was begun or ended meanwhile.";
             return Ok(Landed::refused(None, what, AGAIN));
         }
@@ -106,7 +106,7 @@ impl Engine {
         };
         if let Landed::Refused { code, what, advice, .. } = &landed {
             let detail = format!("{what} {advice}");
-            let failed = attempt.value.with(Outcome::Failed { code: *code, detail });
+            let failed = attempt.value.with(SignInOutcome::Failed { code: *code, detail });
             self.store.write_all(&[put(keys::attempt(&id), &failed, Expect::Anything)?]).await?;
         }
         Ok(landed)
@@ -117,7 +117,7 @@ impl Engine {
         &self,
         id: &ConnectionId,
         attempt: &Versioned<Attempt>,
-        outcome: Outcome,
+        outcome: SignInOutcome,
     ) -> Result<bool, Refusal> {
         let next = attempt.value.with(outcome);
         let write = put(keys::attempt(id), &next, attempt.unchanged())?;
@@ -151,7 +151,8 @@ impl Engine {
         if permissions.iter().any(PermissionReport::is_lacking) {
             return Ok(lacking(document, permissions));
         }
-        let done = put(keys::attempt(id), &attempt.with(Outcome::Authorised), Expect::Anything)?;
+        let done =
+            put(keys::attempt(id), &attempt.with(SignInOutcome::Authorised), Expect::Anything)?;
         match self.conclude(&attempt.who, id, &graph, permissions, Some(done)).await {
             Ok(authorised) => Ok(Landed::Authorised {
                 connection: id.clone(),

@@ -3,7 +3,7 @@
 use plan::document::{AuthMethod, Document, Entity, Source};
 use plan::failure::Failure;
 use serde::Serialize;
-use url::Url;
+use url::form_urlencoded::Serializer;
 use utoipa::ToSchema;
 
 use super::super::Refusal;
@@ -150,15 +150,13 @@ impl Engine {
             format!("{}/{tenant_id}/adminconsent?client_id={}", hosts.login, auth.client_id);
         let AuthMethod::Delegated = auth.method else { return plain };
         let Ok(redirect_uri) = self.redirect_uri() else { return plain };
-        let page = format!("{}/{tenant_id}/v2.0/adminconsent", hosts.login);
-        let Ok(mut url) = Url::parse(&page) else { return plain };
-        let client_id = auth.client_id.to_string();
-        let scope = format!("{}/.default", hosts.graph);
-        url.query_pairs_mut()
-            .append_pair("client_id", &client_id)
-            .append_pair("scope", &scope)
+        let page = format!("{}/{tenant_id}/v2.0/adminconsent?", hosts.login);
+        let mut query = Serializer::new(page);
+        query
+            .append_pair("client_id", &auth.client_id.to_string())
+            .append_pair("scope", &format!("{}/.default", hosts.graph))
             .append_pair("redirect_uri", &redirect_uri)
             .extend_pairs(state.map(|state| ("state", state)));
-        url.into()
+        query.finish()
     }
 }

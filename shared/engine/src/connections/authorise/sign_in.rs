@@ -8,7 +8,7 @@ use plan::document::Document;
 use plan::ids::ConnectionId;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
-use url::Url;
+use url::form_urlencoded::Serializer;
 use utoipa::ToSchema;
 
 use super::super::Refusal;
@@ -33,7 +33,7 @@ pub struct Attempt {
     /// Until when it may come back.
     expires_at: Timestamp,
     /// What came of it.
-    outcome: Outcome,
+    outcome: SignInOutcome,
 }
 
 /// The newest sign-in of a person, as it is shown.
@@ -41,7 +41,7 @@ pub struct Attempt {
 pub struct SignInStatus {
     /// What came of it.
     #[serde(flatten)]
-    pub outcome: Outcome,
+    pub outcome: SignInOutcome,
     /// Since when.
     pub begun: Timestamp,
     /// Until when it may come back.
@@ -51,7 +51,7 @@ pub struct SignInStatus {
 /// What came of a sign-in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "outcome")]
-pub enum Outcome {
+pub enum SignInOutcome {
     /// Nobody has come back yet.
     Waiting,
     /// Somebody came back, and what they brought is being tried.
@@ -78,11 +78,11 @@ impl Attempt {
     /// Whether this is what the browser brought back. A state is single: it fits while nobody has come.
     fn is_open_for(&self, state: &SecretString, now: Timestamp) -> bool {
         let same = digest_of(state).as_bytes().ct_eq(self.state.as_bytes());
-        bool::from(same) && self.outcome == Outcome::Waiting && now < self.expires_at
+        bool::from(same) && self.outcome == SignInOutcome::Waiting && now < self.expires_at
     }
 
     /// The same with what came of it.
-    pub(super) fn with(&self, outcome: Outcome) -> Self {
+    pub(super) fn with(&self, outcome: SignInOutcome) -> Self {
         Self { outcome, ..self.clone() }
     }
 }
@@ -134,12 +134,10 @@ impl Engine {
         let secret = serde_json::to_string(&secret).map_err(|_| no_randomness(id))?;
         self.secrets.put(&SecretName::sign_in(id), &secret.into()).await?;
         let expires_at = begun.saturating_add(TAKES).unwrap_or(begun);
-        let outcome = Outcome::Waiting;
+        let outcome = SignInOutcome::Waiting;
         let attempt = Attempt { state: digest, who: who.to_owned(), begun, expires_at, outcome };
         self.store.write_all(&[put(keys::attempt(id), &attempt, Expect::Anything)?]).await?;
-        let url = authorize_url(document, &redirect_uri, &state, &verifier).ok_or_else(|| {
-            Refusal::Link("The cloud's login address is not an address.".to_owned())
-        })?;
+        let url = authorize_url(document, &redirect_uri, &state, &verifier);
         let consent_url = self.consent_url(document, Some(state.expose_secret()));
         Ok(SignIn { url, expires_at, consent_url })
     }
@@ -188,12 +186,12 @@ fn authorize_url(
     redirect_uri: &str,
     state: &SecretString,
     verifier: &SecretString,
-) -> Option<String> {
+) -> String {
     let hosts = Hosts::of(&document.cloud);
     let page = format!("{}/{}/oauth2/v2.0/authorize", hosts.login, document.tenant_id);
     let challenge = digest(&SHA256, verifier.expose_secret().as_bytes());
-    let mut url = Url::parse(&page).ok()?;
-    url.query_pairs_mut().extend_pairs([
+    let mut query = Serializer::new(format!("{page}?"));
+    query.extend_pairs([
         ("client_id", document.auth.client_id.to_string().as_str()),
         ("response_type", "code"),
         ("response_mode", "query"),
@@ -204,5 +202,5 @@ fn authorize_url(
         ("code_challenge_method", "S256"),
         ("prompt", "select_account"),
     ]);
-    Some(url.into())
+    query.finish()
 }

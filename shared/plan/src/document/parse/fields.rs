@@ -11,19 +11,13 @@ use crate::catalogue::{
     AGENT_MATCH_FIELDS, AGENT_TARGETS, Holds, TargetField, USER_MATCH_FIELDS, USER_TARGETS,
     agent_target, own_field, user_target,
 };
+use crate::document::words::{
+    MAX_LENGTH, MAX_LOOKUPS, MAX_MATCH_ROWS, MAX_ROWS, MAX_SOURCES, MAX_TARGET, MAX_TEXT,
+    MAX_TRANSFORMS, WRITE_MODES,
+};
 use crate::document::{Empty, FieldRow, MatchRow, RowTarget, Source, Transform, WriteMode};
 use crate::ids::CustomFieldId;
 
-/// The most rows of one list.
-const MAX_ROWS: usize = 200;
-/// The most sources of one row.
-const MAX_SOURCES: usize = 20;
-/// The most transforms of one row.
-const MAX_TRANSFORMS: usize = 20;
-/// The most entries of a lookup table.
-const MAX_LOOKUPS: usize = 1000;
-/// The longest text of a transform, in characters.
-const MAX_TEXT: usize = 1000;
 /// The most memory of a compiled pattern, in bytes; it also bounds the time of a match.
 const PATTERN_SIZE: usize = 64 * 1024;
 
@@ -131,7 +125,7 @@ pub(super) fn matching(node: &Node<'_>) -> Option<Lists<MatchRow>> {
 }
 
 fn match_rows(node: &Node<'_>, fields: &[&'static str]) -> Option<Vec<MatchRow>> {
-    node.each(0..=20, |node| {
+    node.each(0..=MAX_MATCH_ROWS, |node| {
         node.object(|o| {
             let entra = o.required("entra", "the property to compare", sources::matched);
             let halo = o.required("halo", "the Halo field to compare with", |node| {
@@ -159,11 +153,6 @@ fn rows(node: &Node<'_>, side: Side, scope: Scope) -> Option<Vec<FieldRow>> {
 }
 
 fn row(o: &Object<'_, '_>, side: Side, scope: Scope, seen: &mut Seen) -> Option<FieldRow> {
-    let modes = [
-        ("always", WriteMode::Always),
-        ("on_create", WriteMode::OnCreate),
-        ("if_empty", WriteMode::IfEmpty),
-    ];
     let from = o.required("from", "the property that feeds this row, or a list of them", |node| {
         from(node, scope, seen)
     });
@@ -172,7 +161,7 @@ fn row(o: &Object<'_, '_>, side: Side, scope: Scope, seen: &mut Seen) -> Option<
     if let Some(to) = &to {
         once(o, to, seen);
     }
-    let write = o.or("write", WriteMode::Always, |node| node.word(&modes));
+    let write = o.or("write", WriteMode::Always, |node| node.word(WRITE_MODES));
     let empty = o.or("clear", Empty::Leaves, |node| {
         node.bool().map(|clear| if clear { Empty::Clears } else { Empty::Leaves })
     });
@@ -232,7 +221,7 @@ fn row_path(path: &str) -> String {
 }
 
 fn target(node: &Node<'_>, side: Side) -> Option<RowTarget> {
-    let name = node.text(1..=120)?;
+    let name = node.text(1..=MAX_TARGET)?;
     if let Some(custom) = name.strip_prefix("customfield:") {
         return custom_field(node, custom, side);
     }
@@ -375,7 +364,7 @@ fn keyed_transform(o: &Object<'_, '_>) -> Option<Transform> {
         "prefix" => o.required("prefix", what, text).map(Transform::Prefix),
         "suffix" => o.required("suffix", what, text).map(Transform::Suffix),
         "max_length" => {
-            let most = o.required("max_length", what, |node| node.count(1..=10_000))?;
+            let most = o.required("max_length", what, |node| node.count(MAX_LENGTH))?;
             usize::try_from(most).ok().map(Transform::MaxLength)
         }
         "map" => {

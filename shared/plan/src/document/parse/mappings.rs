@@ -7,36 +7,15 @@ use regex_lite::Regex;
 use super::fields::regex;
 use super::reader::{Node, Object};
 use super::sources::{Purpose, Scope, site_name, source};
+use crate::document::words::{
+    EXTERNAL_USERS, LICENCE_TYPES, MAX_CONDITIONS, MAX_GROUP_NAME, MAX_OPERAND, MAX_ROLES,
+    MAX_VALUES, OF_NONE, OF_ONE, OF_SEVERAL, QUANTIFIERS, SEQUENCE, USUAL_SEQUENCE,
+};
 use crate::document::{
     CabRow, Case, Condition, ExternalUsers, GroupRef, LicenceType, Mapping, Nesting, Placement,
     Quantifier, Roles, Test,
 };
 use crate::ids::{AgentRoleId, CabId, CabRoleId, ClientId, MappingId, SiteId, UserRoleId};
-
-/// The most conditions of one mapping.
-const MAX_CONDITIONS: usize = 100;
-/// The most role rows of a kind.
-const MAX_ROLES: usize = 200;
-/// The most values of one condition.
-const MAX_VALUES: usize = 1000;
-/// The longest operand, in characters.
-const MAX_OPERAND: usize = 1000;
-
-const OPERATORS: [&str; 13] = [
-    "equals",
-    "not_equals",
-    "in",
-    "not_in",
-    "starts_with",
-    "ends_with",
-    "contains",
-    "not_contains",
-    "matches",
-    "is_empty",
-    "is_not_empty",
-    "is_true",
-    "is_false",
-];
 
 /// Reads the list of mappings.
 pub(super) fn mappings(node: &Node<'_>, most: usize, scope: Scope) -> Option<Vec<Mapping>> {
@@ -63,13 +42,7 @@ fn row_of(path: &str) -> String {
 }
 
 fn mapping(o: &Object<'_, '_>, id: Option<MappingId>, scope: Scope) -> Option<Mapping> {
-    let external = [
-        ("exclude", ExternalUsers::Exclude),
-        ("include", ExternalUsers::Include),
-        ("only", ExternalUsers::Only),
-    ];
-    let quantifiers = [("all", Quantifier::All), ("any", Quantifier::Any)];
-    let sequence = o.or("sequence", 10, |node| node.integer(-1_000_000..=1_000_000));
+    let sequence = o.or("sequence", USUAL_SEQUENCE, |node| node.integer(SEQUENCE));
     let target =
         o.required("target", "where people go, such as {\"type\": \"site\", ...}", placement);
     let user_role_id = o.maybe("user_role_id", |node| node.halo_id().map(UserRoleId));
@@ -77,8 +50,8 @@ fn mapping(o: &Object<'_, '_>, id: Option<MappingId>, scope: Scope) -> Option<Ma
     let licence_type = o.or("licence_type", LicenceType::NoChange, licence_type);
     let group = o.maybe("group", group);
     let external_users =
-        o.or("external_users", ExternalUsers::Exclude, |node| node.word(&external));
-    let quantifier = o.or("match", Quantifier::All, |node| node.word(&quantifiers));
+        o.or("external_users", ExternalUsers::Exclude, |node| node.word(EXTERNAL_USERS));
+    let quantifier = o.or("match", Quantifier::All, |node| node.word(QUANTIFIERS));
     let conditions = o.or("conditions", Vec::new(), |node| {
         node.each(0..=MAX_CONDITIONS, |node| node.object(|o| condition(o, scope)))
     });
@@ -116,11 +89,7 @@ fn warn_of_idle_settings(o: &Object<'_, '_>, mapping: &Mapping) {
 }
 
 fn licence_type(node: &Node<'_>) -> Option<LicenceType> {
-    node.word(&[
-        ("no_change", LicenceType::NoChange),
-        ("named", LicenceType::Named),
-        ("concurrent", LicenceType::Concurrent),
-    ])
+    node.word(LICENCE_TYPES)
 }
 
 fn site_id(node: &Node<'_>) -> Option<SiteId> {
@@ -167,7 +136,7 @@ fn placement(node: &Node<'_>) -> Option<Placement> {
 
 fn group(node: &Node<'_>) -> Option<GroupRef> {
     node.object(|o| {
-        let name = o.maybe("name", |node| node.words(256).map(str::to_owned));
+        let name = o.maybe("name", |node| node.words(MAX_GROUP_NAME).map(str::to_owned));
         let id = o.maybe("id", Node::id);
         let nesting = o.or("nested", Nesting::Direct, |node| {
             node.bool().map(|nested| if nested { Nesting::Nested } else { Nesting::Direct })
@@ -185,7 +154,9 @@ fn condition(o: &Object<'_, '_>, scope: Scope) -> Option<Condition> {
         source(node, Purpose::Condition, scope)
     });
     let operator = o.required("op", "an operator such as equals", |node| {
-        node.word(&OPERATORS.map(|operator| (operator, operator)))
+        let all = OF_ONE.into_iter().chain(OF_SEVERAL).chain(OF_NONE);
+        let all: Vec<_> = all.map(|operator| (operator, operator)).collect();
+        node.word(&all)
     });
     let case = o.or("case_sensitive", Case::Insensitive, |node| {
         node.bool().map(|sensitive| if sensitive { Case::Sensitive } else { Case::Insensitive })

@@ -45,7 +45,7 @@ const CONNECTION: &[Case] = &[
     ("/auth/client_id", "\"x\"", "$.auth.client_id", "an application id"),
     ("/auth/method", "\"aplication\"", "$.auth.method", "did you mean \"application\"?"),
     ("/auth/credential", "\"password\"", "$.auth.credential", "one of secret, certificate"),
-    ("/auth/assertion", "\"es256\"", "$.auth.assertion", "one of ps256, rs256"),
+    ("/auth/assertion", "\"es256\"", "$.auth.assertion", "did you mean \"ps256\""),
     ("/auth/assertion", "\"rs256\"", "$.auth.assertion", "Only a certificate signs"),
     ("/auth/client_secret", "\"s\"", "$.auth.client_secret", "Unknown key"),
     ("/sync/entities", "[]", "$.sync.entities", "1 to 3 entries, found 0"),
@@ -210,6 +210,12 @@ const MAPPINGS: &[Case] = &[
     ),
     ("/roles/admins", "[]", "$.roles.admins", "known here: agent_roles"),
 ];
+
+/// What is changed in all cases: JSON pointer, and what is put there.
+pub(in crate::document) fn all_mistakes() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let all = [CONNECTION, FIELDS, TRANSFORMS, MATCHING, MAPPINGS].into_iter().flatten();
+    all.map(|(pointer, json, _, _)| (*pointer, *json))
+}
 
 /// Each case gives exactly the one mistake: nothing follows from it.
 #[test]

@@ -10,13 +10,11 @@ use serde_json::{Map, Value};
 
 use super::nearest::nearest;
 use crate::document::Mistake;
+use crate::document::words::{HALO_IDS, Words};
 use crate::ids::NotAnId;
 
 /// The most characters of a found text or key that a message repeats.
 const SHOWN: usize = 80;
-
-/// Halo's ids are 32-bit integers, and no record has id 0.
-const HALO_IDS: RangeInclusive<i64> = 1..=2_147_483_647;
 
 /// What was found so far. Shared by all cursors of one document.
 #[derive(Debug, Default)]
@@ -128,7 +126,7 @@ impl<'a> Node<'a> {
     }
 
     /// One of a few words.
-    pub(super) fn word<T: Clone>(&self, words: &[(&str, T)]) -> Option<T> {
+    pub(super) fn word<T: Clone>(&self, words: &Words<T>) -> Option<T> {
         let text = self.value.as_str();
         if let Some((_, value)) = words.iter().find(|(word, _)| Some(*word) == text) {
             return Some(value.clone());

@@ -4,15 +4,7 @@ use super::nearest::nearest;
 use super::reader::{Node, cut};
 use crate::catalogue::{Kind, Lookup, PROPERTIES, look_up};
 use crate::document::Source;
-
-/// What of a person's manager can be read (F6).
-const MANAGER: [&str; 3] = ["manager.displayName", "manager.mail", "manager.userPrincipalName"];
-
-/// Sources besides properties and the manager's.
-const OTHERS: [&str; 3] = ["proxyAddresses:primary", "proxyAddresses:all", "lastSignInDateTime"];
-
-/// The longest constant, in characters.
-const MAX_CONST: usize = 1000;
+use crate::document::words::{MANAGER, MAX_SOURCE, OTHER_SOURCES};
 
 /// What the rest of the document means for sources.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +24,7 @@ pub(super) enum Purpose {
 
 /// Reads a source.
 pub(super) fn source(node: &Node<'_>, purpose: Purpose, scope: Scope) -> Option<Source> {
-    let name = node.text(1..=MAX_CONST)?;
+    let name = node.text(1..=MAX_SOURCE)?;
     if let Some(text) = name.strip_prefix("const:") {
         return match purpose {
             Purpose::Condition => {
@@ -64,7 +56,7 @@ pub(super) fn source(node: &Node<'_>, purpose: Purpose, scope: Scope) -> Option<
 
 /// Reads the property whose value names a site (P6).
 pub(super) fn site_name(node: &Node<'_>) -> Option<String> {
-    let name = node.text(1..=MAX_CONST)?;
+    let name = node.text(1..=MAX_SOURCE)?;
     match property(node, name)? {
         Some(Kind::Text) | None => Some(name.to_owned()),
         Some(Kind::Bool | Kind::Timestamp | Kind::List) => {
@@ -75,7 +67,7 @@ pub(super) fn site_name(node: &Node<'_>) -> Option<String> {
 
 /// Reads the property of a matching row (M2).
 pub(super) fn matched(node: &Node<'_>) -> Option<String> {
-    let name = node.text(1..=MAX_CONST)?;
+    let name = node.text(1..=MAX_SOURCE)?;
     if name == "proxyAddresses" {
         return node.mistake(
             "proxyAddresses cannot be matched, as its values have a prefix; use mail or otherMails.",
@@ -106,7 +98,7 @@ fn property(node: &Node<'_>, name: &str) -> Option<Option<Kind>> {
 }
 
 fn unknown<T>(node: &Node<'_>, name: &str) -> Option<T> {
-    let known = PROPERTIES.iter().map(|property| property.name).chain(MANAGER).chain(OTHERS);
+    let known = PROPERTIES.iter().map(|property| property.name).chain(MANAGER).chain(OTHER_SOURCES);
     let shown = cut(name);
     if let Some(meant) = nearest(name, known) {
         return node.mistake(format!("Unknown property \"{shown}\"; did you mean \"{meant}\"?"));
