@@ -39,6 +39,7 @@ struct AuditShown {
 
 /// A place of a document that differs.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SettingChange)]
 struct Change {
     /// JSON path; rows of lists go by their id or target, as in `$.mappings["sales"].sequence`.
     path: String,

@@ -11,8 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
 pub(crate) use operate::{
-    Audit, Connections, Export, Filters, Format, Groups, List, Mode, Module, OnOff, Pickable,
-    ResetDeltas, Status,
+    Audit, Connections, Export, Filters, Format, Groups, List, Mode, Module, OnOff, ResetDeltas,
+    Status,
 };
 
 /// Where `serve` is by default.
