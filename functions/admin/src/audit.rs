@@ -24,6 +24,7 @@ pub(crate) struct AuditPage {
 
 /// A change.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
 struct AuditShown {
     /// Sorts by time.
     id: String,
@@ -39,6 +40,7 @@ struct AuditShown {
 
 /// A place of a document that differs.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DocumentChange)]
 struct Change {
     /// JSON path; rows of lists go by their id or target, as in `$.mappings["sales"].sequence`.
     path: String,
