@@ -40,7 +40,7 @@ struct AuditShown {
 
 /// A place of a document that differs.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = DocumentChange)]
+#[schema(as = SettingChange)]
 struct Change {
     /// JSON path; rows of lists go by their id or target, as in `$.mappings["sales"].sequence`.
     path: String,

@@ -78,6 +78,10 @@ pub(crate) enum Command {
     /// whether the sites, roles and fields that it names exist in Halo, and its groups and properties
     /// in Entra, as `apply` would.
     Check(Check),
+    /// Print the JSON Schema of connection documents, for editors
+    ///
+    /// Keep it beside the documents and name it in them: {"$schema": "./connection.schema.json", ...}.
+    Schema,
     /// List the Graph permissions that a connection needs, and where they are granted
     Permissions(Of),
     /// Enter the client secret or the certificate of a connection
