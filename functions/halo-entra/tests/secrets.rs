@@ -267,18 +267,7 @@ async fn a_sign_in(api: &mut Watched, entra: &graph::Graph, login: &str, key: &s
 /// C4. The simulators answer on other threads while a command of the program is waited for.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_found_in_anything_that_is_produced() {
-    let (entra, halo) = (sample::tenant(), halo::Halo::new());
-    let seed = sample::halo_seed();
-    halo.load(&halo::Records {
-        clients: &seed.clients,
-        sites: &seed.sites,
-        roles: &seed.roles,
-        user_roles: &seed.user_roles,
-        custom_fields: &seed.custom_fields,
-        agents: &seed.agents,
-        users: &seed.users,
-        cabs: &seed.cabs,
-    });
+    let (entra, halo) = (sample::tenant(), sample::halo());
     entra.use_system_clock();
     halo.use_system_clock();
     entra.set_secret(CLIENT_SECRET, None);
