@@ -15,7 +15,7 @@ machete := .tools/cargo-machete-$(CARGO_MACHETE)/bin/cargo-machete
 # checking and once for running.
 all := --workspace --all-features --locked
 
-.PHONY: help run test check bench localstack tools clean rust emulator
+.PHONY: help run test check bench fuzz localstack tools clean rust emulator
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -37,6 +37,9 @@ check: rust tools ## formatting, lints, documentation, licences, unused dependen
 bench: rust ## decide 10,000 people and import 25,000, optimised, and print times and what they cost
 	cargo bench --locked -p plan --bench decide
 	cargo run --locked --profile bench -p halo-entra -- demo --once --people 25000
+
+fuzz: rust ## send generated requests to the demo's API and hold the answers to its document
+	infra/scripts/api-fuzz.sh $(SEED)
 
 localstack: ## serve DynamoDB, SQS and Secrets Manager on PORT (4566) until Ctrl-C
 	infra/scripts/localstack.sh run $(PORT)

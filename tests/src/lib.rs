@@ -13,6 +13,7 @@ pub mod certificates;
 pub mod contract;
 pub mod described;
 pub mod helpdesk;
+pub mod issued;
 pub mod memory;
 pub mod tripwire;
 pub mod world;

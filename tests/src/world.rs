@@ -88,30 +88,13 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             entra: sandbox::sample::tenant(),
-            halo: sample_halo(),
+            halo: sandbox::sample::halo(),
             document: None,
             edit: |_| {},
             storage: Storage::File,
             limit: RequestLimit::Unlimited,
         }
     }
-}
-
-/// The sample Halo.
-pub fn sample_halo() -> sandbox::halo::Halo {
-    let seed = sandbox::sample::halo_seed();
-    let halo = sandbox::halo::Halo::new();
-    halo.load(&sandbox::halo::Records {
-        clients: &seed.clients,
-        sites: &seed.sites,
-        roles: &seed.roles,
-        user_roles: &seed.user_roles,
-        custom_fields: &seed.custom_fields,
-        agents: &seed.agents,
-        users: &seed.users,
-        cabs: &seed.cabs,
-    });
-    halo
 }
 
 impl World {

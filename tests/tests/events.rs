@@ -10,7 +10,6 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use engine::web::Auth;
 use lambda_http::http::{Method, Response};
 use lambda_http::lambda_runtime::{Context, LambdaEvent};
 use lambda_http::request::LambdaRequest;
@@ -18,6 +17,7 @@ use plan::message::Message;
 use plan::tally::RunState;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tests::issued;
 use tests::world::{Setup, World};
 use tower::ServiceExt;
 use worker::lambda::{SqsBatchResponse, SqsEvent, batch};
@@ -90,15 +90,22 @@ fn every_sample_is_known_here() {
     assert_eq!(there, known);
 }
 
+/// The request of an event, with the token that its claims are of.
+fn request(mut event: Value) -> lambda_http::Request {
+    let claims = &event["requestContext"]["authorizer"]["jwt"]["claims"];
+    let token = issued::token(claims).unwrap_or_default();
+    event["headers"]["authorization"] = format!("Bearer {token}").into();
+    lambda_http::Request::from(serde_json::from_value::<LambdaRequest>(event).unwrap())
+}
+
 async fn call(world: &World, name: &str) -> Response<axum::body::Body> {
-    let request: LambdaRequest = event(name);
     let engine = world.engine.clone();
     let router = if name.starts_with("admin") {
-        admin::router(engine, Auth::Gateway)
+        admin::router(engine, issued::auth())
     } else {
-        inbound_logs::router(engine, Auth::Gateway)
+        inbound_logs::router(engine, issued::auth())
     };
-    router.oneshot(lambda_http::Request::from(request)).await.unwrap()
+    router.oneshot(request(event(name))).await.unwrap()
 }
 
 #[tokio::test]
@@ -125,7 +132,7 @@ async fn claims_decide_who_may_do_what() {
         let change = |edit: fn(&mut Value)| {
             let mut json: Value = event(name);
             edit(&mut json);
-            lambda_http::Request::from(serde_json::from_value::<LambdaRequest>(json).unwrap())
+            request(json)
         };
         let nobody = change(|json| json["requestContext"]["authorizer"] = Value::Null);
         let reader = change(|json| {
@@ -134,8 +141,8 @@ async fn claims_decide_who_may_do_what() {
         let writes = reader.method() != Method::GET;
         for (request, refused) in [(nobody, Some(401)), (reader, writes.then_some(403))] {
             let engine = world.engine.clone();
-            let all = admin::router(engine.clone(), Auth::Gateway)
-                .merge(inbound_logs::router(engine, Auth::Gateway));
+            let all = admin::router(engine.clone(), issued::auth())
+                .merge(inbound_logs::router(engine, issued::auth()));
             let status = all.oneshot(request).await.unwrap().status().as_u16();
             if let Some(refused) = refused {
                 assert_eq!(status, refused, "{name}");

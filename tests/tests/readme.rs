@@ -267,6 +267,8 @@ fn every_connection_document_is_good_and_every_answer_is_json() {
     for document in documents {
         let parsed = parse(&document, CustomClouds::Allowed);
         assert!(parsed.is_ok(), "{parsed:#?}");
+        let validated = jsonschema::validate(&plan::document::schema(), &document);
+        assert!(validated.is_ok(), "{validated:#?}");
     }
     for answer in readme.blocks_of("json") {
         let parsed: Result<Value, _> = serde_json::from_str(answer);

@@ -24,6 +24,7 @@ pub(crate) struct AuditPage {
 
 /// A change.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
 struct AuditShown {
     /// Sorts by time.
     id: String,
@@ -39,6 +40,7 @@ struct AuditShown {
 
 /// A place of a document that differs.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SettingChange)]
 struct Change {
     /// JSON path; rows of lists go by their id or target, as in `$.mappings["sales"].sequence`.
     path: String,
@@ -76,9 +78,10 @@ impl AuditPage {
 ///
 /// Documents, credentials, authorisation, links, rulings on held people and resets, newest first, for
 /// administrators. The entries outlast the connection.
-#[utoipa::path(get, path = "/v1/connections/{id}/audit", tag = "connections",
+#[utoipa::path(get, path = "/v1/connections/{id}/audit", tag = "connections", extensions(("x-role" = json!("administrator"))),
     params(OfConnection,
-        ("limit" = Option<u32>, Query, description = "Entries at the most, 1 to 50; 20 without"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 50,
+            description = "Entries at the most, 1 to 50; 20 without"),
         ("cursor" = Option<String>, Query, description = "Where an earlier answer ended")),
     responses((status = 200, description = "A page of changes", body = AuditPage), OfOne))]
 pub(crate) async fn of_connection(
@@ -97,8 +100,9 @@ pub(crate) async fn of_connection(
 /// Who changed the deployment, and when
 ///
 /// The module switch, newest first, for administrators.
-#[utoipa::path(get, path = "/v1/audit", tag = "deployment",
-    params(("limit" = Option<u32>, Query, description = "Entries at the most, 1 to 50; 20 without"),
+#[utoipa::path(get, path = "/v1/audit", tag = "deployment", extensions(("x-role" = json!("administrator"))),
+    params(("limit" = Option<u32>, Query, minimum = 1, maximum = 50,
+            description = "Entries at the most, 1 to 50; 20 without"),
         ("cursor" = Option<String>, Query, description = "Where an earlier answer ended")),
     responses((status = 200, description = "A page of changes", body = AuditPage), Usual))]
 pub(crate) async fn of_deployment(

@@ -85,7 +85,9 @@ pub(crate) struct Wanted {
 pub(crate) async fn permissions(
     State(engine): State<Engine>,
     path: Path,
+    query: Query,
 ) -> Result<Json<Wanted>, Problem> {
+    query.only(&[])?;
     let document = engine.connection(&path.connection()?).await?.saved.document;
     let method = document.auth.method;
     let redirect_uri = match method {

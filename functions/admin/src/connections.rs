@@ -7,7 +7,9 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use engine::Engine;
 use engine::connections::{Connection, ConnectionSummary, Precondition, Removed, ShownConnection};
-use engine::web::api::{Changing, OfConnection, OfOne, Paging, Usual, Versioned};
+use engine::web::api::{
+    Changing, ConnectionDocument, OfConnection, OfOne, Paging, Usual, Versioned,
+};
 use engine::web::{Caller, JsonBody, PageAsked, Path, Problem, Query};
 use serde::Serialize;
 use serde_json::Value;
@@ -43,7 +45,7 @@ pub(crate) async fn list(
 
 /// Makes a connection (C1)
 #[utoipa::path(post, path = "/v1/connections", tag = "connections",
-    request_body(content = Object, description = "The document"),
+    request_body(content = ConnectionDocument, description = "The document"),
     responses(
         (status = 201, description = "Saved", body = ShownConnection, headers(
             ("ETag" = String, description = "The revision, for `If-Match`"),
@@ -65,7 +67,12 @@ pub(crate) async fn create(
             ("ETag" = String, description = "The revision, for `If-Match`"),
             ("Location" = String, description = "Path of the connection"))),
         OfOne))]
-pub(crate) async fn read(State(engine): State<Engine>, path: Path) -> Result<Response, Problem> {
+pub(crate) async fn read(
+    State(engine): State<Engine>,
+    path: Path,
+    query: Query,
+) -> Result<Response, Problem> {
+    query.only(&[])?;
     let connection = engine.connection(&path.connection()?).await?;
     Ok(shown(StatusCode::OK, &connection))
 }
@@ -78,7 +85,7 @@ pub(crate) async fn read(State(engine): State<Engine>, path: Path) -> Result<Res
     params(OfConnection,
         ("If-Match" = Option<String>, Header, description = "The revision that is changed, or `*`"),
         ("If-None-Match" = Option<String>, Header, description = "`*`: only if there is no such connection")),
-    request_body(content = Object, description = "The document"),
+    request_body(content = ConnectionDocument, description = "The document"),
     responses(
         (status = 200, description = "Saved", body = ShownConnection, headers(
             ("ETag" = String, description = "The revision, for `If-Match`"),

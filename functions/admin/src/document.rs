@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use engine::Engine;
 use engine::web::api::ProblemBody;
+use serde_json::{Value, json};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
@@ -55,6 +56,22 @@ pub(crate) fn described() -> OpenApiRouter<Engine> {
     OpenApiRouter::with_openapi(Shared::openapi())
 }
 
+/// Puts the document together: of this function's routes and the log function's, with the schema of
+/// connection documents, which the parser's words are the source of.
+pub(crate) fn together(mut own: utoipa::openapi::OpenApi) -> Value {
+    own.merge(inbound_logs::openapi());
+    // Texts, numbers and lists are always JSON.
+    let mut document = serde_json::to_value(own).unwrap_or_default();
+    let schemas = &mut document["components"]["schemas"];
+    for (name, schema) in plan::document::definitions("#/components/schemas/") {
+        schemas[name] = schema;
+    }
+    // A connection may be sent back as it was read.
+    schemas[plan::document::DEFINITION]["properties"]["status"] =
+        json!({ "description": "Ignored: what reading the connection shows besides." });
+    document
+}
+
 /// The document as it is answered.
 struct Written {
     text: String,
@@ -62,8 +79,7 @@ struct Written {
 }
 
 static WRITTEN: LazyLock<Written> = LazyLock::new(|| {
-    // A document of texts and numbers is always JSON.
-    let text = crate::openapi().to_pretty_json().unwrap_or_default();
+    let text = format!("{:#}\n", crate::openapi());
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     Written { tag: format!("\"{:016x}\"", hasher.finish()), text }

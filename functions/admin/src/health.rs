@@ -77,7 +77,7 @@ pub(crate) struct HaloTest {
 }
 
 /// What Halo grants and answers (H1)
-#[utoipa::path(get, path = "/v1/halo/test", tag = "halo",
+#[utoipa::path(get, path = "/v1/halo/test", tag = "halo", extensions(("x-role" = json!("administrator"))),
     responses((status = 200, description = "The report", body = HaloTest), Usual))]
 pub(crate) async fn halo(
     State(engine): State<Engine>,

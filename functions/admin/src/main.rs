@@ -1,11 +1,15 @@
 //! The admin function on Lambda, behind API Gateway with a JWT authoriser.
 
+use std::sync::Arc;
+
 use engine::telemetry::{Format, start};
-use engine::web::Auth;
+use engine::web::{Auth, Verifier};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     start(Format::Json, "info");
+    let settings = engine::config::tokens_required()?;
     let engine = engine::aws::engine().await?;
-    lambda_http::run(admin::router(engine, Auth::Gateway)).await
+    let auth = Auth::Issued(Arc::new(Verifier::new(settings, engine.http.clone())));
+    lambda_http::run(admin::router(engine, auth)).await
 }

@@ -9,7 +9,9 @@ use axum::{Extension, Json};
 use engine::Engine;
 use engine::connections::{ConflictList, Effect, HeldPerson, LinkChoice, Other, Ruled};
 use engine::inbound::{ShownPerson, Sight};
-use engine::web::api::{Changing, IdempotencyKey, OfConnection, OfOne, OfPerson, Paging};
+use engine::web::api::{
+    Changing, ConnectionDocument, IdempotencyKey, OfConnection, OfOne, OfPerson, Paging,
+};
 use engine::web::{Caller, JsonBody, PageAsked, Path, Problem, Query, Unfinished};
 use plan::ids::{ConnectionId, PerKind, RecordKind, RunId};
 use plan::link::Says;
@@ -32,7 +34,9 @@ pub(crate) async fn person(
     State(engine): State<Engine>,
     Extension(caller): Extension<Caller>,
     path: Path,
+    query: Query,
 ) -> Result<Json<ShownPerson>, Problem> {
+    query.only(&[])?;
     let id = engine.connection(&path.connection()?).await?.saved.document.id;
     let known = engine.find_person(&id, path.text("who")).await?;
     let known = known.ok_or_else(Problem::nobody)?;
@@ -326,7 +330,7 @@ async fn rule(
 ///
 /// Everybody is decided by the saved rules and by the draft's. Nothing is written.
 #[utoipa::path(post, path = "/v1/connections/{id}/effect", tag = "previews", params(OfConnection),
-    request_body(content = Object, description = "The draft"),
+    request_body(content = ConnectionDocument, description = "The draft"),
     responses((status = 200, description = "What would change", body = Effect), Changing))]
 pub(crate) async fn effect(
     State(engine): State<Engine>,

@@ -6,7 +6,7 @@ use engine::Engine;
 use engine::connections::Refusal;
 use engine::graph::{GroupChoice, GroupKind};
 use engine::halo::{Choice, Picker, Priority};
-use engine::web::api::{OfConnection, OfOne};
+use engine::web::api::{AsksEntra, OfConnection, OfOne};
 use engine::web::{Caller, PageAsked, Path, Problem, ProblemType, Query};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -18,6 +18,7 @@ const PAGE: (usize, usize) = (50, 100);
 
 /// A page of what Halo has.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PickerPage)]
 pub(crate) struct ChoicePage {
     items: Vec<ChoiceShown>,
     /// Where the next page goes on; `null` at the end. A page may be short before the end.
@@ -27,6 +28,7 @@ pub(crate) struct ChoicePage {
 
 /// Something that a document may name by its id.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PickerItem)]
 struct ChoiceShown {
     id: i64,
     /// May be empty.
@@ -43,6 +45,7 @@ struct ChoiceShown {
 
 /// A client, called organisation in some products.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PickerClient)]
 struct ClientShown {
     id: i64,
     /// May be empty.
@@ -60,10 +63,11 @@ impl From<Choice> for ChoiceShown {
 /// What Halo has of a kind, to choose from
 ///
 /// One request of Halo's budget, ahead of background work. `search` is a part of the name.
-#[utoipa::path(get, path = "/v1/halo/{list}", tag = "halo",
+#[utoipa::path(get, path = "/v1/halo/{list}", tag = "halo", extensions(("x-role" = json!("administrator"))),
     params(("list" = String, Path, description = "sites, clients, agent-roles, user-roles, cabs, custom-fields or licences"),
         ("search" = Option<String>, Query, description = "A part of the name"),
-        ("limit" = Option<u32>, Query, description = "Things at the most, 1 to 100; 50 without"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100,
+            description = "Things at the most, 1 to 100; 50 without"),
         ("cursor" = Option<String>, Query, description = "Where an earlier answer ended")),
     responses((status = 200, description = "A page of them", body = ChoicePage), OfOne))]
 pub(crate) async fn halo(
@@ -124,6 +128,7 @@ pub(crate) struct GroupPage {
 
 /// A group that a document may name.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TenantGroup)]
 struct GroupShown {
     /// Object id.
     id: String,
@@ -135,6 +140,7 @@ struct GroupShown {
 
 /// Sorts of groups.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = GroupKind)]
 enum KindWord {
     /// With a mailbox and a team.
     #[serde(rename = "microsoft_365")]
@@ -161,10 +167,10 @@ impl From<GroupChoice> for GroupShown {
 /// Groups of a connection's tenant whose name starts with a text
 ///
 /// At most 50. One request to Microsoft Graph, with the connection's credentials.
-#[utoipa::path(get, path = "/v1/connections/{id}/groups", tag = "connections",
+#[utoipa::path(get, path = "/v1/connections/{id}/groups", tag = "connections", extensions(("x-role" = json!("administrator"))),
     params(OfConnection,
         ("search" = Option<String>, Query, description = "The beginning of the name")),
-    responses((status = 200, description = "Groups", body = GroupPage), OfOne))]
+    responses((status = 200, description = "Groups", body = GroupPage), OfOne, AsksEntra))]
 pub(crate) async fn groups(
     State(engine): State<Engine>,
     Extension(caller): Extension<Caller>,

@@ -11,8 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
 pub(crate) use operate::{
-    Audit, Connections, Export, Filters, Format, Groups, List, Mode, Module, OnOff, Pickable,
-    ResetDeltas, Status,
+    Audit, Connections, Export, Filters, Format, Groups, List, Mode, Module, OnOff, ResetDeltas,
+    Status,
 };
 
 /// Where `serve` is by default.
@@ -78,6 +78,10 @@ pub(crate) enum Command {
     /// whether the sites, roles and fields that it names exist in Halo, and its groups and properties
     /// in Entra, as `apply` would.
     Check(Check),
+    /// Print the JSON Schema of connection documents, for editors
+    ///
+    /// Keep it beside the documents and name it in them: {"$schema": "./connection.schema.json", ...}.
+    Schema,
     /// List the Graph permissions that a connection needs, and where they are granted
     Permissions(Of),
     /// Enter the client secret or the certificate of a connection

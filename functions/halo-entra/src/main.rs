@@ -26,6 +26,7 @@ mod preview;
 mod process;
 mod reset;
 mod runs;
+mod schema;
 mod screen;
 mod serve;
 mod status;
@@ -84,6 +85,7 @@ async fn run(screen: Screen, command: Command) -> anyhow::Result<Ended> {
         Command::Serve(args) => serve::run(screen, &args).await.map(|()| Ended::Done),
         Command::Check(args) => interruptible(check::run(screen, &args)).await,
         Command::Completions(args) => completions::run(&args),
+        Command::Schema => schema::run(),
         Command::Apply(args) => interruptible(apply::run(screen, &args)).await,
         Command::Permissions(args) => interruptible(authorise::permissions(screen, &args)).await,
         // Asked for before Ctrl-C is taken over, so that it ends a prompt as usual.

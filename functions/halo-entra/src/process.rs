@@ -17,7 +17,7 @@ use engine::secrets::SecretString;
 use engine::secrets::files::Files;
 use engine::store::Store;
 use engine::store::embedded::Embedded;
-use engine::web::Auth;
+use engine::web::{Auth, TokenSettings, Verifier};
 use engine::{Engine, Policy};
 use jiff::SignedDuration;
 use tokio::net::TcpListener;
@@ -48,6 +48,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) listen: SocketAddr,
     /// What callers have to show.
     pub(crate) token: SecretString,
+    /// What tokens of an issuer have to say, which open the API besides.
+    pub(crate) issued: Option<TokenSettings>,
 }
 
 /// A running process.
@@ -95,14 +97,21 @@ impl Process {
         let front = Engine { store: Store::new(table.clone(), clock), ..engine.clone() };
         let (stop, _) = watch::channel(false);
         let mut process = Self { engine, url, queue, table, front, stop, tasks: JoinSet::new() };
-        process.serve(listener, parts.token);
+        let auth = match parts.issued {
+            None => Auth::Local(parts.token),
+            Some(settings) => {
+                let verifier = Verifier::new(settings, process.front.http.clone());
+                Auth::Both(parts.token, Arc::new(verifier))
+            }
+        };
+        process.serve(listener, auth);
         let stopped = process.stopped();
         process.tasks.spawn(worker::run(process.engine.clone(), WORKERS, stopped));
         Ok(process)
     }
 
-    fn serve(&mut self, listener: TcpListener, token: SecretString) {
-        let router = router(&self.front, token);
+    fn serve(&mut self, listener: TcpListener, auth: Auth) {
+        let router = router(&self.front, auth);
         let stopped = self.stopped();
         self.tasks.spawn(async move {
             if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await
@@ -183,8 +192,7 @@ fn for_browsers(listening: SocketAddr) -> Option<Url> {
 }
 
 /// Both HTTP functions under one address.
-fn router(engine: &Engine, token: SecretString) -> Router {
-    let auth = Auth::Bearer(token);
+fn router(engine: &Engine, auth: Auth) -> Router {
     admin::router(engine.clone(), auth.clone()).merge(inbound_logs::router(engine.clone(), auth))
 }
 

@@ -26,9 +26,10 @@ pub(crate) async fn run(screen: Screen, args: &args::Serve) -> anyhow::Result<()
     let halo = engine::config::halo(stored)?;
     let policy = engine::config::policy(CustomClouds::Allowed)?;
     let token = admin_token(dir)?;
+    let issued = engine::config::tokens()?;
     let address = halo.api_url.clone();
     let mut process =
-        Process::start(Parts { dir, halo, policy, listen: args.listen, token }).await?;
+        Process::start(Parts { dir, halo, policy, listen: args.listen, token, issued }).await?;
     process.start_timer();
     let token_file = dir.join(TOKEN_FILE);
     say(screen.tinted(Tone::Strong, &format!("halo-entra serves on {}", process.url)))?;

@@ -41,6 +41,7 @@ fn help_names_every_command_and_every_status() {
         "serve",
         "apply",
         "check",
+        "schema",
         "permissions",
         "credentials",
         "authorise",
@@ -107,6 +108,14 @@ fn shells_are_told_how_to_complete() {
 }
 
 #[test]
+fn editors_get_the_schema_of_documents() {
+    let printed = run(&["schema"]);
+    assert_eq!(status(&printed), 0);
+    let schema: serde_json::Value = serde_json::from_str(&out(&printed)).unwrap();
+    assert_eq!(schema, plan::document::schema());
+}
+
+#[test]
 fn without_a_token_or_an_answer_it_says_what_to_do() {
     let output = run(&["runs"]);
     assert_eq!(status(&output), 1);
@@ -169,10 +178,10 @@ fn a_good_document_passes_and_every_mistake_of_a_bad_one_is_shown() {
      $.field_mappings.users[2].from   Unknown property "shoeSize"; expected a
                                       property of Microsoft Graph's user by its
                                       exact name, such as displayName.
-     $.color                          Unknown key "color"; known here: auth, cloud,
-                                      create, enabled, field_mappings, guard, id,
-                                      licences, mappings, matching, name, roles,
-                                      sync, tenant_id.
+     $.color                          Unknown key "color"; known here: $schema,
+                                      auth, cloud, create, enabled, field_mappings,
+                                      guard, id, licences, mappings, matching,
+                                      name, roles, sync, tenant_id.
     "#);
 
     let both = check(dir.path(), &["both.json", "--json"]);

@@ -218,21 +218,56 @@ async fn a_day(api: &mut Watched, entra: &graph::Graph, halo: &halo::Halo, login
     }
 }
 
+/// A certificate and its private key.
+fn certificate() -> (String, String) {
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+    let params = rcgen::CertificateParams::new(vec!["import.contoso.example".to_owned()]).unwrap();
+    (params.self_signed(&pair).unwrap().pem(), pair.serialize_pem())
+}
+
+/// Somebody signs in for a connection that proves itself by certificate.
+async fn a_sign_in(api: &mut Watched, entra: &graph::Graph, login: &str, key: &str, pem: &str) {
+    entra.register_certificate(pem);
+    let mut document = sample::connection(login);
+    document["id"] = json!("fabrikam");
+    document["name"] = json!("Fabrikam");
+    document["auth"]["method"] = json!("delegated");
+    document["auth"]["credential"] = json!("certificate");
+    api.done(Method::POST, "connections", Some(document)).await;
+    let credentials = "connections/fabrikam/credentials";
+    for (certificate, key) in [(key, pem), (pem, pem), (key, key)] {
+        let wrong = json!({ "certificate_pem": certificate, "private_key_pem": key });
+        let (status, _) = api.call(Method::PUT, credentials, Some(wrong)).await;
+        assert_eq!(status, 422);
+    }
+    let body = json!({ "certificate_pem": pem, "private_key_pem": key });
+    api.done(Method::PUT, credentials, Some(body)).await;
+    let needed = api.done(Method::GET, "connections/fabrikam/permissions", None).await;
+    entra.register_redirect(needed["redirect_uri"].as_str().unwrap());
+    for refused in [true, false] {
+        let authorise = "connections/fabrikam/authorise";
+        let begun = api.done(Method::POST, authorise, None).await;
+        let http = engine::http::client().unwrap();
+        let sent = http.get(begun["sign_in_url"].as_str().unwrap()).send().await.unwrap();
+        let mut back = sent.headers()["location"].to_str().unwrap().to_owned();
+        if refused {
+            back = back.replacen("code=", "error=access_denied&error_description=", 1);
+        }
+        let page = http.get(back).send().await.unwrap();
+        assert_eq!(page.status().is_success(), !refused);
+        api.produced.add("page after the sign-in", format!("{:?}", page.headers()));
+        api.produced.add("page after the sign-in", page.text().await.unwrap());
+    }
+    api.done(Method::GET, "connections/fabrikam", None).await;
+    api.command(&["permissions", "fabrikam"]);
+    quote_secrets(entra, &halo::Halo::new());
+    api.call(Method::POST, "connections/fabrikam/imports", Some(json!({}))).await;
+}
+
 /// C4. The simulators answer on other threads while a command of the program is waited for.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_found_in_anything_that_is_produced() {
-    let (entra, halo) = (sample::tenant(), halo::Halo::new());
-    let seed = sample::halo_seed();
-    halo.load(&halo::Records {
-        clients: &seed.clients,
-        sites: &seed.sites,
-        roles: &seed.roles,
-        user_roles: &seed.user_roles,
-        custom_fields: &seed.custom_fields,
-        agents: &seed.agents,
-        users: &seed.users,
-        cabs: &seed.cabs,
-    });
+    let (entra, halo) = (sample::tenant(), sample::halo());
     entra.use_system_clock();
     halo.use_system_clock();
     entra.set_secret(CLIENT_SECRET, None);
@@ -243,11 +278,14 @@ async fn no_secret_is_found_in_anything_that_is_produced() {
     let (serving, mut api) = serve(dir.path(), &halo_served.url);
 
     a_day(&mut api, &entra, &halo, &login.url).await;
+    let (pem, key) = certificate();
+    a_sign_in(&mut api, &entra, &login.url, &key, &pem).await;
     let mut canaries = halo.issued_tokens();
     canaries.extend(entra.issued_tokens());
     assert!(canaries.len() >= 2, "tokens were issued");
     canaries.extend([CLIENT_SECRET, WRONG_SECRET, HALO_SECRET].map(str::to_owned));
     canaries.push(api.token.clone());
+    canaries.extend(key.lines().skip(5).take(3).map(str::to_owned));
 
     let Watched { data, mut produced, .. } = api;
     produced.add("standard output of serve", serving.rest());

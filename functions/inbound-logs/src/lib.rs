@@ -223,7 +223,8 @@ async fn runs(
 #[utoipa::path(get, path = "/v1/runs/{id}", tag = "imports",
     params(("id" = RunId, Path, description = "The run")),
     responses((status = 200, description = "The run", body = Run), OfOne))]
-async fn run(State(engine): State<Engine>, path: Path) -> Result<Json<Run>, Problem> {
+async fn run(State(engine): State<Engine>, path: Path, query: Query) -> Result<Json<Run>, Problem> {
+    query.only(&[])?;
     let run: RunId = path.id("id")?;
     let found = engine.run(run).await?;
     found.map(Json).ok_or_else(|| Problem::of(ProblemType::NotFound, "There is no such run."))

@@ -1,11 +1,15 @@
 //! The inbound-log function on Lambda, behind API Gateway with a JWT authoriser.
 
+use std::sync::Arc;
+
 use engine::telemetry::{Format, start};
-use engine::web::{Auth, with_fallbacks};
+use engine::web::{Auth, Verifier, with_fallbacks};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     start(Format::Json, "info");
+    let settings = engine::config::tokens_required()?;
     let engine = engine::aws::engine().await?;
-    lambda_http::run(with_fallbacks(inbound_logs::router(engine, Auth::Gateway))).await
+    let auth = Auth::Issued(Arc::new(Verifier::new(settings, engine.http.clone())));
+    lambda_http::run(with_fallbacks(inbound_logs::router(engine, auth))).await
 }

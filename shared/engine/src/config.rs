@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::Policy;
 use crate::halo::{RequestLimit, Settings};
+use crate::web::{TokenSettings, is_private};
 
 /// A setting that is missing or makes no sense.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +134,42 @@ fn for_browsers(text: &str) -> Option<Url> {
     let private = url.scheme() == "https" || url.scheme() == "http" && local;
     let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
     (private && plain).then_some(url)
+}
+
+/// What tokens of an issuer have to say: `HALO_ENTRA_JWT_ISSUER`, `HALO_ENTRA_JWT_AUDIENCE`,
+/// `HALO_ENTRA_JWT_TENANT` (optional). `None` = no issuer is set.
+pub fn tokens() -> Result<Option<TokenSettings>, ConfigError> {
+    const ISSUER: &str = "HALO_ENTRA_JWT_ISSUER";
+    const ISSUER_IS: &str = "the issuer of the API's tokens, exactly as they name it, as in https://login.microsoftonline.com/TENANT/v2.0; http only for localhost";
+    const AUDIENCE: &str = "HALO_ENTRA_JWT_AUDIENCE";
+    const AUDIENCE_IS: &str = "the audience of the API's tokens: the application id of its app registration, or api:// and it; several with commas";
+    const TENANT: &str = "HALO_ENTRA_JWT_TENANT";
+    let audiences = optional(AUDIENCE)?.unwrap_or_default();
+    let audiences = audiences.split(',').map(str::trim).filter(|one| !one.is_empty());
+    let audiences: Vec<String> = audiences.map(str::to_owned).collect();
+    let tenant = optional(TENANT)?;
+    let Some(issuer) = optional(ISSUER)? else {
+        // Half of the settings would let nobody in, without a word.
+        let half = !audiences.is_empty() || tenant.is_some();
+        return if half { Err(ConfigError::Missing(ISSUER, ISSUER_IS)) } else { Ok(None) };
+    };
+    let address: Option<Url> = issuer.parse().ok();
+    if !address.is_some_and(|it| is_private(&it) && it.query().is_none()) {
+        return Err(ConfigError::Malformed(ISSUER, ISSUER_IS));
+    }
+    if audiences.is_empty() {
+        return Err(ConfigError::Missing(AUDIENCE, AUDIENCE_IS));
+    }
+    let tenant = tenant.map(|id| id.parse()).transpose();
+    let tenant =
+        tenant.map_err(|_| ConfigError::Malformed(TENANT, "the id of a tenant (a GUID)"))?;
+    Ok(Some(TokenSettings { issuer, audiences, tenant }))
+}
+
+/// What [`tokens`] reads, where there is no other way in.
+pub fn tokens_required() -> Result<TokenSettings, ConfigError> {
+    let missing = "the issuer of the API's tokens; without it nobody gets in";
+    tokens()?.ok_or(ConfigError::Missing("HALO_ENTRA_JWT_ISSUER", missing))
 }
 
 /// Names of the AWS resources, set by the template: `TABLE_NAME`, `QUEUE_URL`, `SECRET_PREFIX`, and

@@ -44,7 +44,7 @@ pub use hosts::Hosts;
 pub use probe::{Grant, Permission};
 pub(crate) use refusal::aadsts_in;
 pub use sign_ins::SignIn;
-pub use token::{Behalf, Credential, NotSignedIn, Session, Tokens};
+pub use token::{Behalf, Credential, NotSignedIn, Session, SignedIn, Tokens};
 
 use crate::clock::Clock;
 use crate::http::{self, Answer};

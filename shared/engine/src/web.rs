@@ -3,6 +3,7 @@
 //! | file | does |
 //! |---|---|
 //! | `caller` | who calls, and what they may do |
+//! | `jwt` | tokens of the deployment's issuer |
 //! | `request` | paths, queries and bodies, read strictly |
 //! | `problem` | every answer that is not a success |
 //! | `cursor` | opaque cursors of lists |
@@ -14,6 +15,7 @@ pub mod api;
 mod caller;
 pub mod cursor;
 mod idempotency;
+mod jwt;
 mod list;
 mod problem;
 mod request;
@@ -22,15 +24,21 @@ use axum::Router;
 
 pub use caller::{Auth, Caller, Role, guarded};
 pub use idempotency::Unfinished;
+pub(crate) use jwt::is_private;
+pub use jwt::{TokenSettings, Verifier};
 pub use list::PageAsked;
 pub use problem::{Problem, ProblemType};
 pub use request::{JsonBody, Path, Query};
 
 /// A router that answers unknown paths and methods with problems as well.
 pub fn with_fallbacks(router: Router) -> Router {
-    router
+    refusing_methods(router)
         .fallback(|| async { Problem::of(ProblemType::NotFound, "There is nothing at this path.") })
-        .method_not_allowed_fallback(|| async {
-            Problem::of(ProblemType::MethodNotAllowed, "This path does not take this method.")
-        })
+}
+
+/// A router that answers methods that its paths do not take with problems.
+pub fn refusing_methods(router: Router) -> Router {
+    router.method_not_allowed_fallback(|| async {
+        Problem::of(ProblemType::MethodNotAllowed, "This path does not take this method.")
+    })
 }

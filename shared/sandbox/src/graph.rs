@@ -122,9 +122,11 @@ impl Graph {
 
 /// Time, faults, and the registered application.
 impl Graph {
-    /// Every access token that was issued so far, for tests that look for places where they leak.
+    /// Every access token, refresh token and code that was issued so far, for tests that look for places
+    /// where they leak.
     pub fn issued_tokens(&self) -> Vec<String> {
-        self.lock().access.issued().map(str::to_owned).collect()
+        let model = self.lock();
+        model.access.issued().chain(model.sessions.issued()).map(str::to_owned).collect()
     }
 
     /// The model's present.

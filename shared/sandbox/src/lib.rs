@@ -13,5 +13,6 @@
 
 pub mod graph;
 pub mod halo;
+pub mod issuer;
 pub mod sample;
 pub mod server;

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::graph::Graph;
 pub use connection::connection;
-pub use halo::{HaloSeed, halo_seed};
+pub use halo::{HaloSeed, halo, halo_seed};
 
 /// The sample tenant.
 pub const TENANT_ID: &str = "0785ef7c-2d7a-4542-b048-95bcab406e0b";

@@ -1,9 +1,9 @@
 //! Who may call: tokens, roles, and paths that nobody has.
 
 use axum::Router;
-use engine::web::Auth;
 use lambda_http::request::from_str;
 use serde_json::{Value, json};
+use tests::issued;
 use tests::world::{Setup, World};
 use tower::ServiceExt;
 
@@ -124,19 +124,21 @@ async fn halo_is_tested() {
     assert_eq!(report["entities"].as_array().unwrap().len(), 7);
 }
 
-/// A request as API Gateway hands it on.
+/// A request as API Gateway hands it on, with the token whose claims those are.
 pub(crate) async fn through_gateway(
     router: &Router,
     method: &str,
     path: &str,
     claims: &Value,
 ) -> (u16, Value) {
+    let token = issued::token(&claims["jwt"]["claims"]);
+    let authorization = token.map_or_else(String::new, |token| format!("Bearer {token}"));
     let event = json!({
         "version": "2.0",
         "routeKey": "$default",
         "rawPath": path.split('?').next(),
         "rawQueryString": path.split_once('?').map_or("", |(_, query)| query),
-        "headers": { "host": "api.example" },
+        "headers": { "host": "api.example", "authorization": authorization },
         "requestContext": {
             "accountId": "123456789012",
             "apiId": "api",
@@ -155,7 +157,7 @@ pub(crate) async fn through_gateway(
     let answer = router.clone().oneshot(request).await.unwrap();
     let status = answer.status().as_u16();
     let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
-    (status, serde_json::from_slice(&body).unwrap())
+    (status, serde_json::from_slice(&body).unwrap_or_default())
 }
 
 /// Claims as the authoriser passes them on.
@@ -169,8 +171,9 @@ pub(crate) const LATER: &str = "1893456000";
 
 pub(crate) fn behind_gateway(world: &World) -> Router {
     let engine = || world.engine.clone();
-    let logs = inbound_logs::router(engine(), Auth::Gateway);
-    admin::router(engine(), Auth::Gateway).merge(logs)
+    let auth = issued::auth();
+    let logs = inbound_logs::router(engine(), auth.clone());
+    admin::router(engine(), auth).merge(logs)
 }
 
 #[tokio::test]

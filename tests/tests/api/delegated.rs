@@ -288,6 +288,28 @@ async fn a_missing_permission_is_granted_by_consent() {
 }
 
 #[tokio::test]
+async fn a_sign_in_that_lacks_a_permission_replaces_nothing() {
+    // C8
+    let api = prepared().await;
+    sign_in(&api).await;
+    let names = ["GroupMember.Read.All", "Directory.Read.All"];
+    for name in names {
+        api.world.entra.revoke_delegated(name);
+    }
+    let page = sign_in(&api).await;
+    assert!(page.text.contains("stays as it was"), "{}", page.text);
+    assert_eq!(status(&api).await["authorisation"]["state"], "authorised");
+    // Granted again, it counts for whoever had it when they signed in.
+    for name in names {
+        api.world.entra.grant_delegated(name);
+    }
+    for hours in [0, 2] {
+        api.world.pass(SignedDuration::from_hours(hours));
+        assert_eq!(import(&api).await["state"], "completed");
+    }
+}
+
+#[tokio::test]
 async fn a_session_that_ended_asks_for_a_new_sign_in() {
     // C7
     let api = prepared().await;

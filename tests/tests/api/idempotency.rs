@@ -138,7 +138,7 @@ async fn resets_and_rulings_take_keys_too() {
 async fn a_keyed_call_survives_kills() {
     // T2: killed between doing and storing, it is done again, and one run comes of it.
     let send = async |api: &Api| {
-        let router = admin::router(api.world.engine.clone(), Auth::Bearer("t".into()));
+        let router = admin::router(api.world.engine.clone(), Auth::Local("t".into()));
         let request = Request::post(format!("{OF}/imports")).header("authorization", "Bearer t");
         let request =
             request.header("idempotency-key", "k").body(axum::body::Body::from("{}")).unwrap();

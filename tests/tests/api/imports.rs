@@ -87,7 +87,7 @@ async fn nothing_is_imported_where_it_is_switched_off() {
 
     let mut engine: Engine = api.world.engine.clone();
     engine.policy.module = Module::Off;
-    let router = admin::router(engine, Auth::Bearer("t".into()));
+    let router = admin::router(engine, Auth::Local("t".into()));
     let request = axum::http::Request::post(IMPORTS).header("authorization", "Bearer t");
     let answer = router.oneshot(request.body(axum::body::Body::empty()).unwrap()).await.unwrap();
     assert_eq!(answer.status(), 409);

@@ -111,7 +111,7 @@ async fn who_switched_is_told_once_and_the_deployments_own_switch_is_final() {
 
     let mut engine = api.world.engine.clone();
     engine.policy.module = Module::Off;
-    let router = admin::router(engine, Auth::Bearer("t".into()));
+    let router = admin::router(engine, Auth::Local("t".into()));
     let send = async |method: &str, body: &str| {
         let request = Request::builder().method(method).uri(MODULE);
         let request = request

@@ -147,7 +147,7 @@ async fn a_plan_that_is_not_ready_or_not_of_this_connection_is_refused() {
     assert_eq!(unauthorised.problem(), "not_authorised");
     let mut engine = api.world.engine.clone();
     engine.policy.module = Module::Off;
-    let router = admin::router(engine, Auth::Bearer("t".into()));
+    let router = admin::router(engine, Auth::Local("t".into()));
     let path = "/v1/connections/fabrikam/preview";
     let request = axum::http::Request::post(path).header("authorization", "Bearer t");
     let answer = router.oneshot(request.body(axum::body::Body::empty()).unwrap()).await.unwrap();

@@ -140,7 +140,14 @@ async fn happen(api: &Api, line: &str, kept: &mut Kept) {
         }
         ["entra", "update", who, patch] => world.entra.update_user(&id(who), json(patch)),
         ["entra", "delete", who] => world.entra.soft_delete(&id(who)),
-        ["entra", "secret", secret] => world.entra.set_secret(secret, None),
+        // A redirect URI is entered in the app registration.
+        ["entra", "redirect", uri] => world.entra.register_redirect(uri),
+        // Every sign-in is refused with an AADSTS code, or none any more.
+        ["entra", "refuse", code] => {
+            let code = code.parse().unwrap();
+            world.entra.faults(|faults| faults.login_error = Some(code));
+        }
+        ["entra", "accept"] => world.entra.faults(|faults| faults.login_error = None),
         ["halo", "user", number, changes] => {
             world.halo.change_user(number.parse().unwrap(), &json(changes));
         }
@@ -181,6 +188,12 @@ async fn tell(name: &str) {
             other => panic!("{place}: no such block: {other}"),
         }
     }
+}
+
+#[tokio::test]
+async fn on_behalf_of_a_person() {
+    // C3, C5–C7
+    tell("delegated.md").await;
 }
 
 #[tokio::test]

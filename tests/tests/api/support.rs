@@ -61,7 +61,7 @@ impl Api {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         world.engine.policy.public_url = Some(url.parse().unwrap());
-        let auth = || Auth::Bearer(TOKEN.into());
+        let auth = || Auth::Local(TOKEN.into());
         let engine = || world.engine.clone();
         let router = admin::router(engine(), auth()).merge(inbound_logs::router(engine(), auth()));
         tokio::spawn(async move { axum::serve(listener, router).await });

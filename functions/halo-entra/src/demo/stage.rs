@@ -53,7 +53,7 @@ pub(super) struct Stage {
 impl Stage {
     /// Starts everything and authorises the sample connection, all over HTTP.
     pub(super) async fn set(args: &args::Demo) -> anyhow::Result<Self> {
-        let (entra, halo) = (tenant(args.people), halo());
+        let (entra, halo) = (tenant(args.people), sample::halo());
         entra.use_system_clock();
         halo.use_system_clock();
         let entra_served = entra.serve(None, None).await.context("the Graph simulator")?;
@@ -66,6 +66,7 @@ impl Stage {
             policy: Policy { custom_clouds: CustomClouds::Allowed, ..Policy::default() },
             listen: listen(args)?,
             token: token.clone(),
+            issued: None,
         })
         .await?;
         // For whoever tries delegated permissions out.
@@ -99,22 +100,6 @@ fn tenant(people: u32) -> Graph {
         tenant.add_user(Value::Object(person));
     }
     tenant
-}
-
-fn halo() -> Halo {
-    let seed = sample::halo_seed();
-    let halo = Halo::new();
-    halo.load(&halo::Records {
-        clients: &seed.clients,
-        sites: &seed.sites,
-        roles: &seed.roles,
-        user_roles: &seed.user_roles,
-        custom_fields: &seed.custom_fields,
-        agents: &seed.agents,
-        users: &seed.users,
-        cabs: &seed.cabs,
-    });
-    halo
 }
 
 fn settings(url: &str) -> anyhow::Result<Settings> {

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::Connection;
 use super::authorise::{Attempt, SignInStatus};
 use crate::store::connections::Authorisation;
+use crate::web::api::ConnectionDocument;
 
 /// The key of a shown connection that is not part of the document.
 pub(super) const STATUS: &str = "status";
@@ -21,7 +22,7 @@ pub(super) const STATUS: &str = "status";
 #[schema(as = Connection)]
 pub struct ShownConnection {
     #[serde(flatten)]
-    #[schema(value_type = BTreeMap<String, serde_json::Value>)]
+    #[schema(value_type = ConnectionDocument)]
     document: Document,
     status: ConnectionStatus,
 }

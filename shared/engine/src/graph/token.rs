@@ -26,7 +26,7 @@ use crate::secrets::SecretName;
 
 pub use credential::Credential;
 pub use grant::NotSignedIn;
-pub use session::Session;
+pub use session::{Session, SignedIn};
 
 /// On whose behalf Graph is read (C3).
 #[derive(Clone, Debug)]
@@ -120,9 +120,9 @@ impl Graph {
     }
 
     /// Takes the place of a token of somebody who signed in before.
-    async fn replace_token(&self, token: Token) {
+    async fn replace_token(&self, token: Option<Token>) {
         let slot = self.tokens.slot(&self.access);
-        *slot.lock().await = Some(Arc::new(token));
+        *slot.lock().await = token.map(Arc::new);
     }
 }
 

@@ -1,12 +1,13 @@
 //! What the OpenAPI documents of the functions share: what paths and queries say, problems as a schema,
 //! and which of them a route may answer with.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use plan::ids::ConnectionId;
 use serde::Serialize;
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
-use utoipa::{IntoParams, IntoResponses, ToSchema};
+use utoipa::openapi::{ContentBuilder, Object, Ref, RefOr, Response, ResponseBuilder, Schema};
+use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
 
 /// The path of something of a connection.
 #[derive(Clone, Debug, IntoParams)]
@@ -36,6 +37,22 @@ pub struct Paging {
     pub limit: Option<u16>,
     /// Where to go on: `cursor` of the page before, with the other parameters as they were.
     pub cursor: Option<String>,
+}
+
+/// The document of a connection. Its schema is the one of [`plan::document::definitions`], which stands
+/// in for this one where the OpenAPI document is put together.
+pub struct ConnectionDocument;
+
+impl PartialSchema for ConnectionDocument {
+    fn schema() -> RefOr<Schema> {
+        RefOr::T(Object::new().into())
+    }
+}
+
+impl ToSchema for ConnectionDocument {
+    fn name() -> Cow<'static, str> {
+        plan::document::DEFINITION.into()
+    }
 }
 
 /// A problem document (RFC 9457).
@@ -80,6 +97,15 @@ impl IntoResponses for Versioned {
             (412, "Changed since it was read"),
             (428, "The revision that is changed was not named"),
         ])
+    }
+}
+
+/// Refusals of a route that asks Entra with a connection's credentials.
+pub struct AsksEntra;
+
+impl IntoResponses for AsksEntra {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[(422, "The tenant refused the credentials")])
     }
 }
 

@@ -1,14 +1,17 @@
 //! Who calls, and what they may do: one gate before every route but the health report.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
-use axum::http::{Extensions, HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 
 use super::idempotency;
+use super::jwt::Verifier;
 use super::problem::{Problem, ProblemType};
 use crate::Engine;
 use crate::secrets::{ExposeSecret, SecretString};
@@ -45,20 +48,24 @@ impl Caller {
 #[derive(Clone, Debug)]
 pub enum Auth {
     /// Whoever sends this token is the administrator.
-    Bearer(SecretString),
-    /// Behind API Gateway: its JWT authoriser checked the token and passes the claims on. The claim
-    /// `roles` has to hold `administrator` or `reader`.
-    Gateway,
+    Local(SecretString),
+    /// By a token of the deployment's issuer, whose claim `roles` has `administrator` or `reader`. A
+    /// gateway before us may have checked it too; that opens nothing by itself.
+    Issued(Arc<Verifier>),
+    /// Either of them.
+    Both(SecretString, Arc<Verifier>),
 }
 
 impl Auth {
-    fn caller(&self, request: &Request, now: i64) -> Result<Caller, Problem> {
+    async fn caller(&self, sent: Option<&str>, now: i64) -> Result<Caller, Problem> {
+        let sent = sent.ok_or_else(unauthenticated)?;
         match self {
-            Auth::Bearer(token) => by_token(token, request),
-            Auth::Gateway => {
-                let claims = claims(request.extensions()).ok_or_else(unauthenticated)?;
-                claims.caller(now)
-            }
+            Auth::Local(token) => local(token, sent).ok_or_else(unauthenticated),
+            Auth::Issued(verifier) => verifier.caller(sent, now).await,
+            Auth::Both(token, verifier) => match local(token, sent) {
+                Some(caller) => Ok(caller),
+                None => verifier.caller(sent, now).await,
+            },
         }
     }
 }
@@ -67,7 +74,9 @@ impl Auth {
 /// out once.
 pub fn guarded(router: Router, engine: Engine, auth: Auth) -> Router {
     let once = middleware::from_fn_with_state(engine.clone(), idempotency::once);
-    router.layer(once).layer(middleware::from_fn_with_state((engine, auth), gate))
+    super::refusing_methods(router)
+        .layer(once)
+        .layer(middleware::from_fn_with_state((engine, auth), gate))
 }
 
 async fn gate(
@@ -77,7 +86,9 @@ async fn gate(
 ) -> Response {
     let (method, path) = (request.method().clone(), request.extensions().get::<MatchedPath>());
     let path = path.map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
-    let caller = auth.caller(&request, engine.clock.now().as_second()).and_then(|caller| {
+    let now = engine.clock.now().as_second();
+    let headers = request.headers().clone();
+    let caller = auth.caller(bearer(&headers), now).await.and_then(|caller| {
         if caller.role == Role::Reader && method != Method::GET && method != Method::HEAD {
             return Err(forbidden("The role reader may only look."));
         }
@@ -95,66 +106,17 @@ async fn gate(
     response
 }
 
-fn by_token(token: &SecretString, request: &Request) -> Result<Caller, Problem> {
-    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let sent = header.and_then(|header| header.split_once(' '));
-    let sent = sent.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let (_, sent) = sent.ok_or_else(unauthenticated)?;
-    let same = sent.trim().as_bytes().ct_eq(token.expose_secret().as_bytes());
-    if !bool::from(same) {
-        return Err(unauthenticated());
-    }
-    Ok(Caller { role: Role::Administrator, name: "administrator token".to_owned() })
+/// What is sent as the bearer token.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let header = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Claims of a token that API Gateway checked, each as it writes it: a list is `[one two]`.
-#[derive(Clone, Debug, Default)]
-struct Claims {
-    roles: Option<String>,
-    name: Option<String>,
-    expires: Option<String>,
-}
-
-impl Claims {
-    /// Checked again here, so that a route without the authoriser opens nothing.
-    fn caller(&self, now: i64) -> Result<Caller, Problem> {
-        let expires = self.expires.as_deref().and_then(|text| text.parse::<f64>().ok());
-        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are small")]
-        if expires.is_none_or(|expires| expires <= now as f64) {
-            return Err(unauthenticated());
-        }
-        let roles = self.roles.as_deref().unwrap_or_default();
-        let has = |wanted: &str| {
-            let parts = roles.split(|c: char| c.is_whitespace() || "[],\"".contains(c));
-            parts.into_iter().any(|role| role == wanted)
-        };
-        let role = if has("administrator") {
-            Role::Administrator
-        } else if has("reader") {
-            Role::Reader
-        } else {
-            return Err(forbidden("The token has neither the role administrator nor reader."));
-        };
-        Ok(Caller { role, name: self.name.clone().unwrap_or_else(|| "unnamed".to_owned()) })
-    }
-}
-
-#[cfg(feature = "aws")]
-fn claims(extensions: &Extensions) -> Option<Claims> {
-    use lambda_http::request::RequestContext;
-    let RequestContext::ApiGatewayV2(context) = extensions.get::<RequestContext>()? else {
-        return None;
-    };
-    let claims = &context.authorizer.as_ref()?.jwt.as_ref()?.claims;
-    let claim = |name: &str| claims.get(name).cloned();
-    let name = claim("preferred_username").or_else(|| claim("email")).or_else(|| claim("sub"));
-    Some(Claims { roles: claim("roles"), name, expires: claim("exp") })
-}
-
-/// Without AWS nobody stands behind API Gateway.
-#[cfg(not(feature = "aws"))]
-fn claims(_extensions: &Extensions) -> Option<Claims> {
-    None
+fn local(token: &SecretString, sent: &str) -> Option<Caller> {
+    let same = sent.as_bytes().ct_eq(token.expose_secret().as_bytes());
+    let caller = || Caller { role: Role::Administrator, name: "administrator token".to_owned() };
+    bool::from(same).then(caller)
 }
 
 fn unauthenticated() -> Problem {
@@ -162,43 +124,6 @@ fn unauthenticated() -> Problem {
     Problem::of(ProblemType::Unauthenticated, detail)
 }
 
-fn forbidden(detail: &str) -> Problem {
+pub(super) fn forbidden(detail: &str) -> Problem {
     Problem::of(ProblemType::Forbidden, detail)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn roles_are_read_as_the_gateway_writes_them() {
-        let cases = [
-            ("[administrator reader]", Some(Role::Administrator)),
-            ("[reader]", Some(Role::Reader)),
-            ("reader", Some(Role::Reader)),
-            ("[\"reader\",\"other\"]", Some(Role::Reader)),
-            ("[administrators]", None),
-            ("", None),
-        ];
-        for (roles, expected) in cases {
-            let claims = Claims {
-                roles: Some(roles.to_owned()),
-                name: None,
-                expires: Some("2000".to_owned()),
-            };
-            assert_eq!(claims.caller(1000).ok().map(|caller| caller.role), expected, "{roles}");
-        }
-    }
-
-    #[test]
-    fn an_expired_token_opens_nothing() {
-        for expires in [None, Some("999"), Some("1000"), Some("soon")] {
-            let claims = Claims {
-                roles: Some("administrator".to_owned()),
-                name: None,
-                expires: expires.map(str::to_owned),
-            };
-            assert!(claims.caller(1000).is_err(), "{expires:?}");
-        }
-    }
 }

@@ -147,7 +147,9 @@ fn cloud() -> Value {
 }
 
 fn auth() -> Value {
-    object(
+    let proof =
+        about("What proves the application's identity.", usual("secret", word(CREDENTIALS)));
+    let mut auth = object(
         &["client_id"],
         &[
             (
@@ -157,23 +159,16 @@ fn auth() -> Value {
                     usual("application", word(METHODS)),
                 ),
             ),
-            (
-                "credential",
-                about(
-                    "What proves the application's identity.",
-                    usual("secret", word(CREDENTIALS)),
-                ),
-            ),
-            (
-                "assertion",
-                about(
-                    "How a certificate signs; rs256 for keys that cannot do better.",
-                    usual("ps256", word(ASSERTIONS)),
-                ),
-            ),
+            ("credential", proof),
+            ("assertion", about("How a certificate signs.", usual("ps256", word(ASSERTIONS)))),
             ("client_id", about("Application (client) id of the app registration.", pattern(GUID))),
         ],
-    )
+    );
+    auth["if"] = json!({
+        "properties": { "credential": { "const": "certificate" } }, "required": ["credential"]
+    });
+    auth["else"] = json!({ "properties": { "assertion": { "enum": ["ps256", null] } } });
+    auth
 }
 
 fn sync() -> Value {

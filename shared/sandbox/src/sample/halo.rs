@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::groups;
 use super::people::{self, Person, Sort};
 use super::{SEED, TENANT_ID};
+use crate::halo::{Halo, Records};
 
 /// Records of a Halo in the names of its API, each with its `id`.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +56,23 @@ pub(super) const CHANGE_BOARD: i64 = 1;
 pub(super) const APPROVER: i64 = 2;
 /// The custom field for cost centres.
 const COST_CENTRE_FIELD: i64 = 123;
+
+/// A Halo with the records of [`halo_seed`].
+pub fn halo() -> Halo {
+    let seed = halo_seed();
+    let halo = Halo::new();
+    halo.load(&Records {
+        clients: &seed.clients,
+        sites: &seed.sites,
+        roles: &seed.roles,
+        user_roles: &seed.user_roles,
+        custom_fields: &seed.custom_fields,
+        agents: &seed.agents,
+        users: &seed.users,
+        cabs: &seed.cabs,
+    });
+    halo
+}
 
 /// Records that the people of [`super::tenant`] meet on their first import: some match by mail or
 /// login, some conflict, some must stay as they are.

@@ -6,7 +6,7 @@ use plan::document::{Document, Mistake};
 use plan::failure::{Failure, Kind, sign_in_advice};
 use plan::ids::ConnectionId;
 
-use super::super::Refusal;
+use super::super::{Refusal, missing};
 use super::permissions::{PermissionReport, probe};
 use super::sign_in::{Attempt, SignInOutcome, connection_in};
 use crate::Engine;
@@ -141,14 +141,19 @@ impl Engine {
         let behalf = self.behalf(document);
         let graph = self.graph_with(document, credentials, behalf, Arc::new(Meter::default()));
         let redirect_uri = self.redirect_uri()?;
-        if let Err(error) = graph.sign_in_with(code, &verifier, &redirect_uri).await {
-            return not_signed_in(error);
-        }
+        let signed_in = match graph.sign_in_with(code, &verifier, &redirect_uri).await {
+            Ok(signed_in) => signed_in,
+            Err(error) => return not_signed_in(error),
+        };
         let permissions = match probe(&graph, document).await {
             Ok(permissions) => permissions,
-            Err(failure) => return Ok(failed(&failure)),
+            Err(failure) => {
+                graph.take_back(&signed_in).await?;
+                return Ok(failed(&failure));
+            }
         };
         if permissions.iter().any(PermissionReport::is_lacking) {
+            graph.take_back(&signed_in).await?;
             return Ok(lacking(document, permissions));
         }
         let done =
@@ -207,11 +212,10 @@ fn failed(failure: &Failure) -> Landed {
 }
 
 fn lacking(document: &Document, permissions: Vec<PermissionReport>) -> Landed {
-    let refusal = Refusal::PermissionMissing { permissions, consent_url: String::new() };
-    let what = refusal.to_string();
-    let Refusal::PermissionMissing { permissions, .. } = refusal else {
-        return Landed::refused(None, what, AGAIN);
-    };
+    let what = format!(
+        "The sign-in works, but {} missing, so the connection stays as it was.",
+        missing(&permissions)
+    );
     let advice = format!(
         "Grant the missing permissions to the application {} as delegated permissions, with admin consent, and authorise again.",
         document.auth.client_id

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::super::{Graph, refusal, wire};
 use super::credential::{Fields, Statement};
-use super::session::Session;
+use super::session::{Session, SignedIn};
 use super::{Behalf, Token};
 use crate::http::{self, Answer};
 use crate::secrets::SecretsError;
@@ -88,7 +88,7 @@ impl Graph {
         code: &SecretString,
         verifier: &SecretString,
         redirect_uri: &str,
-    ) -> Result<(), NotSignedIn> {
+    ) -> Result<SignedIn, NotSignedIn> {
         let Behalf::Person(session) = &self.access.behalf else {
             return Err(NotSignedIn::NotLasting);
         };
@@ -108,8 +108,18 @@ impl Graph {
             return Err(NotSignedIn::OtherTenant);
         }
         let refresh_token = refresh_token(&body).ok_or(NotSignedIn::NotLasting)?;
-        session.begin(self.random.uuid(), &refresh_token).await?;
-        self.replace_token(token).await;
+        let signed_in = session.begin(self.random.uuid(), &refresh_token).await?;
+        self.replace_token(Some(token)).await;
+        Ok(signed_in)
+    }
+
+    /// Undoes a sign-in that turned out to be of no use, so that the person before goes on being read
+    /// on behalf of. Killed before it, the useless one stays, and runs say what it lacks.
+    pub async fn take_back(&self, signed_in: &SignedIn) -> Result<(), SecretsError> {
+        if let Behalf::Person(session) = &self.access.behalf {
+            session.take_back(signed_in).await?;
+        }
+        self.replace_token(None).await;
         Ok(())
     }
 

@@ -17,11 +17,19 @@ pub struct Session {
 }
 
 /// What is kept.
+#[derive(Debug)]
 pub(super) struct Kept {
     /// Which sign-in it came from.
     session: Uuid,
     /// The newest refresh token of that sign-in.
     pub(super) refresh_token: SecretString,
+}
+
+/// A sign-in that has just taken the place of another one.
+#[derive(Debug)]
+pub struct SignedIn {
+    session: Uuid,
+    before: Option<Kept>,
 }
 
 /// The secret's JSON.
@@ -58,7 +66,25 @@ impl Session {
         &self,
         session: Uuid,
         refresh_token: &SecretString,
-    ) -> Result<(), SecretsError> {
+    ) -> Result<SignedIn, SecretsError> {
+        let before = self.kept().await?;
+        self.keep(session, refresh_token).await?;
+        Ok(SignedIn { session, before })
+    }
+
+    /// Keeps what was kept before a sign-in that turned out to be of no use. Where nothing was, or
+    /// somebody signed in since, nothing changes.
+    pub(super) async fn take_back(&self, signed_in: &SignedIn) -> Result<(), SecretsError> {
+        let Some(before) = &signed_in.before else { return Ok(()) };
+        match self.kept().await? {
+            Some(now) if now.session == signed_in.session => {
+                self.keep(before.session, &before.refresh_token).await
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    async fn keep(&self, session: Uuid, refresh_token: &SecretString) -> Result<(), SecretsError> {
         let stored = Stored { session, refresh_token: refresh_token.expose_secret().into() };
         let text = serde_json::to_string(&stored).map_err(|_| SecretsError {
             operation: "write",
@@ -77,7 +103,7 @@ impl Session {
     /// another sign-in must not be overwritten, or the person who signed in last would be forgotten.
     pub(super) async fn renew(&self, kept: &Kept, next: &SecretString) -> Result<(), SecretsError> {
         match self.kept().await? {
-            Some(now) if now.session == kept.session => self.begin(kept.session, next).await,
+            Some(now) if now.session == kept.session => self.keep(kept.session, next).await,
             // Somebody signed in meanwhile, or the session was taken away.
             Some(_) | None => Ok(()),
         }
@@ -109,6 +135,10 @@ mod tests {
         assert_eq!(token().await.unwrap(), "three", "both are good");
         session.begin(Uuid::from_u128(2), &"another".into()).await.unwrap();
         session.renew(&slow, &"four".into()).await.unwrap();
+        assert_eq!(token().await.unwrap(), "another");
+        let useless = session.begin(Uuid::from_u128(3), &"useless".into()).await.unwrap();
+        session.take_back(&useless).await.unwrap();
+        session.take_back(&useless).await.unwrap();
         assert_eq!(token().await.unwrap(), "another");
         secrets.delete(session.name()).await.unwrap();
         session.renew(&slow, &"five".into()).await.unwrap();

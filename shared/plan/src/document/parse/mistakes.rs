@@ -45,7 +45,7 @@ const CONNECTION: &[Case] = &[
     ("/auth/client_id", "\"x\"", "$.auth.client_id", "an application id"),
     ("/auth/method", "\"aplication\"", "$.auth.method", "did you mean \"application\"?"),
     ("/auth/credential", "\"password\"", "$.auth.credential", "one of secret, certificate"),
-    ("/auth/assertion", "\"es256\"", "$.auth.assertion", "did you mean \"ps256\""),
+    ("/auth/assertion", "\"es256\"", "$.auth.assertion", "did you mean \"ps256\"?"),
     ("/auth/assertion", "\"rs256\"", "$.auth.assertion", "Only a certificate signs"),
     ("/auth/client_secret", "\"s\"", "$.auth.client_secret", "Unknown key"),
     ("/sync/entities", "[]", "$.sync.entities", "1 to 3 entries, found 0"),

@@ -53,6 +53,11 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
+    /// All codes and refresh tokens.
+    pub(crate) fn issued(&self) -> impl Iterator<Item = &str> {
+        self.codes.keys().chain(self.refresh.keys()).map(String::as_str)
+    }
+
     /// Everybody has to sign in again, as after an administrator's "revoke sessions".
     pub(crate) fn revoke(&mut self) {
         for token in self.refresh.values_mut() {
