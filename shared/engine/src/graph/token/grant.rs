@@ -113,8 +113,8 @@ impl Graph {
         Ok(signed_in)
     }
 
-    /// Undoes a sign-in that turned out to be of no use, so that the person before goes on being read
-    /// on behalf of. Killed before it, the useless one stays, and runs say what it lacks.
+    /// Undoes a sign-in that turned out to be of no use: the connection goes on reading on behalf of the
+    /// person before. Killed before it, the useless one stays, and runs say what it lacks.
     pub async fn take_back(&self, signed_in: &SignedIn) -> Result<(), SecretsError> {
         if let Behalf::Person(session) = &self.access.behalf {
             session.take_back(signed_in).await?;
