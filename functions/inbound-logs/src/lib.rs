@@ -223,11 +223,7 @@ async fn runs(
 #[utoipa::path(get, path = "/v1/runs/{id}", tag = "imports",
     params(("id" = RunId, Path, description = "The run")),
     responses((status = 200, description = "The run", body = Run), OfOne))]
-async fn run(
-    State(engine): State<Engine>,
-    path: Path,
-    query: Query,
-) -> Result<Json<Run>, Problem> {
+async fn run(State(engine): State<Engine>, path: Path, query: Query) -> Result<Json<Run>, Problem> {
     query.only(&[])?;
     let run: RunId = path.id("id")?;
     let found = engine.run(run).await?;

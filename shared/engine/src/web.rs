@@ -15,8 +15,8 @@ pub mod api;
 mod caller;
 pub mod cursor;
 mod idempotency;
-mod list;
 mod jwt;
+mod list;
 mod problem;
 mod request;
 
@@ -24,9 +24,9 @@ use axum::Router;
 
 pub use caller::{Auth, Caller, Role, guarded};
 pub use idempotency::Unfinished;
-pub use list::PageAsked;
-pub use jwt::{TokenSettings, Verifier};
 pub(crate) use jwt::is_private;
+pub use jwt::{TokenSettings, Verifier};
+pub use list::PageAsked;
 pub use problem::{Problem, ProblemType};
 pub use request::{JsonBody, Path, Query};
 

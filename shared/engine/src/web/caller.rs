@@ -74,7 +74,9 @@ impl Auth {
 /// out once.
 pub fn guarded(router: Router, engine: Engine, auth: Auth) -> Router {
     let once = middleware::from_fn_with_state(engine.clone(), idempotency::once);
-    super::refusing_methods(router).layer(once).layer(middleware::from_fn_with_state((engine, auth), gate))
+    super::refusing_methods(router)
+        .layer(once)
+        .layer(middleware::from_fn_with_state((engine, auth), gate))
 }
 
 async fn gate(
