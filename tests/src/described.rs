@@ -81,7 +81,8 @@ fn body_differences(exchange: &Exchange<'_>, answer: &Value, place: &str) -> Vec
     if !content.contains_key(kind) {
         return vec![format!("the content type \"{kind}\" is not described")];
     }
-    if exchange.method == "HEAD" || !kind.ends_with("json") {
+    let is_json = kind == "application/json" || kind.ends_with("+json");
+    if exchange.method == "HEAD" || !is_json {
         return Vec::new();
     }
     match serde_json::from_str(exchange.text) {

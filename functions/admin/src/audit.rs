@@ -24,6 +24,7 @@ pub(crate) struct AuditPage {
 
 /// A change.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
 struct AuditShown {
     /// Sorts by time.
     id: String,

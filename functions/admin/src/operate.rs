@@ -33,6 +33,7 @@ impl From<Module> for OnOff {
 
 /// The module switch.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ModuleSwitch)]
 pub(crate) struct ModuleShown {
     /// Whether the integration is on: both switches are.
     state: OnOff,
@@ -57,6 +58,7 @@ impl From<Switch> for ModuleShown {
 /// How the switch is to stand.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ModuleRequest)]
 pub(crate) struct ModuleBody {
     state: OnOff,
 }
@@ -93,6 +95,7 @@ pub(crate) async fn turn_module(
 /// How deltas are reset.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ResetRequest)]
 pub(crate) struct ResetBody {
     mode: ModeWord,
 }
@@ -100,6 +103,7 @@ pub(crate) struct ResetBody {
 /// What becomes of the stored positions.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ResetMode)]
 enum ModeWord {
     /// They are forgotten: the next run that reads reads everybody.
     Clear,
@@ -109,6 +113,7 @@ enum ModeWord {
 
 /// What a reset did.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeltaReset)]
 pub(crate) struct ResetShown {
     mode: ModeWord,
     /// The positions that were forgotten or skipped; none where nothing was read yet.
@@ -117,6 +122,7 @@ pub(crate) struct ResetShown {
 
 /// A position that was forgotten or skipped.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SkippedStream)]
 struct StreamShown {
     /// What the stream tells of.
     stream: StreamWord,
@@ -130,6 +136,7 @@ struct StreamShown {
 
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = StreamKind)]
 enum StreamWord {
     Users,
     Groups,

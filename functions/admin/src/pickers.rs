@@ -6,7 +6,7 @@ use engine::Engine;
 use engine::connections::Refusal;
 use engine::graph::{GroupChoice, GroupKind};
 use engine::halo::{Choice, Picker, Priority};
-use engine::web::api::{OfConnection, OfOne};
+use engine::web::api::{AsksEntra, OfConnection, OfOne};
 use engine::web::{Caller, PageAsked, Path, Problem, ProblemType, Query};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -18,6 +18,7 @@ const PAGE: (usize, usize) = (50, 100);
 
 /// A page of what Halo has.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PickerPage)]
 pub(crate) struct ChoicePage {
     items: Vec<ChoiceShown>,
     /// Where the next page goes on; `null` at the end. A page may be short before the end.
@@ -27,6 +28,7 @@ pub(crate) struct ChoicePage {
 
 /// Something that a document may name by its id.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PickerItem)]
 struct ChoiceShown {
     id: i64,
     /// May be empty.
@@ -43,6 +45,7 @@ struct ChoiceShown {
 
 /// A client, called organisation in some products.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PickerClient)]
 struct ClientShown {
     id: i64,
     /// May be empty.
@@ -125,6 +128,7 @@ pub(crate) struct GroupPage {
 
 /// A group that a document may name.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TenantGroup)]
 struct GroupShown {
     /// Object id.
     id: String,
@@ -136,6 +140,7 @@ struct GroupShown {
 
 /// Sorts of groups.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[schema(as = GroupKind)]
 enum KindWord {
     /// With a mailbox and a team.
     #[serde(rename = "microsoft_365")]
@@ -165,7 +170,7 @@ impl From<GroupChoice> for GroupShown {
 #[utoipa::path(get, path = "/v1/connections/{id}/groups", tag = "connections", extensions(("x-role" = json!("administrator"))),
     params(OfConnection,
         ("search" = Option<String>, Query, description = "The beginning of the name")),
-    responses((status = 200, description = "Groups", body = GroupPage), OfOne))]
+    responses((status = 200, description = "Groups", body = GroupPage), OfOne, AsksEntra))]
 pub(crate) async fn groups(
     State(engine): State<Engine>,
     Extension(caller): Extension<Caller>,

@@ -185,11 +185,17 @@ fn is_one_of(code: &str, codes: &[&str]) -> bool {
     codes.iter().any(|known| known.eq_ignore_ascii_case(code))
 }
 
+/// Longer words are no words: tokens have hundreds of characters, ids and names of types less than this.
+const LONGEST_WORD: usize = 80;
+
 /// A text fit to be kept and shown: without addresses and tokens, white space folded, cut.
 fn clean(text: &str) -> String {
     let hidden = |word: &str| {
         let word = word.to_lowercase();
-        word.contains("://") || word.contains("token=") || word.contains("eyj")
+        word.len() > LONGEST_WORD
+            || word.contains("://")
+            || word.contains("token=")
+            || word.contains("eyj")
     };
     let words = text.split_whitespace().map(|word| if hidden(word) { "[hidden]" } else { word });
     words.collect::<Vec<_>>().join(" ").chars().take(LENGTH).collect()

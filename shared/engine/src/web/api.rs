@@ -100,6 +100,15 @@ impl IntoResponses for Versioned {
     }
 }
 
+/// Refusals of a route that asks Entra with a connection's credentials.
+pub struct AsksEntra;
+
+impl IntoResponses for AsksEntra {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[(422, "The tenant refused the credentials")])
+    }
+}
+
 impl IntoResponses for Usual {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         problems(&[
