@@ -37,12 +37,12 @@ trap 'kill "$demo" 2>/dev/null || true; wait "$demo" 2>/dev/null || true; rm -f 
 HALO_ENTRA_LOG=error NO_COLOR=1 "$root/target/debug/halo-entra" demo --listen 127.0.0.1:0 >"$log" 2>&1 &
 demo=$!
 for _ in $(seq 600); do
-  grep -q 'HALO_ENTRA_TOKEN=' "$log" && break
+  grep -q '^  curl ' "$log" && break
   kill -0 "$demo" 2>/dev/null || { cat "$log" >&2; exit 1; }
   sleep 0.2
 done
 token=$(cat "$(sed -n 's/.*HALO_ENTRA_TOKEN=$(cat \(.*\)).*/\1/p' "$log" | head -n 1)")
-url=$(grep -o 'http://127\.0\.0\.1:[0-9]*' "$log" | head -n 1)
+url=$(sed -n 's|^  curl .* \(http://[^/]*\)/.*|\1|p' "$log" | head -n 1)
 
 echo "seed $seed, against $url; the same again: infra/scripts/api-fuzz.sh $seed"
 cd "$venv"

@@ -174,6 +174,9 @@ const KNOWN: [&str; 5] = ["state", "code", "error", "error_description", "admin_
     responses(
         (status = 200, description = "It worked", content_type = "text/html", body = String),
         (status = 400, description = "It did not, and why", content_type = "text/html", body = String),
+        (status = 404, description = "The connection is gone", content_type = "text/html", body = String),
+        (status = 409, description = "Not now, and why", content_type = "text/html", body = String),
+        (status = 422, description = "Refused, and why", content_type = "text/html", body = String),
         (status = 503, description = "Our own storage failed", content_type = "text/html", body = String)))]
 pub(crate) async fn callback(
     State(engine): State<Engine>,

@@ -53,8 +53,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Path {
 pub struct Query(BTreeMap<String, String>);
 
 impl Query {
-    /// Refuses parameters of other names.
+    /// Refuses parameters of other names, and those that say nothing.
     pub fn only(self, known: &[&str]) -> Result<Self, Problem> {
+        if let Some((name, _)) = self.0.iter().find(|(_, value)| value.trim().is_empty()) {
+            return Err(Problem::invalid(&format!("?{name}"), "Give it a value, or leave it out."));
+        }
         let unknown = self.0.keys().find(|name| !known.contains(&name.as_str()));
         match unknown {
             None => Ok(self),
@@ -70,7 +73,7 @@ impl Query {
 
     /// A parameter that is not empty.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// A parameter of a type; `expected` ends the sentence "Expected …".
