@@ -25,6 +25,7 @@ const USUAL: [usize; 2] = [300, 1_200];
 
 /// What a preview cost.
 #[derive(Clone, Copy, Debug)]
+#[allow(dead_code, reason = "what is measured is printed as a whole")]
 struct Cost {
     /// From asking to the first page that is not empty.
     first_page: Duration,
