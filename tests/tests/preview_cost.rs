@@ -39,6 +39,16 @@ struct Cost {
     memory: [u64; 2],
 }
 
+impl Cost {
+    fn told(&self) -> String {
+        let Self { first_page, total, operations, page, memory: [before, after] } = self;
+        format!(
+            "first page after {first_page:.2?}, all after {total:.2?}, {operations} operations of the \
+             store, {page} a page, memory at most {before} MB before and {after} MB with it"
+        )
+    }
+}
+
 /// A world in which so many people were read and nobody is imported.
 async fn read(people: usize) -> World {
     let Company { halo, mut document, .. } = Company::new();
@@ -119,9 +129,9 @@ async fn the_first_page_does_not_wait_for_everybody() {
     let asked = std::env::var("HALO_ENTRA_SCALE").ok().map(|people| people.parse().unwrap());
     let sizes = asked.map_or(USUAL, |people: usize| [(people / 100).max(300), people]);
     let few = previewed(sizes[0]).await;
-    println!("{} people: {few:?}", sizes[0]);
+    println!("{} people: {}", sizes[0], few.told());
     let many = previewed(sizes[1]).await;
-    println!("{} people: {many:?}", sizes[1]);
+    println!("{} people: {}", sizes[1], many.told());
     assert_eq!(few.page, many.page, "a page costs the same");
     let each = |cost: Cost, people: usize| cost.operations * 100 / people as u64;
     assert!(each(many, sizes[1]) <= each(few, sizes[0]), "{few:?} {many:?}");
