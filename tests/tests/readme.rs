@@ -173,7 +173,7 @@ fn every_command_and_option_exists() {
     let args = [ARGS, MORE_ARGS].map(file).concat();
     let is_command = |word: &str| {
         let name: String = word.split('-').map(capital).collect();
-        args.contains(&format!("\n    {name}("))
+        ["(", ","].iter().any(|end| args.contains(&format!("\n    {name}{end}")))
     };
     let is_option = |word: &str| {
         let name = word.trim_start_matches('-').replace('-', "_");

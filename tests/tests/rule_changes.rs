@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::connections::Precondition;
+use engine::connections::{Precondition, RulesApply, Saving};
 use engine::store::Versioned;
 use engine::store::people::Person;
 use jiff::SignedDuration;
@@ -42,7 +42,7 @@ async fn save(world: &World, change: impl FnOnce(&mut Value)) -> (Run, Vec<Strin
     change(&mut document);
     let precondition = Precondition::Revision(saved.revision);
     world.pass(SignedDuration::from_mins(1));
-    let put = world.engine.put_connection("admin", &world.id, precondition, &document).await;
+    let put = world.engine.put_connection(saving(precondition), &world.id, &document).await;
     put.unwrap();
     world.graph_served.log.clear();
     world.quiet().await;
@@ -55,6 +55,10 @@ async fn save(world: &World, change: impl FnOnce(&mut Value)) -> (Run, Vec<Strin
         .collect();
     assert_eq!(asked.len() as u64, run.requests.graph, "{asked:#?}");
     (run, asked)
+}
+
+fn saving(precondition: Precondition) -> Saving<'static> {
+    Saving { who: "admin", precondition, rules: RulesApply::AtOnce }
 }
 
 #[tokio::test]
@@ -88,7 +92,7 @@ async fn what_does_not_concern_decisions_starts_nothing() {
     document["name"] = json!("Contoso Ltd");
     document["sync"]["every_minutes"] = json!(30);
     let precondition = Precondition::Revision(saved.revision);
-    world.engine.put_connection("admin", &world.id, precondition, &document).await.unwrap();
+    world.engine.put_connection(saving(precondition), &world.id, &document).await.unwrap();
     world.quiet().await;
     assert_eq!(world.last_run().await.run, before);
     let next = world.sync().await;

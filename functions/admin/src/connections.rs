@@ -6,7 +6,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use engine::Engine;
-use engine::connections::{Connection, ConnectionSummary, Precondition, Removed, ShownConnection};
+use engine::connections::{
+    Connection, ConnectionSummary, Precondition, Removed, RulesApply, Saving, ShownConnection,
+};
 use engine::web::api::{
     Changing, ConnectionDocument, OfConnection, OfOne, Paging, Usual, Versioned,
 };
@@ -77,12 +79,24 @@ pub(crate) async fn read(
     Ok(shown(StatusCode::OK, &connection))
 }
 
+/// When changed rules are applied.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "it is only described")]
+enum RulesWord {
+    AtOnce,
+    WithTheNextRun,
+}
+
 /// Saves a document, or makes a connection (C10)
 ///
 /// A change names the revision that it is based on in `If-Match`: the `ETag` of the last read. `*` is
 /// whatever is there.
 #[utoipa::path(put, path = "/v1/connections/{id}", tag = "connections",
     params(OfConnection,
+        ("rules" = inline(Option<RulesWord>), Query, description = "When changed rules are applied to people \
+who are known: `at_once` (if nothing is said) by a run of their own, `with_the_next_run` by the next one, such \
+as the import that carries out a preview."),
         ("If-Match" = Option<String>, Header, description = "The revision that is changed, or `*`"),
         ("If-None-Match" = Option<String>, Header, description = "`*`: only if there is no such connection")),
     request_body(content = ConnectionDocument, description = "The document"),
@@ -98,11 +112,19 @@ pub(crate) async fn save(
     State(engine): State<Engine>,
     Extension(caller): Extension<Caller>,
     path: Path,
+    query: Query,
     headers: HeaderMap,
     JsonBody(document): JsonBody<Value>,
 ) -> Result<Response, Problem> {
-    let (id, precondition) = (path.connection()?, precondition(&headers));
-    let saved = engine.put_connection(&caller.name, &id, precondition, &document).await?;
+    let rules = match query.only(&["rules"])?.text("rules") {
+        None | Some("at_once") => RulesApply::AtOnce,
+        Some("with_the_next_run") => RulesApply::WithTheNextRun,
+        Some(_) => {
+            return Err(Problem::invalid("?rules", "Expected at_once or with_the_next_run."));
+        }
+    };
+    let saving = Saving { who: &caller.name, precondition: precondition(&headers), rules };
+    let saved = engine.put_connection(saving, &path.connection()?, &document).await?;
     let (connection, made) = saved;
     Ok(shown(if made { StatusCode::CREATED } else { StatusCode::OK }, &connection))
 }

@@ -66,7 +66,7 @@ pub use links::LinkChoice;
 pub use preview::{Preview, PreviewState, Wanted};
 pub use remove::Removed;
 pub use reset::Reset;
-pub use save::{DocumentCheck, Precondition};
+pub use save::{DocumentCheck, Precondition, RulesApply, Saving};
 pub use shown::{ConnectionStatus, ConnectionSummary, ShownConnection};
 
 /// A connection as it is shown: everything that is known of it but its secrets (C4).

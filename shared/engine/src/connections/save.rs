@@ -49,6 +49,26 @@ pub struct DocumentCheck {
     pub warnings: Vec<Mistake>,
 }
 
+/// How a document is saved.
+#[derive(Clone, Copy, Debug)]
+pub struct Saving<'a> {
+    /// Who saves it, for the audit.
+    pub who: &'a str,
+    /// What the change is based on.
+    pub precondition: Precondition,
+    /// When changed rules are applied.
+    pub rules: RulesApply,
+}
+
+/// When changed rules are applied to people who are known already (I5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RulesApply {
+    /// By a run of their own, which is queued with the document.
+    AtOnce,
+    /// By the next run, such as one that carries out a preview.
+    WithTheNextRun,
+}
+
 impl Engine {
     /// Creates a connection, not authorised yet. Nothing is stored when anything is wrong.
     pub async fn create_connection(
@@ -64,14 +84,13 @@ impl Engine {
     /// names the present revision. Nothing is stored when anything is wrong. `true` = it was made.
     pub async fn put_connection(
         &self,
-        who: &str,
+        saving: Saving<'_>,
         id: &ConnectionId,
-        precondition: Precondition,
         document: &Value,
     ) -> Result<(Connection, bool), Refusal> {
         let found = self.store.connection(id).await?;
         let current = found.as_ref().map(|(saved, _)| saved.value.revision);
-        match (precondition, current) {
+        match (saving.precondition, current) {
             (Precondition::Unsaid | Precondition::New, None) | (Precondition::Any, Some(_)) => {}
             (Precondition::Unsaid, Some(_)) => return Err(Refusal::RevisionRequired),
             (Precondition::Revision(named), Some(current)) if named == current => {}
@@ -82,8 +101,8 @@ impl Engine {
         let parsed = self.parse_document(document)?;
         check_id(id, &parsed.document)?;
         match found {
-            None => Ok((self.create(who, parsed).await?, true)),
-            Some((saved, state)) => Ok((self.update(who, saved, state, parsed).await?, false)),
+            None => Ok((self.create(saving.who, parsed).await?, true)),
+            Some((saved, state)) => Ok((self.update(saving, saved, state, parsed).await?, false)),
         }
     }
 
@@ -133,7 +152,7 @@ impl Engine {
 
     async fn update(
         &self,
-        who: &str,
+        saving: Saving<'_>,
         old: Versioned<Saved>,
         state: Versioned<State>,
         parsed: Parsed,
@@ -154,7 +173,7 @@ impl Engine {
             credentials: old.value.credentials.clone().filter(|_| same_account),
             document,
         };
-        let state = self.store_update(who, &old, &saved, state).await?;
+        let state = self.store_update(saving, &old, &saved, state).await?;
         if state.queued.is_some() {
             self.hint_fetch(&saved.document.id).await?;
         }
@@ -164,7 +183,7 @@ impl Engine {
     /// Stores an update; a state that a step wrote meanwhile is read again.
     async fn store_update(
         &self,
-        who: &str,
+        saving: Saving<'_>,
         old: &Versioned<Saved>,
         saved: &Saved,
         mut state: Versioned<State>,
@@ -176,8 +195,10 @@ impl Engine {
             follow(&mut next, before, after);
             let mut writes = vec![put(keys::document(id), saved, old.unchanged())?];
             writes.extend(rename(id, before, after)?);
-            writes.push(self.audit(id, who, "changed", Some(before), Some(after))?);
-            writes.extend(self.rule_run(after, &mut next).await?);
+            writes.push(self.audit(id, saving.who, "changed", Some(before), Some(after))?);
+            if saving.rules == RulesApply::AtOnce {
+                writes.extend(self.rule_run(after, &mut next).await?);
+            }
             writes.push(put(keys::state(id), &next, state.unchanged())?);
             let state_at = writes.len() - 1;
             match self.store.commit(&writes).await? {
