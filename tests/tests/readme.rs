@@ -167,6 +167,18 @@ fn capital(word: &str) -> String {
     first.into_iter().chain(letters).collect()
 }
 
+/// The name of a command as it is typed.
+fn kebab(variant: &str) -> String {
+    let mut name = String::new();
+    for letter in variant.chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.extend(letter.to_lowercase());
+    }
+    name
+}
+
 #[test]
 fn every_command_and_option_exists() {
     let readme = readme();
@@ -195,35 +207,12 @@ fn every_command_and_option_exists() {
     let alone = alone.filter(|span| *span != "--release" && !is_option(span));
     unknown.extend(alone.map(str::to_owned));
     none(&unknown, "no such command or option");
-    let all = [
-        "apply",
-        "audit",
-        "authorise",
-        "check",
-        "conflicts",
-        "connections",
-        "credentials",
-        "demo",
-        "effect",
-        "explain",
-        "export",
-        "groups",
-        "held",
-        "import",
-        "inbound",
-        "link",
-        "list",
-        "module",
-        "permissions",
-        "reject",
-        "release",
-        "reset-deltas",
-        "runs",
-        "serve",
-        "status",
-        "unlink",
-    ];
-    assert_eq!(seen, BTreeSet::from(all));
+    let (_, commands) = args.split_once("enum Command {").unwrap();
+    let (commands, _) = commands.split_once("\n}").unwrap();
+    let variants = commands.lines().filter_map(|line| line.strip_prefix("    "));
+    let variants = variants.filter(|line| line.starts_with(char::is_uppercase));
+    let named = variants.map(|line| kebab(line.split(['(', ',']).next().unwrap()));
+    assert_eq!(seen.iter().map(ToString::to_string).collect::<BTreeSet<_>>(), named.collect());
 }
 
 /// Words that look like environment variables: `A_B`, with no small letter.
