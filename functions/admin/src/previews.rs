@@ -214,7 +214,8 @@ pub(crate) async fn show(
     params(("id" = String, Path, description = "The preview"),
         ("mapping" = Option<String>, Query, description = "Only people whom this mapping places"),
         ("decision" = Option<String>, Query, description = "Only people with this decision"),
-        ("limit" = Option<u64>, Query, description = "People on the page, 1 to 200; 50 without it"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 200,
+            description = "People on the page; 50 without it"),
         ("cursor" = Option<String>, Query, description = "The cursor of the page before")),
     responses((status = 200, description = "A page", body = PeopleShown), OfOne))]
 pub(crate) async fn people(

@@ -199,7 +199,11 @@ async fn a_day(api: &mut Watched, entra: &graph::Graph, halo: &halo::Halo, login
         "connections/contoso/runs",
         "connections/contoso/conflicts",
         "connections/contoso/held",
+        "connections/contoso/audit",
+        "audit",
+        "module",
         "inbound?limit=200",
+        "inbound/export?format=csv",
         "openapi.json",
         &format!("connections/contoso/people/{person}"),
         &format!("connections/contoso/people/{person}/explain"),
@@ -213,6 +217,9 @@ async fn a_day(api: &mut Watched, entra: &graph::Graph, halo: &halo::Halo, login
         &["explain", "contoso", &person],
         &["conflicts", "contoso"],
         &["held", "contoso"],
+        &["preview", "contoso"],
+        &["export", "--connection", "contoso"],
+        &["audit", "contoso"],
     ] {
         api.command(args);
     }

@@ -5,6 +5,7 @@
 //! | `save` | creates and changes documents, with their history (C1, C10) |
 //! | `audit` | that history, and what else was changed by whom (C10) |
 //! | `check` | what only Halo can tell of a document |
+//! | `checks` | all checks of a document, with and without saving it |
 //! | `directory` | what only Entra can tell: groups, properties (C7, P3, F3) |
 //! | `authorise` | credentials, permissions, sign-ins of people (C4–C9) |
 //! | `preview` | what a run would do to everybody, to be looked at (I1, I4) |
@@ -21,6 +22,7 @@
 mod audit;
 mod authorise;
 mod check;
+mod checks;
 mod choose;
 mod conflicts;
 mod directory;
@@ -56,6 +58,7 @@ pub use authorise::{
     Attempt, Authorised, Authorising, Brought, Landed, NeededPermission, PermissionReport, SignIn,
     SignInOutcome, SignInStatus, needed,
 };
+pub use checks::DocumentCheck;
 pub use conflicts::{Candidate, ConflictList, InConflict};
 pub use directory::Pinned;
 pub(crate) use directory::carry_pins;
@@ -66,7 +69,7 @@ pub use links::LinkChoice;
 pub use preview::{Preview, PreviewState, Wanted};
 pub use remove::Removed;
 pub use reset::Reset;
-pub use save::{DocumentCheck, Precondition, RulesApply, Saving};
+pub use save::{Precondition, RulesApply, Saving};
 pub use shown::{ConnectionStatus, ConnectionSummary, ShownConnection};
 
 /// A connection as it is shown: everything that is known of it but its secrets (C4).

@@ -109,9 +109,8 @@ async fn a_connection_that_is_not_there_is_not_found_by_any_operation() {
             "/v1/connections/{id}/held/release" | "/v1/connections/{id}/held/reject" => {
                 Some(json!({ "run": ID }))
             }
-            "/v1/connections/{id}/effect" | "/v1/connections/{id}/preview" => {
-                Some(api.document("fabrikam"))
-            }
+            "/v1/connections/{id}/effect" => Some(api.document("fabrikam")),
+            "/v1/connections/{id}/preview" => Some(json!({ "document": api.document("fabrikam") })),
             "/v1/connections/{id}/people/{who}/link" => Some(json!({ "user": 1 })),
             "/v1/connections/{id}/deltas/reset" => Some(json!({ "mode": "clear" })),
             _ => (method != "GET").then(|| json!({})),
