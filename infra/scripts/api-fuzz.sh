@@ -46,7 +46,7 @@ url=$(sed -n 's|^  curl .* \(http://[^/]*\)/.*|\1|p' "$log" | head -n 1)
 
 echo "seed $seed, against $url; the same again: infra/scripts/api-fuzz.sh $seed"
 cd "$venv"
-"$venv/bin/st" run "$url/v1/openapi.json" --url "$url" --header "Authorization: Bearer $token" \
+"$venv/bin/st" --config-file "$root/infra/scripts/api-fuzz.toml" run "$url/v1/openapi.json" --url "$url" --header "Authorization: Bearer $token" \
   --checks "$checks" --phases coverage,fuzzing --max-examples 15 --max-time "$seconds" --seed "$seed" \
   --request-timeout 30 --workers 2 --continue-on-failure --no-shrink --suppress-health-check all \
   --warnings off

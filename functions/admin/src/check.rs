@@ -15,7 +15,7 @@ use serde_json::Value;
 /// a refusal.
 #[utoipa::path(post, path = "/v1/connections/{id}/check", tag = "connections",
     params(("id" = String, Path, description = "The connection; it need not exist yet")),
-    request_body(content = Object, description = "A connection document, right or wrong"),
+    request_body(content = Option<Object>, description = "A connection document, right or wrong"),
     responses((status = 200, description = "What was found", body = DocumentCheck), Changing))]
 pub(crate) async fn check(
     State(engine): State<Engine>,

@@ -171,7 +171,7 @@ pub(crate) struct PeopleShown {
 /// Nothing changes in Halo. The preview is worked out in the background and can be looked at meanwhile.
 /// With `document`, people are decided by rules that are not saved.
 #[utoipa::path(post, path = "/v1/connections/{id}/preview", tag = "previews",
-    params(OfConnection, IdempotencyKey), request_body = PreviewBody,
+    params(OfConnection, IdempotencyKey), request_body = Option<PreviewBody>,
     responses(
         (status = 202, description = "Begun", body = PreviewShown,
             headers(("Location" = String, description = "Where it can be looked at"))),
@@ -362,7 +362,7 @@ pub(crate) struct ImportStarted {
 ///
 /// It begins when no other run of the connection is under way. Entra is read first.
 #[utoipa::path(post, path = "/v1/connections/{id}/imports", tag = "imports",
-    params(OfConnection, IdempotencyKey), request_body = ImportBody,
+    params(OfConnection, IdempotencyKey), request_body = Option<ImportBody>,
     responses(
         (status = 202, description = "The run that does it", body = ImportStarted,
             headers(("Location" = String, description = "Where the run can be followed"))),
