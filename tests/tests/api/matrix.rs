@@ -192,3 +192,45 @@ async fn the_document_is_served_and_may_be_kept() {
         assert_eq!((again.status.as_u16(), again.text.as_str()), (304, ""), "{kept}");
     }
 }
+
+#[tokio::test]
+async fn what_belongs_to_one_connection_is_not_reached_through_another() {
+    // C1: both connections are there; people, runs and previews are the first one's.
+    let api = Api::new().await;
+    let run = api.world.sync().await.run.to_string();
+    let made = api.world.log().await.into_iter().find(|it| it.decision.name() == "create").unwrap();
+    let who = made.person.id.to_string();
+    let asked = api.post("/v1/connections/contoso/preview", &json!({})).await.ok().json;
+    let preview = asked["preview"].as_str().unwrap().to_owned();
+    api.world.quiet().await;
+    api.authorise("fabrikam").await;
+    api.world.quiet().await;
+
+    let one = "/v1/connections/fabrikam";
+    let cases = [
+        ("GET", format!("{one}/people/{who}"), None, 404),
+        ("GET", format!("{one}/people/{who}/explain"), None, 404),
+        ("PUT", format!("{one}/people/{who}/link"), Some(json!({ "user": "unlinked" })), 404),
+        ("DELETE", format!("{one}/people/{who}/link"), None, 404),
+        ("POST", format!("{one}/held/release"), Some(json!({ "run": run })), 404),
+        ("POST", format!("{one}/held/reject"), Some(json!({ "run": run })), 404),
+        ("POST", format!("{one}/imports"), Some(json!({ "plan": preview })), 404),
+        ("POST", format!("{one}/imports"), Some(json!({ "people": [who] })), 400),
+        ("GET", format!("{one}/runs"), None, 200),
+        ("GET", format!("{one}/conflicts"), None, 200),
+        ("GET", format!("{one}/held"), None, 200),
+        ("GET", format!("{one}/audit"), None, 200),
+        ("GET", format!("/v1/inbound?connection=fabrikam&run={run}"), None, 200),
+        ("GET", format!("/v1/inbound?connection=fabrikam&person={who}"), None, 200),
+        ("GET", format!("/v1/inbound/export?connection=fabrikam&run={run}"), None, 200),
+    ];
+    let names = [&made.person.user_principal_name, &made.person.display_name];
+    for (method, path, body, status) in cases {
+        let answer = api.send(method, &path, body.as_ref()).await;
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text);
+        let told = names.iter().find(|name| answer.text.contains(name.as_str()));
+        assert_eq!(told, None, "{method} {path}: {}", answer.text);
+    }
+    let known = api.get(&format!("/v1/connections/contoso/people/{who}")).await.ok();
+    assert!(known.text.contains(names[0]), "the person is there: {}", known.text);
+}
