@@ -6,7 +6,7 @@ use engine::Engine;
 use engine::connections::DocumentCheck;
 use engine::web::api::Changing;
 use engine::web::{JsonBody, Path, Problem};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Check a document against Halo and Entra, without saving it
 ///
@@ -20,7 +20,7 @@ use serde_json::Value;
 pub(crate) async fn check(
     State(engine): State<Engine>,
     path: Path,
-    JsonBody(document): JsonBody<Value>,
+    JsonBody(document): JsonBody<Map<String, Value>>,
 ) -> Result<Json<DocumentCheck>, Problem> {
-    Ok(Json(engine.check_connection(&path.connection()?, &document).await?))
+    Ok(Json(engine.check_connection(&path.connection()?, &document.into()).await?))
 }
