@@ -48,5 +48,5 @@ echo "seed $seed, against $url; the same again: infra/scripts/api-fuzz.sh $seed"
 cd "$venv"
 "$venv/bin/st" --config-file "$root/infra/scripts/api-fuzz.toml" run "$url/v1/openapi.json" --url "$url" --header "Authorization: Bearer $token" \
   --checks "$checks" --phases coverage,fuzzing --max-examples 15 --max-time "$seconds" --seed "$seed" \
-  --request-timeout 30 --workers 2 --continue-on-failure --no-shrink --suppress-health-check all \
+  --request-timeout 30 --workers 1 --continue-on-failure --no-shrink --suppress-health-check all \
   --warnings off
