@@ -13,14 +13,7 @@ use crate::{Ended, args, runs};
 /// Starts an import of a connection.
 pub(crate) async fn run(screen: Screen, args: &args::Import) -> anyhow::Result<Ended> {
     let client = Client::of(&args.api)?;
-    let mut body = Map::new();
-    if let Some(read) = args.read {
-        body.insert("read".to_owned(), read.name().into());
-    }
-    if !args.entities.is_empty() {
-        let entities: Vec<&str> = args.entities.iter().map(|entity| entity.name()).collect();
-        body.insert("entities".to_owned(), entities.into());
-    }
+    let mut body = asked(args.read, &args.entities);
     if let Some(plan) = &args.plan {
         body.insert("plan".to_owned(), plan.as_str().into());
     }
@@ -48,4 +41,17 @@ pub(crate) async fn run(screen: Screen, args: &args::Import) -> anyhow::Result<E
         screen.paragraph(Tone::Warn, "Deactivations wait for an administrator.")?;
     }
     Ok(if run.state == RunState::Failed { Ended::Failed } else { Ended::Done })
+}
+
+/// What a run or a preview is asked to read and to cover; what was not said is left out.
+pub(crate) fn asked(read: Option<args::Read>, entities: &[args::Entity]) -> Map<String, Value> {
+    let mut body = Map::new();
+    if let Some(read) = read {
+        body.insert("read".to_owned(), read.name().into());
+    }
+    if !entities.is_empty() {
+        let entities: Vec<&str> = entities.iter().map(|entity| entity.name()).collect();
+        body.insert("entities".to_owned(), entities.into());
+    }
+    body
 }

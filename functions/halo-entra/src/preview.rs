@@ -9,13 +9,13 @@ use plan::document::Mistake;
 use plan::preview::DECISIONS;
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::follow::bar;
 use crate::people::{Decision, Person, done};
 use crate::screen::{Column, Screen, Tone, say, say_json};
-use crate::{Ended, args, documents};
+use crate::{Ended, args, documents, import};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(250);
@@ -78,14 +78,7 @@ pub(crate) async fn run(screen: Screen, args: &args::Preview) -> anyhow::Result<
 }
 
 fn body(args: &args::Preview) -> anyhow::Result<Value> {
-    let mut body = Map::new();
-    if let Some(read) = args.read {
-        body.insert("read".to_owned(), read.name().into());
-    }
-    if !args.entities.is_empty() {
-        let entities: Vec<&str> = args.entities.iter().map(|entity| entity.name()).collect();
-        body.insert("entities".to_owned(), entities.into());
-    }
+    let mut body = import::asked(args.read, &args.entities);
     if let Some(file) = &args.draft {
         let mut found = documents::read(std::slice::from_ref(file))?;
         anyhow::ensure!(found.len() == 1, "{} holds more than one connection", file.display());
