@@ -3,7 +3,8 @@
 #
 #   localstack.sh prepare      install what is missing; does nothing when all is there
 #   localstack.sh run [PORT]   prepare, then serve 127.0.0.1:PORT (4566) in the foreground
-#   localstack.sh reap ID      wait for the end of standard input, then remove the Docker container ID
+#   localstack.sh image        prepare, then make a Docker image of it, unless there is one; prints its tag
+#   localstack.sh reap NAME    wait for the end of standard input, then remove the Docker container NAME
 #
 # When standard input is a pipe, `run` ends with it: whoever holds the other end leaves no orphan
 # behind, however it dies.
@@ -100,6 +101,50 @@ prepare() {
   exec 9>&-
 }
 
+# The C libraries of this machine that programs and libraries below the given paths are linked to.
+libraries() {
+  # Each of the many that are no such program is a failure for ldd.
+  (find "$@" -type f \( -perm -u+x -o -name '*.so*' \) -print0 | xargs -0 ldd 2>/dev/null || true) |
+    sed -n "\\|$venv/|d; s|.*=> \\(/[^ ]*\\) (.*|\\1|p; s|^\\t\\(/[^ ]*\\) (.*|\\1|p" | sort -u
+}
+
+# A root directory in $1 for what the image has besides the paths that are given with it.
+stage() {
+  local to=$1
+  shift
+  mkdir -p "$to"/{bin,etc,root,usr/lib,var/lib}
+  mkdir -m 1777 "$to/tmp"
+  chmod 755 "$to"
+  echo 'root:x:0:0:root:/root:/bin/sh' >"$to/etc/passwd"
+  ln -s "$files" "$to/usr/lib/localstack"
+  cp -L "$(command -v sh)" "$to/bin/sh"
+  libraries "$@" "$to/bin/sh" | xargs cp -L --parents -t "$to"
+}
+
+# An image of what is installed here, instead of the public one, which may be out of reach: LocalStack
+# with its Python and Java, and the few files of this machine that they need, all at their own paths.
+image() {
+  local tag name base stdlib site
+  prepare
+  tag=made-here-$(sha256sum <"$cache/stamp" | cut -c 1-12)
+  name=localstack/localstack:$tag
+  if ! docker image inspect "$name" >/dev/null 2>&1; then
+    echo "Making the image $name" >&2
+    base=$(readlink -f "$venv/bin/python")
+    stdlib=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')
+    site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    state=$(mktemp -d)
+    trap clean_up EXIT
+    stage "$state" "$base" "$stdlib/lib-dynload" "$site" "$files"
+    tar --create --numeric-owner --directory / --exclude="${stdlib#/}/test" \
+      --exclude="${stdlib#/}/config-*" --exclude="${stdlib#/}/site-packages" "${base#/}" "${stdlib#/}" "${site#/}" "${files#/}" \
+      --directory "$state" . |
+      docker import --change "ENV PYTHONPATH=$site PYTHONUNBUFFERED=1 DNS_ADDRESS=0 SKIP_SSL_CERT_DOWNLOAD=1" \
+        --change 'EXPOSE 4566' --change "CMD [\"$base\", \"-m\", \"localstack.runtime.main\"]" - "$name" >/dev/null
+  fi
+  echo "$tag"
+}
+
 # Asks the server $1 to end and insists after five seconds. Its Java process has a session of its
 # own: LocalStack ends it when asked, and nobody does when LocalStack had to be killed.
 end_server() {
@@ -161,6 +206,7 @@ watch_input() {
 case ${1:-} in
   prepare) prepare ;;
   run) shift && run "$@" ;;
+  image) image ;;
   reap) cat >/dev/null && docker rm --force --volumes "$2" >/dev/null ;;
-  *) fail "usage: localstack.sh prepare | run [PORT] | reap CONTAINER" ;;
+  *) fail "usage: localstack.sh prepare | run [PORT] | image | reap CONTAINER" ;;
 esac
