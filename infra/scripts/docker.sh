@@ -84,7 +84,7 @@ stop() {
   if [ -z "$engine" ]; then return; fi
   # Tests remove their containers themselves, just after they ended.
   for _ in {1..25}; do
-    if [ -z "$(docker ps --quiet 2>/dev/null)" ]; then break; fi
+    if [ -z "$(docker ps --all --quiet 2>/dev/null)" ]; then break; fi
     sleep 0.2
   done
   docker ps --all --quiet | xargs --no-run-if-empty docker rm --force --volumes >/dev/null || true

@@ -126,7 +126,7 @@ stage() {
 image() {
   local tag name base stdlib site
   prepare
-  tag=made-here-$(sha256sum <"$cache/stamp" | cut -c 1-12)
+  tag=made-here-$(cat "$cache/stamp" "$root/infra/scripts/localstack.sh" | sha256sum | cut -c 1-12)
   name=localstack/localstack:$tag
   if ! docker image inspect "$name" >/dev/null 2>&1; then
     echo "Making the image $name" >&2
@@ -136,8 +136,9 @@ image() {
     state=$(mktemp -d)
     trap clean_up EXIT
     stage "$state" "$base" "$stdlib/lib-dynload" "$site" "$files"
-    tar --create --numeric-owner --directory / --exclude="${stdlib#/}/test" \
-      --exclude="${stdlib#/}/config-*" --exclude="${stdlib#/}/site-packages" "${base#/}" "${stdlib#/}" "${site#/}" "${files#/}" \
+    tar --create --numeric-owner \
+      --exclude="${stdlib#/}/test" --exclude="${stdlib#/}/config-*" --exclude="${stdlib#/}/site-packages" \
+      --directory / "${base#/}" "${stdlib#/}" "${site#/}" "${files#/}" usr/share/zoneinfo \
       --directory "$state" . |
       docker import --change "ENV PYTHONPATH=$site PYTHONUNBUFFERED=1 DNS_ADDRESS=0 SKIP_SSL_CERT_DOWNLOAD=1" \
         --change 'EXPOSE 4566' --change "CMD [\"$base\", \"-m\", \"localstack.runtime.main\"]" - "$name" >/dev/null
@@ -207,6 +208,7 @@ case ${1:-} in
   prepare) prepare ;;
   run) shift && run "$@" ;;
   image) image ;;
-  reap) cat >/dev/null && docker rm --force --volumes "$2" >/dev/null ;;
+  # It may be gone already: testcontainers removes what did not become ready.
+  reap) cat >/dev/null && docker rm --force --volumes "$2" >/dev/null 2>&1 || true ;;
   *) fail "usage: localstack.sh prepare | run [PORT] | image | reap CONTAINER" ;;
 esac

@@ -143,9 +143,12 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// First with a mapped port; then in the engine's own network, for engines without a bridge and
-/// for tests that themselves run in a container, where a mapped port is not on this host.
+/// First with a mapped port; then in the engine's own network, for tests that themselves run in a
+/// container, where a mapped port is not on this host. An engine without a bridge maps no port.
 async fn in_docker() -> Result<Emulator, String> {
+    if !has_bridge().await {
+        return in_docker_host_network().await;
+    }
     let mapped = match in_docker_mapped().await {
         Ok(emulator) => return Ok(emulator),
         Err(why) => why,
@@ -153,6 +156,13 @@ async fn in_docker() -> Result<Emulator, String> {
     in_docker_host_network().await.map_err(|host| {
         if host == mapped { host } else { format!("{mapped}; in the host's network: {host}") }
     })
+}
+
+/// Asked of the client, as testcontainers finds out only by starting a container.
+async fn has_bridge() -> bool {
+    let mut client = tokio::process::Command::new("docker");
+    let asked = client.args(["network", "inspect", "bridge"]).output().await;
+    asked.map_or(true, |answer| answer.status.success())
 }
 
 async fn in_docker_mapped() -> Result<Emulator, String> {
