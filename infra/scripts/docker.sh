@@ -2,9 +2,9 @@
 # A Docker engine for the tests of the AWS side, on a machine where none answers. Nothing is installed:
 # Debian's packages are unpacked below .cache, and the engine runs from there as long as COMMAND does.
 #
-#   docker.sh run COMMAND...   run COMMAND so that its tests use LocalStack in a container: that of
-#                              LOCALSTACK_TAG, or one made here; where no engine can be had, say so and
-#                              run COMMAND with LocalStack as a process
+#   docker.sh run COMMAND...   run COMMAND so that its tests use LocalStack in a container: of the image
+#                              that LOCALSTACK_TAG names, the public one, or one made here; where that is
+#                              impossible, say so and run COMMAND with LocalStack as a process
 #   docker.sh prepare          unpack the engine; does nothing when it is there
 set -euo pipefail
 
@@ -101,9 +101,17 @@ have_engine() {
   "$0" prepare && start
 }
 
+# The public image only where the machine has an engine of its own and can reach the registry. Otherwise
+# one is made here, so that the same is tested on every machine that has neither.
 have_image() {
+  local public
   if [ -n "${LOCALSTACK_TAG:-}" ]; then return; fi
-  LOCALSTACK_TAG=$("$localstack" image) && export LOCALSTACK_TAG
+  public=$(sed -n 's/^const DEFAULT_TAG: &str = "\(.*\)";/\1/p' "$root/tests/src/aws.rs")
+  if [ -z "$engine" ] && docker pull --quiet "localstack/localstack:$public" >/dev/null 2>&1; then
+    LOCALSTACK_TAG=$public
+  else
+    LOCALSTACK_TAG=$("$localstack" image)
+  fi && export LOCALSTACK_TAG
 }
 
 run() {

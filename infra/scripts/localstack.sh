@@ -101,47 +101,46 @@ prepare() {
   exec 9>&-
 }
 
-# The C libraries of this machine that programs and libraries below the given paths are linked to.
-libraries() {
-  # Each of the many that are no such program is a failure for ldd.
-  (find "$@" -type f \( -perm -u+x -o -name '*.so*' \) -print0 | xargs -0 ldd 2>/dev/null || true) |
-    sed -n "\\|$venv/|d; s|.*=> \\(/[^ ]*\\) (.*|\\1|p; s|^\\t\\(/[^ ]*\\) (.*|\\1|p" | sort -u
-}
-
-# A root directory in $1 for what the image has besides the paths that are given with it.
+# A root directory in $1 with what the image has besides the Python $2 and the paths that follow: a
+# shell, and the C libraries of this machine that all of them are linked to.
 stage() {
-  local to=$1
-  shift
+  local to=$1 python=$2
+  shift 2
   mkdir -p "$to"/{bin,etc,root,usr/lib,var/lib}
   mkdir -m 1777 "$to/tmp"
   chmod 755 "$to"
   echo 'root:x:0:0:root:/root:/bin/sh' >"$to/etc/passwd"
   ln -s "$files" "$to/usr/lib/localstack"
   cp -L "$(command -v sh)" "$to/bin/sh"
-  libraries "$@" "$to/bin/sh" | xargs cp -L --parents -t "$to"
+  # For ldd it is a failure that some of them are made for other systems.
+  (find "$@" -type f -name '*.so*' -print0 | xargs -0 ldd "$python" "$to/bin/sh" 2>/dev/null || true) |
+    sed -n "\\|$venv/|d; s|.*=> \\(/[^ ]*\\) (.*|\\1|p; s|^\\t\\(/[^ ]*\\) (.*|\\1|p" | sort -u |
+    xargs cp -L --parents -t "$to"
 }
 
 # An image of what is installed here, instead of the public one, which may be out of reach: LocalStack
 # with its Python and Java, and the few files of this machine that they need, all at their own paths.
 image() {
-  local tag name base stdlib site
+  local tag name python stdlib site
   prepare
   tag=made-here-$(cat "$cache/stamp" "$root/infra/scripts/localstack.sh" | sha256sum | cut -c 1-12)
   name=localstack/localstack:$tag
   if ! docker image inspect "$name" >/dev/null 2>&1; then
     echo "Making the image $name" >&2
-    base=$(readlink -f "$venv/bin/python")
+    # Those of an earlier state are of no use any more.
+    docker image ls --quiet 'localstack/localstack:made-here-*' | xargs -r docker image rm >/dev/null || true
+    python=$(readlink -f "$venv/bin/python")
     stdlib=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')
     site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     state=$(mktemp -d)
     trap clean_up EXIT
-    stage "$state" "$base" "$stdlib/lib-dynload" "$site" "$files"
+    stage "$state" "$python" "$stdlib/lib-dynload" "$site" "$files"
     tar --create --numeric-owner \
       --exclude="${stdlib#/}/test" --exclude="${stdlib#/}/config-*" --exclude="${stdlib#/}/site-packages" \
-      --directory / "${base#/}" "${stdlib#/}" "${site#/}" "${files#/}" usr/share/zoneinfo \
+      --directory / "${python#/}" "${stdlib#/}" "${site#/}" "${files#/}" usr/share/zoneinfo \
       --directory "$state" . |
       docker import --change "ENV PYTHONPATH=$site PYTHONUNBUFFERED=1 DNS_ADDRESS=0 SKIP_SSL_CERT_DOWNLOAD=1" \
-        --change 'EXPOSE 4566' --change "CMD [\"$base\", \"-m\", \"localstack.runtime.main\"]" - "$name" >/dev/null
+        --change 'EXPOSE 4566' --change "CMD [\"$python\", \"-m\", \"localstack.runtime.main\"]" - "$name" >/dev/null
   fi
   echo "$tag"
 }
