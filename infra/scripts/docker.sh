@@ -74,6 +74,8 @@ start() {
     if ! kill -0 "$engine" 2>/dev/null; then break; fi
     sleep 0.2
   done
+  kill -KILL "$engine" 2>/dev/null || true
+  engine=
   say "the engine does not start; its last words:"
   tail -n 20 "$log" >&2
   return 1
@@ -87,7 +89,7 @@ stop() {
     if [ -z "$(docker ps --all --quiet 2>/dev/null)" ]; then break; fi
     sleep 0.2
   done
-  docker ps --all --quiet | xargs --no-run-if-empty docker rm --force --volumes >/dev/null || true
+  docker ps --all --quiet | xargs -r docker rm --force --volumes >/dev/null || true
   pkill -TERM --parent "$engine" || true
   for _ in {1..100}; do
     if ! kill -0 "$engine" 2>/dev/null; then return; fi
