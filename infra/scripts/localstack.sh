@@ -122,6 +122,7 @@ stage() {
 # with its Python and Java, and the few files of this machine that they need, all at their own paths.
 image() {
   local tag name python stdlib site
+  [ "$(uname)" = Linux ] || fail "an image of what is installed here can be made on Linux only"
   prepare
   tag=made-here-$(cat "$cache/stamp" "$root/infra/scripts/localstack.sh" | sha256sum | cut -c 1-12)
   name=localstack/localstack:$tag
