@@ -58,8 +58,6 @@ prepare() {
 # has no bridge, which would need rights over the machine's network: containers use that as it is.
 start() {
   local libraries
-  exec 9>"$cache/lock"
-  flock --nonblock 9 || { say "waiting for another run, which uses the engine"; flock 9; }
   libraries=$(printf '%s:' "$tools"/usr/lib/*-linux-gnu* "$tools"/lib/*-linux-gnu*)
   export PATH=$tools/usr/sbin:$tools/usr/bin:$tools/sbin:$PATH DOCKER_HOST=unix://$cache/docker.sock
   # shellcheck disable=SC2016  # the inner shell's variables
@@ -98,9 +96,15 @@ stop() {
   kill -KILL "$engine" 2>/dev/null || true
 }
 
+# One run at a time has the engine of this work tree.
+lock() {
+  mkdir -p "$cache" && exec 9>"$cache/lock" || return
+  flock --nonblock 9 || { say "waiting for another run, which uses the engine"; flock 9; }
+}
+
 have_engine() {
   if docker version >/dev/null 2>&1; then return; fi
-  "$0" prepare && start
+  (can_have_engine) && lock && "$0" prepare && start
 }
 
 # The public image only where the machine has an engine of its own and can reach the registry. Otherwise
