@@ -9,7 +9,7 @@ use engine::web::{Auth, Verifier};
 async fn main() -> Result<(), lambda_http::Error> {
     start(Format::Json, "info");
     let settings = engine::config::tokens_required()?;
-    let engine = engine::aws::engine().await?;
+    let engine = engine::aws::engine()?;
     let auth = Auth::Issued(Arc::new(Verifier::new(settings, engine.http.clone())));
     lambda_http::run(admin::router(engine, auth)).await
 }

@@ -9,7 +9,7 @@ use engine::web::{Auth, Verifier, with_fallbacks};
 async fn main() -> Result<(), lambda_http::Error> {
     start(Format::Json, "info");
     let settings = engine::config::tokens_required()?;
-    let engine = engine::aws::engine().await?;
+    let engine = engine::aws::engine()?;
     let auth = Auth::Issued(Arc::new(Verifier::new(settings, engine.http.clone())));
     lambda_http::run(with_fallbacks(inbound_logs::router(engine, auth))).await
 }

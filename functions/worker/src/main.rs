@@ -7,7 +7,7 @@ use worker::lambda::{SqsBatchResponse, SqsEvent, batch};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::start(Format::Json, "info");
-    let engine = &engine::aws::engine().await?;
+    let engine = &engine::aws::engine()?;
     let handler = |event: LambdaEvent<SqsEvent>| async move {
         Ok::<SqsBatchResponse, Error>(batch(engine, event).await)
     };

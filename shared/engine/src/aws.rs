@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_sdk_dynamodb::config::{BehaviorVersion, SharedHttpClient};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -37,19 +37,19 @@ pub enum StartError {
 
 /// The engine of a Lambda function, on `DynamoDB`, SQS and Secrets Manager, with the credentials of the
 /// function's role. Nothing is asked of AWS yet.
-pub async fn engine() -> Result<Engine, StartError> {
+pub fn engine() -> Result<Engine, StartError> {
     let names = config::aws::resources()?;
-    let settings = aws_config::defaults(aws_config::BehaviorVersion::latest());
-    let (settings, http) = match config::roots() {
-        Roots::Own => (settings.http_client(amazon_only()), http::client_with_own_roots()?),
-        Roots::System => (settings, http::client()?),
+    let access = config::aws::access()?.behavior_version(BehaviorVersion::latest());
+    let (access, http) = match config::roots() {
+        Roots::Own => (access.http_client(amazon_only()), http::client_with_own_roots()?),
+        Roots::System => (access, http::client()?),
     };
-    let settings = settings.load().await;
+    let access = access.build();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let table = Dynamo::new(aws_sdk_dynamodb::Client::new(&settings), names.table, clock.clone());
+    let table = Dynamo::new(aws_sdk_dynamodb::Client::new(&access), names.table, clock.clone());
     let store = Store::new(Arc::new(table), clock.clone());
-    let queue = Sqs::new(aws_sdk_sqs::Client::new(&settings), names.queue, names.dead_letters);
-    let manager = aws_sdk_secretsmanager::Client::new(&settings);
+    let queue = Sqs::new(aws_sdk_sqs::Client::new(&access), names.queue, names.dead_letters);
+    let manager = aws_sdk_secretsmanager::Client::new(&access);
     let secrets = Manager::new(manager, names.secret_prefix);
     let secrets: Arc<dyn Secrets> = Arc::new(secrets);
     let halo = config::halo(Some(ClientSecret::Stored(secrets.clone())))?;

@@ -177,6 +177,9 @@ pub fn tokens_required() -> Result<TokenSettings, ConfigError> {
 /// `DEAD_LETTER_URL` where a function counts dead letters.
 #[cfg(feature = "aws")]
 pub mod aws {
+    use aws_sdk_dynamodb::config::{AppName, Credentials, Region};
+    use aws_types::sdk_config::{Builder, SdkConfig, SharedCredentialsProvider};
+
     use super::{ConfigError, optional, required};
 
     /// Names of the AWS resources.
@@ -190,6 +193,31 @@ pub mod aws {
         pub dead_letters: Option<String>,
         /// What the names of all secrets begin with.
         pub secret_prefix: String,
+    }
+
+    /// Where AWS is and who asks it, as Lambda says it: region and the credentials of the function's role,
+    /// which hold as long as the process does. `AWS_SDK_UA_APP_ID` is the name by which AWS's own logs
+    /// know the function, `AWS_ENDPOINT_URL` an emulator. Nothing else is looked at: the other ways to
+    /// credentials are for machines, and make each start slower.
+    pub fn access() -> Result<Builder, ConfigError> {
+        const LAMBDAS: &str = "set by Lambda itself";
+        let credentials = Credentials::new(
+            required("AWS_ACCESS_KEY_ID", LAMBDAS)?,
+            required("AWS_SECRET_ACCESS_KEY", LAMBDAS)?,
+            optional("AWS_SESSION_TOKEN")?,
+            None,
+            "environment",
+        );
+        let name = optional("AWS_SDK_UA_APP_ID")?.map(AppName::new).transpose();
+        let name = name.map_err(|_| {
+            ConfigError::Malformed("AWS_SDK_UA_APP_ID", "a name of letters, digits and hyphens")
+        })?;
+        let mut access = SdkConfig::builder()
+            .region(Region::new(required("AWS_REGION", LAMBDAS)?))
+            .credentials_provider(SharedCredentialsProvider::new(credentials));
+        access.set_app_name(name);
+        access.set_endpoint_url(optional("AWS_ENDPOINT_URL")?);
+        Ok(access)
     }
 
     /// Reads them.

@@ -7,7 +7,11 @@ pub mod trace;
 use std::io::IsTerminal;
 use std::sync::OnceLock;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
 
 use crate::config;
 
@@ -27,22 +31,25 @@ fn deployment() -> Option<&'static str> {
     DEPLOYMENT.get().map(String::as_str)
 }
 
-/// Starts logging; a second call changes nothing.
+/// Starts logging; a second call changes nothing, as it is a test's. `default_filter` counts where the
+/// operator says nothing that can be understood.
 pub fn start(format: Format, default_filter: &str) {
-    let filter = EnvFilter::try_new(config::log_filter(default_filter))
-        .unwrap_or_else(|_| EnvFilter::new(default_filter));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
-    // A second start is a test's; the first stays.
-    let _ = match format {
+    let filter: Targets = config::log_filter(default_filter)
+        .parse()
+        .or_else(|_| default_filter.parse())
+        .unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match format {
         // The innermost span has the connection, the step and the trace.
         Format::Json => {
             let _ = DEPLOYMENT.set(config::deployment());
             trace::start(config::xray_daemon());
-            lines.json().flatten_event(true).with_span_list(false).try_init()
+            layer().with_target(false).json().flatten_event(true).with_span_list(false).boxed()
         }
         Format::Terminal => {
             let colours = std::io::stderr().is_terminal() && !config::no_colour();
-            lines.with_writer(std::io::stderr).with_ansi(colours).compact().try_init()
+            let lines = layer().with_target(false).with_writer(std::io::stderr);
+            lines.with_ansi(colours).compact().boxed()
         }
     };
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
 }
