@@ -16,8 +16,8 @@ const GATEWAY: u64 = 30;
 const OVER_HTTPS: &[&str] = &["admin", "inbound-logs"];
 /// Settings that make no sense in a deployment: of a terminal, or what the secret store has there.
 const ELSEWHERE: &[&str] = &["HALO_CLIENT_SECRET", "HALO_ENTRA_TOKEN", "NO_COLOR"];
-/// What the AWS SDK reads by itself.
-const OF_THE_SDK: &[&str] = &["AWS_SDK_UA_APP_ID"];
+/// What others than our settings read: the AWS SDK, and whoever counts metrics.
+const OF_OTHERS: &[&str] = &["AWS_SDK_UA_APP_ID", "HALO_ENTRA_DEPLOYMENT"];
 
 /// The namespace of our own metrics, and all that are in it.
 const NAMESPACE: &str = "halo-entra";
@@ -111,7 +111,8 @@ fn the_table_is_as_the_store_makes_it_and_outlives_the_stack() {
 /// Words in quotes that look like the name of a setting.
 fn settings(source: &str) -> BTreeSet<&str> {
     let is_name = |word: &&str| {
-        word.contains('_') && word.chars().all(|c| c.is_ascii_uppercase() || "_0123456789".contains(c))
+        word.contains('_')
+            && word.chars().all(|c| c.is_ascii_uppercase() || "_0123456789".contains(c))
     };
     source.split('"').skip(1).step_by(2).filter(is_name).collect()
 }
@@ -133,8 +134,9 @@ fn functions_find_their_settings_and_no_others() {
     let mut set_somewhere = BTreeSet::new();
     for (resource, function) in template.functions() {
         let found = set(template.environment(resource).into_keys());
-        let unread = found.iter().filter(|name| !read.contains(*name) && !OF_THE_SDK.contains(name));
-        assert_eq!(unread.count(), 0, "{function} is given what nobody reads: {found:?}");
+        let unread = found.iter().filter(|name| !read.contains(*name) && !OF_OTHERS.contains(name));
+        let unread: Vec<&&str> = unread.collect();
+        assert!(unread.is_empty(), "{function} is given {unread:?}, which nobody reads");
         let over_https = OVER_HTTPS.contains(&function).then_some(tokens);
         let missing = required.iter().copied().chain(over_https.into_iter().flatten());
         let missing: Vec<&str> = missing.filter(|name| !found.contains(name)).collect();
@@ -292,7 +294,9 @@ fn functions_have_the_time_that_the_code_takes() {
         assert!(exports[0] + 2 < timeout(function) && timeout(function) < GATEWAY);
     }
     // One request to Graph or Halo may take a minute, and its outcome has to be written down.
-    assert!(file("shared/engine/src/http.rs").contains("TOTAL: Duration = Duration::from_mins(1);"));
+    assert!(
+        file("shared/engine/src/http.rs").contains("TOTAL: Duration = Duration::from_mins(1);")
+    );
     assert!(timeout("Worker") >= 90);
 }
 
@@ -337,7 +341,10 @@ fn every_alarm_says_what_to_do() {
         let alarm = template.properties(alarm);
         let description = alarm["AlarmDescription"].as_str().unwrap();
         assert!(description.ends_with(&format!("README, \"{name}\".")), "{description}");
-        assert!(alarm["TreatMissingData"].is_string() && alarm["AlarmActions"].is_object(), "{name}");
+        assert!(
+            alarm["TreatMissingData"].is_string() && alarm["AlarmActions"].is_object(),
+            "{name}"
+        );
     }
 }
 
