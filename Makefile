@@ -20,6 +20,10 @@ ARCH ?= arm64
 # The deployment that `make deploy` makes and the targets below it look at.
 STACK ?= halo-entra
 export PARAMETERS
+# Where it is. SAM knows one name of this variable, and others know the other one.
+ifdef AWS_REGION
+export AWS_DEFAULT_REGION := $(AWS_REGION)
+endif
 export SAM_CLI_TELEMETRY := 0
 
 deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny

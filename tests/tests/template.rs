@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::{Value, json};
 use tests::template::{Template, all, each, entries, referred};
@@ -217,7 +218,7 @@ fn roles_allow_exact_actions_on_exact_resources() {
             let actions = each(&statement["Action"]).into_iter().map(|it| it.as_str().unwrap());
             let actions: Vec<&str> = actions.collect();
             let traces = actions.iter().all(|action| action.starts_with("xray:"));
-            let loose = each(&statement["Resource"]).into_iter().any(is_anything);
+            let loose = all(&statement["Resource"]).into_iter().any(is_anything);
             if actions.iter().any(|action| action.contains('*')) || loose && !traces {
                 breaches.push(format!("{role}: {statement}"));
             }
@@ -323,6 +324,24 @@ fn alarms_and_dashboard_show_what_is_counted() {
     let shown: BTreeSet<String> = own.map(|(_, metric)| metric).collect();
     let counted: BTreeSet<String> = METRICS.iter().map(|it| (*it).to_owned()).collect();
     assert_eq!(shown, counted);
+}
+
+/// README.md shows what the arithmetic comes to, and it counts the metrics that there are.
+#[test]
+fn the_cost_in_the_readme_is_that_of_the_arithmetic() {
+    let script = root().join("infra/scripts/cost.py");
+    let output = Command::new("python3").arg(&script).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(file("README.md").contains(&table), "the table of README.md should be:\n{table}");
+    let template = Template::read();
+    let alarms = template.of_type("AWS::CloudWatch::Alarm").into_iter();
+    let watched = alarms.flat_map(|alarm| all(template.properties(alarm)));
+    let watched = watched.filter(|part| part["MetricName"].is_string()).count();
+    let script = fs::read_to_string(script).unwrap();
+    for (name, count) in [("METRICS", METRICS.len()), ("ALARM_METRICS", watched)] {
+        assert!(script.contains(&format!("\n{name} = {count}\n")), "{name} is {count}");
+    }
 }
 
 /// Each alarm says what happened and what to do, and README.md has a row for it.
