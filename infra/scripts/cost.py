@@ -34,7 +34,7 @@ API_CALLS = 10_000          # of the deployment
 OPERATION = 0.006           # seconds that a function waits for the table
 # tests/tests/template.rs counts the same.
 METRICS = 22
-ALARM_METRICS = 19
+ALARM_METRICS = 20
 # Lambda asks an empty queue by five connections, each every 20 seconds.
 IDLE_POLLS = TICKS * 60 / 20 * 5
 
