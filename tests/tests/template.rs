@@ -86,7 +86,8 @@ fn the_table_is_as_the_store_makes_it_and_outlives_the_stack() {
     assert_eq!((backups, &table["DeletionProtectionEnabled"]), (&json!(true), &json!(true)));
     for kept in ["Table", "HaloSecret"] {
         for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
-            assert_eq!(template.part(&format!("/Resources/{kept}/{policy}")), "Retain", "{kept}");
+            let said = template.part(&format!("/Resources/{kept}/{policy}")).as_str();
+            assert!(said.is_some_and(|it| it.starts_with("Retain")), "{kept}: {said:?}");
         }
     }
 }
