@@ -31,6 +31,11 @@ machete := .tools/cargo-machete-$(CARGO_MACHETE)/bin/cargo-machete
 lambda := .tools/cargo-lambda-$(CARGO_LAMBDA)/bin/cargo-lambda
 sam := .tools/aws-sam-cli-$(AWS_SAM_CLI)/bin/sam
 checkov := .tools/checkov-$(CHECKOV)/bin/checkov
+# The functions in the template.
+resource-scheduler := Scheduler
+resource-worker := Worker
+resource-inbound-logs := InboundLogs
+resource-admin := Admin
 # The same features and targets everywhere, so that cargo compiles each dependency once for
 # checking and once for running.
 all := --workspace --all-features --locked
@@ -72,14 +77,15 @@ validate: $(sam) $(checkov) ## the template by SAM, cfn-lint and a security scan
 	$(sam) validate --lint --template infra/template.yaml --region eu-west-1 && \
 	$(dir $(sam))cfn-lint --template infra/template.yaml --regions eu-west-1 && wait $$scan
 
+# cargo-lambda asks the first Python for its linker, so its own comes first.
 deploy: rust $(lambda) $(sam) ## build, and deploy STACK to AWS; PARAMETERS= a file, or GUIDED=1, the first time
-	PATH="$(CURDIR)/$(dir $(sam)):$(CURDIR)/$(dir $(lambda)):$$PATH" \
+	PATH="$(CURDIR)/$(dir $(lambda)):$(CURDIR)/$(dir $(sam)):$$PATH" \
 	infra/scripts/deploy.sh $(STACK) $(ARCH) $(if $(GUIDED),--guided) $(SAM_ARGS)
 
 invoke-%: $(sam) ## call a deployed function with events/EVENT.json; HALO_ENTRA_TOKEN is the token for the API
 	@test -f "events/$(EVENT).json" || { echo "Name an event with EVENT=: $(basename $(notdir $(wildcard events/$*-*.json)))"; exit 1; }
 	@awk '{ sub("checked-by-the-gateway", ENVIRON["HALO_ENTRA_TOKEN"]) } 1' "events/$(EVENT).json" | \
-	$(sam) remote invoke $(STACK)-$* --event-file -
+	$(sam) remote invoke $(resource-$*) --stack-name $(STACK) --event-file -
 
 logs: $(sam) ## follow the logs of the deployed functions until Ctrl-C
 	$(sam) logs --stack-name $(STACK) --tail
