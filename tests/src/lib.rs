@@ -15,5 +15,6 @@ pub mod described;
 pub mod helpdesk;
 pub mod issued;
 pub mod memory;
+pub mod template;
 pub mod tripwire;
 pub mod world;
