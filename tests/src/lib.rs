@@ -15,5 +15,7 @@ pub mod described;
 pub mod helpdesk;
 pub mod issued;
 pub mod memory;
+pub mod process;
+pub mod stack;
 pub mod tripwire;
 pub mod world;
