@@ -98,11 +98,18 @@ describe() {
 import boto3, json, sys
 
 stack = boto3.client("cloudformation").describe_stacks(StackName=sys.argv[1])["Stacks"][0]
+# A reference to a secret is its ARN, as it stands in policies then; in MiniStack it is its name.
+arns = {secret["Name"]: secret["ARN"]
+        for secret in boto3.client("secretsmanager").list_secrets()["SecretList"]}
 iam, functions = boto3.client("iam"), {}
 for function in boto3.client("lambda").list_functions()["Functions"]:
     role = function["Role"].rsplit("/", 1)[1]
     inline = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
               for name in iam.list_role_policies(RoleName=role)["PolicyNames"]]
+    for statement in (statement for policy in inline for statement in policy["Statement"]):
+        resources = statement["Resource"]
+        resources = [resources] if isinstance(resources, str) else resources
+        statement["Resource"] = [arns.get(resource, resource) for resource in resources]
     attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
     functions[function["FunctionName"]] = {
         "environment": function.get("Environment", {}).get("Variables", {}),

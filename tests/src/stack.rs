@@ -180,11 +180,7 @@ impl Answer {
 
 /// Looks again until there is something, for so long; a failure tells `what` it waited for.
 #[allow(clippy::disallowed_methods, reason = "waits for real processes, in real time")]
-pub async fn until<T>(
-    what: &str,
-    limit: Duration,
-    mut look: impl AsyncFnMut() -> Option<T>,
-) -> T {
+pub async fn until<T>(what: &str, limit: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + limit;
     loop {
         if let Some(found) = look().await {
@@ -214,12 +210,7 @@ fn binaries() -> PathBuf {
     directory.canonicalize().unwrap()
 }
 
-async fn deploy(
-    log: &Log,
-    port: u16,
-    binaries: &Path,
-    parameters: &[(&str, &str)],
-) -> Deployed {
+async fn deploy(log: &Log, port: u16, binaries: &Path, parameters: &[(&str, &str)]) -> Deployed {
     let (port, binaries) = (port.to_string(), binaries.to_str().unwrap());
     let parameters = parameters.iter().map(|(name, value)| format!("{name}={value}"));
     let parameters: Vec<String> = parameters.collect();

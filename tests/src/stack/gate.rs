@@ -118,7 +118,10 @@ impl Shared {
     }
 }
 
-async fn pass(State(shared): State<Arc<Shared>>, request: axum::extract::Request) -> Response<Body> {
+async fn pass(
+    State(shared): State<Arc<Shared>>,
+    request: axum::extract::Request,
+) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, MOST).await.expect("a request that broke off");
     let request = match Request::read(&parts.headers, &body) {

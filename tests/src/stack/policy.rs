@@ -34,7 +34,10 @@ impl Policy {
         for statement in statements {
             for (key, value) in statement.as_object().expect("a statement") {
                 let known = ["Sid", "Effect", "Action", "Resource"].contains(&key.as_str());
-                assert!(known && (key != "Effect" || value == "Allow"), "not understood: {statement}");
+                assert!(
+                    known && (key != "Effect" || value == "Allow"),
+                    "not understood: {statement}"
+                );
             }
             for action in texts(&statement["Action"]) {
                 for resource in texts(&statement["Resource"]) {
@@ -129,8 +132,10 @@ mod tests {
         let put = "secretsmanager:PutSecretValue";
         assert!(allows(put, "arn:aws:secretsmanager:x:1:secret:a/contoso/session-AbCdEf"));
         assert!(!allows(put, "arn:aws:secretsmanager:x:1:secret:a/contoso/credentials-AbCdEf"));
-        let needed =
-            Right { action: put.to_owned(), resource: "arn:aws:secretsmanager:x:1:secret:a/b/session-A".to_owned() };
+        let needed = Right {
+            action: put.to_owned(),
+            resource: "arn:aws:secretsmanager:x:1:secret:a/b/session-A".to_owned(),
+        };
         assert!(policy.without(put).covering(&needed).is_empty());
     }
 

@@ -112,7 +112,8 @@ impl Request {
             }
             "BatchGetItem" => {
                 let asked = fields(&self.body["RequestItems"]).values();
-                let asked = asked.flat_map(|it| it["Keys"].as_array().into_iter().flatten()).count();
+                let asked =
+                    asked.flat_map(|it| it["Keys"].as_array().into_iter().flatten()).count();
                 let found = fields(&answer["Responses"]).values();
                 let found: Vec<u64> = found
                     .flat_map(|it| it.as_array().into_iter().flatten())
@@ -148,7 +149,8 @@ fn fields(value: &Value) -> &Map<String, Value> {
 
 /// The right that a part of a transaction takes.
 fn of_part((kind, part): (&String, &Value)) -> Right {
-    let action = if kind == "ConditionCheck" { "ConditionCheckItem" } else { &format!("{kind}Item") };
+    let action =
+        if kind == "ConditionCheck" { "ConditionCheckItem" } else { &format!("{kind}Item") };
     let table = part["TableName"].as_str().unwrap_or_default();
     right("dynamodb", action, &format!("table/{table}"))
 }
@@ -206,7 +208,11 @@ mod tests {
         let queue = "http://127.0.0.1:4566/000000000000/hints";
         let part = json!({ "TableName": "t", "Key": {} });
         for (target, body, expected) in [
-            ("DynamoDB_20120810.Query", json!({ "TableName": "t" }), vec![("dynamodb:Query", TABLE)]),
+            (
+                "DynamoDB_20120810.Query",
+                json!({ "TableName": "t" }),
+                vec![("dynamodb:Query", TABLE)],
+            ),
             (
                 "DynamoDB_20120810.BatchWriteItem",
                 json!({ "RequestItems": { "t": [] } }),
@@ -221,7 +227,11 @@ mod tests {
                     ("dynamodb:ConditionCheckItem", TABLE),
                 ],
             ),
-            ("AmazonSQS.SendMessageBatch", json!({ "QueueUrl": queue }), vec![("sqs:SendMessage", QUEUE)]),
+            (
+                "AmazonSQS.SendMessageBatch",
+                json!({ "QueueUrl": queue }),
+                vec![("sqs:SendMessage", QUEUE)],
+            ),
             (
                 "secretsmanager.GetSecretValue",
                 json!({ "SecretId": "p/a" }),
@@ -230,7 +240,10 @@ mod tests {
             (
                 "secretsmanager.CreateSecret",
                 json!({ "Name": "p/a", "Tags": [] }),
-                vec![("secretsmanager:CreateSecret", SECRET), ("secretsmanager:TagResource", SECRET)],
+                vec![
+                    ("secretsmanager:CreateSecret", SECRET),
+                    ("secretsmanager:TagResource", SECRET),
+                ],
             ),
         ] {
             let rights = request(target, &body).rights();

@@ -1,0 +1,114 @@
+//! What syncs cost on AWS, and the proof of the policies.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+use tests::stack::{Call, FUNCTIONS, Right, Units};
+
+use crate::story::Story;
+
+/// Rights of the functions' roles with which somebody else acts, so that the gate never sees them.
+const OF_OTHERS: [(&str, &str); 7] = [
+    ("logs:CreateLogStream", "Lambda writes the functions' logs"),
+    ("logs:PutLogEvents", "Lambda writes the functions' logs"),
+    ("xray:PutTraceSegments", "the X-Ray daemon of Lambda sends traces"),
+    ("xray:PutTelemetryRecords", "the X-Ray daemon of Lambda sends traces"),
+    ("sqs:ReceiveMessage", "the event source mapping takes hints for the worker"),
+    ("sqs:DeleteMessage", "the event source mapping deletes what the worker handled"),
+    ("sqs:GetQueueAttributes", "the event source mapping looks how many hints there are"),
+];
+
+/// People who change in the larger sync.
+const CHANGED: usize = 100;
+
+/// Counts a sync of the sample tenant in which nothing changed, and one with a hundred changes.
+pub(crate) async fn of_syncs(story: &Story) {
+    // What was left to do before is done.
+    story.imported("contoso").await;
+    let nothing = counted(story, async || story.imported("contoso").await).await;
+    println!("\nA sync in which nothing changed:\n{nothing}");
+    let people = story.contoso.user_ids();
+    let placed = people.iter().filter(|oid| !story.halo.users_with_azureoid(oid).is_empty());
+    let placed: Vec<&String> = placed.take(CHANGED).collect();
+    assert_eq!(placed.len(), CHANGED);
+    for oid in placed {
+        story.contoso.update_user(oid, json!({ "jobTitle": format!("Changed {oid}") }));
+    }
+    let changes = counted(story, async || story.imported("contoso").await).await;
+    println!("\nA sync with {CHANGED} changes:\n{changes}");
+    assert_eq!(nothing.run["requests"]["halo"], 0, "{}", nothing.run);
+    assert_eq!(changes.run["counts"]["updated"], CHANGED, "{}", changes.run);
+}
+
+/// What a run took.
+struct Bill {
+    run: serde_json::Value,
+    calls: BTreeMap<(String, String), (u64, Units)>,
+    batches: usize,
+}
+
+async fn counted(story: &Story, sync: impl AsyncFn() -> serde_json::Value) -> Bill {
+    let (first, handled) = (story.stack.gate.count(), batches(story));
+    let run = sync().await;
+    let mut calls: BTreeMap<(String, String), (u64, Units)> = BTreeMap::new();
+    // Reading whether the run ended is not part of it.
+    let all = story.stack.gate.calls_since(first);
+    for call in all.iter().filter(|call| call.function != "inbound-logs") {
+        let (count, units) = calls
+            .entry((call.function.clone(), format!("{}:{}", call.service, call.operation)))
+            .or_default();
+        *count += 1;
+        units.reads += call.units.reads;
+        units.writes += call.units.writes;
+    }
+    Bill { run, calls, batches: batches(story) - handled }
+}
+
+/// How many batches of hints were handed to the worker, as the emulator tells.
+fn batches(story: &Story) -> usize {
+    story.stack.log.text().matches("ESM: Lambda halo-entra-worker processed").count()
+}
+
+impl std::fmt::Display for Bill {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(
+            f,
+            "{:12} {:34} {:>6} {:>8} {:>8}",
+            "function", "operation", "calls", "read", "write"
+        )?;
+        for ((function, operation), (count, units)) in &self.calls {
+            let Units { reads, writes } = units;
+            writeln!(f, "{function:12} {operation:34} {count:>6} {reads:>8} {writes:>8}")?;
+        }
+        writeln!(f, "worker       {:34} {:>6}", "lambda:Invoke", self.batches)
+    }
+}
+
+/// Each right that a role has was used by its function, but for those with which others act; and nothing
+/// was refused but what the story refused on purpose.
+pub(crate) fn every_right_was_used_and_none_was_missing(story: &Story) {
+    let calls = story.stack.gate.calls_since(0);
+    assert_eq!(story.stack.gate.strays(), Vec::<String>::new());
+    let unexpected: Vec<&Call> = calls
+        .iter()
+        .filter(|call| !call.lacking.is_empty())
+        .filter(|call| call.lacking.iter().any(|right| right.action != "dynamodb:PutItem"))
+        .collect();
+    assert!(unexpected.is_empty(), "rights are missing: {unexpected:#?}");
+    let mut unused = Vec::new();
+    for function in FUNCTIONS {
+        let own = calls.iter().filter(|call| call.function == function);
+        let used: BTreeSet<&Right> = own.flat_map(|call| &call.covered_by).collect();
+        let rights = story.stack.policies[function].rights();
+        let idle = rights.filter(|right| !used.contains(right) && !is_of_others(right));
+        unused.extend(idle.map(|right| format!("{function}: {} {}", right.action, right.resource)));
+        println!("{function}: {} rights used", used.len());
+    }
+    assert!(unused.is_empty(), "rights that nobody uses: {unused:#?}");
+}
+
+/// The same action on another queue is the function's own.
+fn is_of_others(right: &Right) -> bool {
+    let own = right.action == "sqs:GetQueueAttributes" && right.resource.contains("DeadHints");
+    !own && OF_OTHERS.iter().any(|(action, _)| *action == right.action)
+}
