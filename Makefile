@@ -15,16 +15,17 @@ machete := .tools/cargo-machete-$(CARGO_MACHETE)/bin/cargo-machete
 # checking and once for running.
 all := --workspace --all-features --locked
 
-.PHONY: help run test check bench fuzz localstack tools clean rust emulator
+.PHONY: help run test check bench cold-start fuzz localstack tools clean rust emulator release
 .NOTPARALLEL:
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: rust ## import a sample tenant into a sample Halo and print what happened
 	cargo run --locked -p halo-entra -- demo $(ARGS)
 
-test: rust emulator ## all tests, those against LocalStack included
+test: rust emulator release ## all tests, those against LocalStack and of the whole stack included
+	infra/scripts/stack.sh prepare
 	cargo test $(all)
 
 check: rust tools ## formatting, lints, documentation, licences, unused dependencies
@@ -37,6 +38,9 @@ check: rust tools ## formatting, lints, documentation, licences, unused dependen
 bench: rust ## decide 10,000 people and import 25,000, optimised, and print times and what they cost
 	cargo bench --locked -p plan --bench decide
 	cargo run --locked --profile bench -p halo-entra -- demo --once --people 25000
+
+cold-start: rust release ## start each function 20 times, and print size, time and memory
+	infra/scripts/cold-start.py target/release
 
 fuzz: rust ## send generated requests to the demo's API and hold the answers to its document
 	infra/scripts/api-fuzz.sh $(SEED)
@@ -53,6 +57,10 @@ clean: ## remove everything that was built or installed here
 rust:
 	@command -v cargo >/dev/null || { echo 'Rust is missing: install it with rustup, with clippy and rustfmt'; exit 1; }
 	@command -v cc >/dev/null || { echo 'A C compiler is missing: apt-get install gcc libc6-dev'; exit 1; }
+
+# The functions as they are deployed, for this machine.
+release:
+	cargo build --locked --release -p admin -p inbound-logs -p scheduler -p worker
 
 # Only where no Docker engine and no endpoint is there to be used instead.
 emulator:

@@ -3,8 +3,10 @@
 # processes, fires schedules and serves HTTP APIs, and infra/template.yaml deployed into it by SAM.
 #
 #   stack.sh prepare                     install what is missing; does nothing when all is there
-#   stack.sh run PORT [ENDPOINT]         prepare, then serve 127.0.0.1:PORT in the foreground; the
-#                                        functions call AWS at ENDPOINT (the same without one)
+#   stack.sh run PORT [ENDPOINT [DAEMON]]
+#                                        prepare, then serve 127.0.0.1:PORT in the foreground; the
+#                                        functions call AWS at ENDPOINT (the same without one), and
+#                                        send traces to the X-Ray daemon at DAEMON
 #   stack.sh deploy PORT BINARIES PARAMETER=VALUE...
 #                                        deploy the programs BINARIES/admin and so on as they are, and
 #                                        print as JSON what came of it: outputs, functions, policies
@@ -60,12 +62,12 @@ prepare() {
 # Functions inherit the whole environment of the emulator, so it gets one of its own: without the
 # credentials of whoever runs it, and without proxies.
 run() {
-  local port=$1 endpoint=${2:-http://127.0.0.1:$1}
+  local port=$1 endpoint=${2:-http://127.0.0.1:$1} daemon=${3:-127.0.0.1:2000}
   prepare
   make_state
   serve env -i PATH="$PATH" HOME="$state" TMPDIR="$state" PYTHONUNBUFFERED=1 \
     IOT_MTLS_ENABLED=0 SFTP_ENABLED=0 BIND_HOST=127.0.0.1 GATEWAY_PORT="$port" MINISTACK_REGION="$region" \
-    AWS_ENDPOINT_URL="$endpoint" AWS_DEFAULT_REGION="$region" \
+    AWS_ENDPOINT_URL="$endpoint" AWS_XRAY_DAEMON_ADDRESS="$daemon" AWS_DEFAULT_REGION="$region" \
     AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test \
     "$ministack/bin/ministack"
 }
@@ -140,7 +142,7 @@ deploy() {
 
 case ${1:-}:$# in
   prepare:1) prepare ;;
-  run:2 | run:3) shift && run "$@" ;;
+  run:[234]) shift && run "$@" ;;
   deploy:*) shift && deploy "$@" ;;
-  *) fail "usage: stack.sh prepare | run PORT [ENDPOINT] | deploy PORT BINARIES PARAMETER=VALUE..." ;;
+  *) fail "usage: stack.sh prepare | run PORT [ENDPOINT [DAEMON]] | deploy PORT BINARIES PARAMETER=VALUE..." ;;
 esac

@@ -1,6 +1,7 @@
 //! The whole stack: the four release programs and `infra/template.yaml`, deployed by SAM into MiniStack,
 //! which runs functions as real processes, and a [`Gate`] between those and AWS.
 
+mod daemon;
 mod gate;
 mod policy;
 mod request;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+pub use self::daemon::Daemon;
 pub use self::gate::{Call, Gate};
 pub use self::policy::{Policy, Right};
 pub use self::request::Units;
@@ -37,6 +39,8 @@ const START_LIMIT: Duration = Duration::from_mins(1);
 pub struct Stack {
     /// What stands between the functions and AWS.
     pub gate: Gate,
+    /// Where the functions send their traces.
+    pub daemon: Daemon,
     /// The policies as they were deployed, by function.
     pub policies: BTreeMap<String, Policy>,
     /// Outputs of the template.
@@ -70,9 +74,9 @@ impl Stack {
         let log = Log::new().unwrap();
         let port = free_port().unwrap();
         let upstream = format!("http://127.0.0.1:{port}");
-        let gate = Gate::start(&upstream).await;
+        let (gate, daemon) = (Gate::start(&upstream).await, Daemon::start().await);
         run(&log, &["prepare"]).await;
-        let arguments = ["run", &port.to_string(), &gate.url];
+        let arguments = ["run", &port.to_string(), &gate.url, &daemon.address];
         let mut server =
             watched(SCRIPT, &arguments, log.writer().unwrap(), log.writer().unwrap()).unwrap();
         let ended = || server.try_wait().ok().flatten().map(|status| format!("ended: {status}"));
@@ -91,7 +95,7 @@ impl Stack {
         }
         assert!(policies.keys().map(String::as_str).eq(FUNCTIONS), "{:?}", policies.keys());
         let http = engine::http::client().unwrap();
-        Self { gate, policies, outputs: deployed.outputs, log, port, http, _server: server }
+        Self { gate, daemon, policies, outputs: deployed.outputs, log, port, http, _server: server }
     }
 
     /// Settings for a client of the operator, who is not behind the gate.
