@@ -7,20 +7,20 @@ use serde_json::{Map, Value};
 use super::policy::Right;
 
 /// The account of the emulator.
-pub const ACCOUNT: &str = "000000000000";
+pub(super) const ACCOUNT: &str = "000000000000";
 
 /// Where the name of an application stands in the user agent (`AWS_SDK_UA_APP_ID`).
 const APPLICATION: &str = "app/halo-entra-";
 
 /// One request.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub(super) struct Request {
     /// The function that sent it.
-    pub function: String,
+    pub(super) function: String,
     /// `dynamodb`, `sqs` or `secretsmanager`.
-    pub service: &'static str,
+    pub(super) service: &'static str,
     /// Such as `BatchGetItem`.
-    pub operation: String,
+    pub(super) operation: String,
     body: Value,
 }
 
@@ -36,7 +36,7 @@ pub struct Units {
 
 impl Request {
     /// `Err` says what is not understood.
-    pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, String> {
+    pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, String> {
         let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or("");
         let agents = format!("{} {}", text("user-agent"), text("x-amz-user-agent"));
         let function = agents
@@ -57,7 +57,7 @@ impl Request {
     }
 
     /// All rights that it takes, as the service authorisation reference lists them.
-    pub fn rights(&self) -> Vec<Right> {
+    pub(super) fn rights(&self) -> Vec<Right> {
         match self.service {
             "dynamodb" => self.of_table(),
             "sqs" => vec![self.of_queue()],
@@ -103,7 +103,7 @@ impl Request {
 
     /// What it costs, from what was sent and what was answered. What is deleted was not seen, and
     /// counts as one unit: our items are hardly ever larger.
-    pub fn units(&self, answer: &Value) -> Units {
+    pub(super) fn units(&self, answer: &Value) -> Units {
         let mut units = Units::default();
         match self.operation.as_str() {
             "Query" => {
