@@ -1,8 +1,8 @@
 //! Programs that tests start: each ends with the test process, however that ends.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::net::TcpListener;
+use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -84,13 +84,16 @@ impl Log {
         lines[lines.len().saturating_sub(LINES)..].join("\n")
     }
 
-    /// All that was written so far.
+    /// All that was written so far. Those who write share one place in the file, which has to stay
+    /// where it is.
     pub fn text(&self) -> String {
-        let mut text = Vec::new();
-        let mut file = &self.0;
-        match file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut text)) {
-            Ok(_) => String::from_utf8_lossy(&text).into_owned(),
-            Err(error) => format!("(its output is not readable: {error})"),
+        let (mut text, mut part) = (Vec::new(), [0; 65_536]);
+        loop {
+            match self.0.read_at(&mut part, text.len() as u64) {
+                Ok(0) => return String::from_utf8_lossy(&text).into_owned(),
+                Ok(length) => text.extend_from_slice(&part[..length]),
+                Err(error) => return format!("(its output is not readable: {error})"),
+            }
         }
     }
 }
