@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use engine::clock::{Clock, Deadline, ManualClock};
 use engine::graph::Tokens;
-use engine::halo::{Halo, RequestLimit, Settings};
+use engine::halo::{ClientSecret, Halo, RequestLimit, Settings};
 use engine::queue::Queue;
 use engine::queue::local::Local;
 use engine::random::Random;
@@ -386,7 +386,8 @@ fn halo_settings(url: &str, limit: RequestLimit) -> Settings {
     let api = format!("{url}/api").parse().unwrap();
     let auth = format!("{url}/auth").parse().unwrap();
     let id = sandbox::halo::CLIENT_ID.to_owned();
-    let mut settings = Settings::new(api, auth, id, sandbox::halo::CLIENT_SECRET.into());
+    let secret = ClientSecret::Given(sandbox::halo::CLIENT_SECRET.into());
+    let mut settings = Settings::new(api, auth, id, secret);
     settings.tenant = Some(sandbox::halo::TENANT.to_owned());
     settings.limit = limit;
     settings

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::Context;
+use engine::halo::ClientSecret;
 use engine::secrets::files::Files;
 use engine::secrets::{ExposeSecret, SecretName, SecretString, Secrets};
 use engine::telemetry::{self, Format};
@@ -23,7 +24,7 @@ pub(crate) async fn run(screen: Screen, args: &args::Serve) -> anyhow::Result<()
     let dir = &args.data;
     make_private_dir(dir).with_context(|| format!("cannot use {} for data", dir.display()))?;
     let stored = Files::open(dir.join("secrets"))?.get(&SecretName::halo()).await?;
-    let halo = engine::config::halo(stored)?;
+    let halo = engine::config::halo(stored.map(ClientSecret::Given))?;
     let policy = engine::config::policy(CustomClouds::Allowed)?;
     let token = admin_token(dir)?;
     let issued = engine::config::tokens()?;

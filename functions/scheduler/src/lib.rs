@@ -2,6 +2,7 @@
 
 use engine::Engine;
 use engine::steps::StepError;
+use engine::telemetry::trace;
 
 /// What EventBridge Scheduler sends to the function when nothing else is configured; the tick itself
 /// is all that counts.
@@ -14,7 +15,7 @@ pub async fn tick(engine: &Engine) -> Result<u64, StepError> {
     let woken =
         engine.tick().await.inspect_err(|error| tracing::error!("the tick failed: {error}"))?;
     if woken > 0 {
-        tracing::info!(connections = woken, "connections are due");
+        tracing::info!(connections = woken, trace = trace::id(), "connections are due");
     }
     Ok(woken)
 }

@@ -4,6 +4,7 @@ use aws_lambda_events::event::sqs::SqsMessage;
 use engine::Engine;
 use engine::clock::Deadline;
 use engine::queue::parse;
+use engine::telemetry::trace;
 use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::LambdaEvent;
 use tokio::task::JoinSet;
@@ -15,17 +16,25 @@ use crate::{Unhandled, handle};
 /// Time kept back at the end of an invocation, for the last writes and the answer.
 const MARGIN: SignedDuration = SignedDuration::from_secs(3);
 
+/// The attribute of a message that names the trace of whoever sent it.
+const TRACE: &str = "AWSTraceHeader";
+
 /// Handles a batch, all its messages at once, so that each has the whole invocation for itself. Those
 /// that failed are named (partial batch response): they alone come back, and go to the dead letters
 /// after the number of deliveries that the queue allows.
 pub async fn batch(engine: &Engine, event: LambdaEvent<SqsEvent>) -> SqsBatchResponse {
     let deadline = deadline(event.context.deadline);
+    let invocation = event.context.xray_trace_id;
     let mut in_hand = JoinSet::new();
     let mut ids = Vec::new();
     for message in event.payload.records {
         let id = message.message_id.clone().unwrap_or_default();
-        let engine = engine.clone();
-        let task = in_hand.spawn(async move { one(&engine, message, deadline).await.is_ok() });
+        let (engine, invocation) = (engine.clone(), invocation.clone());
+        let cause = message.attributes.get(TRACE).cloned();
+        let task = in_hand.spawn(async move {
+            let work = Box::pin(one(&engine, message, deadline));
+            trace::within(cause.as_deref(), invocation.as_deref(), work).await.is_ok()
+        });
         ids.push((task.id(), id));
     }
     let mut answer = SqsBatchResponse::default();

@@ -10,6 +10,7 @@ mod pool;
 use engine::Engine;
 use engine::clock::Deadline;
 use engine::steps::StepError;
+use engine::telemetry::trace;
 use plan::message::Message;
 use tracing::Instrument;
 
@@ -46,7 +47,8 @@ pub async fn handle(
         "hint",
         step = message.step(),
         connection = %message.connection(),
-        attempt
+        attempt,
+        trace = trace::id()
     );
     step(engine, &message, deadline).instrument(span).await
 }

@@ -3,18 +3,24 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use plan::document::CustomClouds;
+use x509_cert::der::pem::{LineEnding, encode_string};
 
 use crate::Engine;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, ConfigError};
+use crate::config::{self, ConfigError, Roots};
 use crate::graph::Tokens;
-use crate::halo::Halo;
+use crate::halo::{ClientSecret, Halo};
+use crate::http;
 use crate::queue::sqs::Sqs;
 use crate::random::Random;
+use crate::secrets::Secrets;
 use crate::secrets::manager::Manager;
-use crate::secrets::{SecretName, Secrets, SecretsError};
 use crate::store::Store;
 use crate::store::dynamo::Dynamo;
 
@@ -24,40 +30,63 @@ pub enum StartError {
     /// The environment, which the template sets.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Halo's client secret could not be read.
-    #[error(transparent)]
-    Secrets(#[from] SecretsError),
     /// The client for outgoing requests could not be made.
     #[error("the HTTP client could not be made: {0}")]
     Http(#[from] reqwest::Error),
 }
 
 /// The engine of a Lambda function, on `DynamoDB`, SQS and Secrets Manager, with the credentials of the
-/// function's role. Halo's client secret is read once: a changed one needs new instances, which the
-/// next deployment makes.
+/// function's role. Nothing is asked of AWS yet.
 pub async fn engine() -> Result<Engine, StartError> {
     let names = config::aws::resources()?;
-    let settings = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+    let settings = aws_config::defaults(aws_config::BehaviorVersion::latest());
+    let (settings, http) = match config::roots() {
+        Roots::Own => (settings.http_client(amazon_only()), http::client_with_own_roots()?),
+        Roots::System => (settings, http::client()?),
+    };
+    let settings = settings.load().await;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let table = Dynamo::new(aws_sdk_dynamodb::Client::new(&settings), names.table, clock.clone());
     let store = Store::new(Arc::new(table), clock.clone());
     let queue = Sqs::new(aws_sdk_sqs::Client::new(&settings), names.queue, names.dead_letters);
     let manager = aws_sdk_secretsmanager::Client::new(&settings);
     let secrets = Manager::new(manager, names.secret_prefix);
-    let halo_secret = secrets.get(&SecretName::halo()).await?;
-    let http = crate::http::client()?;
-    let halo = Halo::new(config::halo(halo_secret)?, http.clone(), store.clone());
+    let secrets: Arc<dyn Secrets> = Arc::new(secrets);
+    let halo = config::halo(Some(ClientSecret::Stored(secrets.clone())))?;
+    let halo = Halo::new(halo, http.clone(), store.clone());
     Ok(Engine {
         clock,
         random: Arc::new(Random::default()),
         store,
         queue: Arc::new(queue),
-        secrets: Arc::new(secrets),
+        secrets,
         http,
         tokens: Tokens::default(),
         halo,
         policy: config::policy(CustomClouds::Refused)?,
     })
+}
+
+/// A client for AWS alone: it trusts the authorities of Amazon, by which all its services are known, and
+/// reads no others.
+fn amazon_only() -> SharedHttpClient {
+    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter(|root| is_amazons(root));
+    let roots = roots.filter_map(|root| encode_string("CERTIFICATE", LineEnding::LF, root).ok());
+    let trusted = roots.fold(TrustStore::empty(), TrustStore::with_pem_certificate);
+    let context = TlsContext::builder().with_trust_store(trusted).build();
+    let tls = Provider::rustls(CryptoMode::AwsLc);
+    let client = Builder::new().tls_provider(tls);
+    match context {
+        Ok(context) => client.tls_context(context).build_https(),
+        Err(_) => client.build_https(),
+    }
+}
+
+/// Whether a root's own name, which stands at its beginning, is one of Amazon's (Amazon Trust Services).
+fn is_amazons(root: &[u8]) -> bool {
+    const NAMES: [&[u8]; 2] = [b"Amazon Root CA", b"Starfield Services Root"];
+    let beginning = &root[..root.len().min(300)];
+    NAMES.iter().any(|name| beginning.windows(name.len()).any(|part| part == *name))
 }
 
 /// Code and message of a refusal; for a call that got no proper answer the chain of its causes.
@@ -81,4 +110,17 @@ where
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_amazons;
+
+    #[test]
+    fn the_roots_of_amazon_are_found() {
+        // Amazon Root CA 1 to 4, and the older one that signs across.
+        let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+        assert_eq!(roots.filter(|root| is_amazons(root)).count(), 5);
+        let _client = super::amazon_only();
+    }
 }

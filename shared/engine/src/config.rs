@@ -1,6 +1,7 @@
 //! The only module that reads the environment: every setting of a deployment, with its meaning.
 
 use std::env::VarError;
+use std::net::SocketAddr;
 use std::str::FromStr;
 
 use jiff::SignedDuration;
@@ -11,7 +12,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::Policy;
-use crate::halo::{RequestLimit, Settings};
+use crate::halo::{ClientSecret, RequestLimit, Settings};
 use crate::web::{TokenSettings, is_private};
 
 /// A setting that is missing or makes no sense.
@@ -60,9 +61,9 @@ fn address(name: &'static str, meaning: &'static str) -> Result<Url, ConfigError
 /// Halo's settings (H1): `HALO_API_URL`, `HALO_AUTH_URL`, `HALO_TENANT`, `HALO_CLIENT_ID`,
 /// `HALO_CLIENT_SECRET` (or the secret store's, given as `stored`), `HALO_SCOPE`, `HALO_PAGE_SIZE`,
 /// `HALO_REQUESTS_PER_5_MINUTES` (250; `unlimited` for a Halo of one's own), `HALO_INDEX_MAX_AGE_HOURS`.
-pub fn halo(stored: Option<SecretString>) -> Result<Settings, ConfigError> {
+pub fn halo(stored: Option<ClientSecret>) -> Result<Settings, ConfigError> {
     let secret = match optional("HALO_CLIENT_SECRET")? {
-        Some(secret) => SecretString::from(secret),
+        Some(secret) => ClientSecret::Given(secret.into()),
         None => stored.ok_or(ConfigError::Missing(
             "HALO_CLIENT_SECRET",
             "the secret of Halo's API application (Configuration > Integrations > Halo API)",
@@ -205,6 +206,35 @@ pub mod aws {
 /// How much is logged, as in `info` or `engine=debug` (`HALO_ENTRA_LOG`); `default` without it.
 pub fn log_filter(default: &str) -> String {
     optional("HALO_ENTRA_LOG").ok().flatten().unwrap_or_else(|| default.to_owned())
+}
+
+/// Whose certificates are trusted.
+#[cfg(feature = "aws")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Roots {
+    /// Those that came with the program.
+    Own,
+    /// Those of the system, or of the file or directory that the operator names (`SSL_CERT_FILE`,
+    /// `SSL_CERT_DIR`): for a Halo whose certificate comes from an authority of one's own.
+    System,
+}
+
+/// Whose certificates a Lambda function trusts.
+#[cfg(feature = "aws")]
+pub fn roots() -> Roots {
+    let named = |name| !matches!(optional(name), Ok(None));
+    if named("SSL_CERT_FILE") || named("SSL_CERT_DIR") { Roots::System } else { Roots::Own }
+}
+
+/// The name of the deployment in its metrics (`HALO_ENTRA_DEPLOYMENT`).
+pub fn deployment() -> String {
+    optional("HALO_ENTRA_DEPLOYMENT").ok().flatten().unwrap_or_else(|| "halo-entra".to_owned())
+}
+
+/// Where Lambda runs the X-Ray daemon for a traced function (`AWS_XRAY_DAEMON_ADDRESS`, which it sets
+/// itself); `None` = nowhere.
+pub fn xray_daemon() -> Option<SocketAddr> {
+    optional("AWS_XRAY_DAEMON_ADDRESS").ok().flatten()?.parse().ok()
 }
 
 /// Whether the operator wants no colours anywhere: `NO_COLOR` is set and not empty (no-color.org).

@@ -213,7 +213,7 @@ impl From<halo::Error> for Refusal {
     fn from(error: halo::Error) -> Self {
         match error {
             halo::Error::Halo(failure) => Refusal::Unreachable(failure),
-            halo::Error::Store(error) => error.into(),
+            halo::Error::Ours(error) => Refusal::Ours(error),
         }
     }
 }

@@ -57,9 +57,21 @@ pub use wire::Record;
 use crate::clock::Clock;
 use crate::http::{self, Answer};
 use crate::meter::Meter;
+use crate::secrets::{Secrets, SecretsError};
+use crate::steps::StepError;
 use crate::store::{Store, StoreError};
 use budget::{Budget, Taken};
 use token::{Token, Tokens};
+
+/// Where the secret of Halo's API application is found.
+#[derive(Clone, Debug)]
+pub enum ClientSecret {
+    /// Here.
+    Given(SecretString),
+    /// In the secret store, which is asked at each sign-in: a function that never talks to Halo needs no
+    /// right to read it, and a changed secret is used from the next sign-in on.
+    Stored(Arc<dyn Secrets>),
+}
 
 /// Where Halo is and how to sign in: one for the deployment (H1). The three addresses stand on Halo's
 /// page Configuration > Integrations > Halo API.
@@ -74,7 +86,7 @@ pub struct Settings {
     /// Client id of the API application.
     pub client_id: String,
     /// Its secret.
-    pub client_secret: SecretString,
+    pub client_secret: ClientSecret,
     /// Scope to ask for; `all` gives whatever the application may have.
     pub scope: String,
     /// Rows to ask for on a page; Halo gives 100 at the most and cuts silently.
@@ -93,7 +105,7 @@ impl Settings {
         api_url: Url,
         auth_url: Url,
         client_id: String,
-        client_secret: SecretString,
+        client_secret: ClientSecret,
     ) -> Self {
         Self {
             api_url,
@@ -126,9 +138,21 @@ pub enum Error {
     /// Halo failed, refused, or may not be asked yet.
     #[error("{}", .0.sentence())]
     Halo(Failure),
-    /// Our own state failed.
+    /// Our own state or secrets failed.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Ours(StepError),
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Error::Ours(error.into())
+    }
+}
+
+impl From<SecretsError> for Error {
+    fn from(error: SecretsError) -> Self {
+        Error::Ours(error.into())
+    }
 }
 
 impl Error {
@@ -136,7 +160,7 @@ impl Error {
     /// looked for before it is sent again (M6).
     pub fn may_have_acted(&self) -> bool {
         match self {
-            Error::Store(_) => false,
+            Error::Ours(_) => false,
             Error::Halo(failure) => {
                 matches!(failure.kind, Kind::Unavailable { .. } | Kind::Malformed { .. })
             }
@@ -211,6 +235,11 @@ impl Halo {
     #[must_use]
     pub fn with_priority(&self, priority: Priority) -> Self {
         Self { priority, ..self.clone() }
+    }
+
+    /// Requests that Halo may get at once from this deployment (H2); `None` = no limit.
+    pub async fn budget_left(&self) -> Result<Option<u32>, StoreError> {
+        self.shared.budget.left(&self.shared.store).await
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -298,7 +327,9 @@ impl Halo {
 
     /// A text of Halo's, made safe to keep and show (H5).
     fn clean(&self, text: &[u8]) -> String {
-        error_text::clean(text, &[self.shared.settings.client_secret.expose_secret()])
+        let used = self.shared.tokens.used_secret();
+        let used = used.as_ref().map(ExposeSecret::expose_secret);
+        error_text::clean(text, used.as_slice())
     }
 
     /// What an answer that is no success means.

@@ -6,6 +6,8 @@ use plan::failure::{Failure, Kind, Service};
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 
+use crate::telemetry::trace;
+
 /// How long a connection may take to open.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a request may take, answer included (Halo's heavy lists are slow).
@@ -13,15 +15,30 @@ const TOTAL: Duration = Duration::from_mins(1);
 /// Bytes of an answer that are read at the most; a page of 999 people with everything is about 4 MB.
 const BODY: usize = 32 * 1024 * 1024;
 
-/// The client for all services. Redirects are refused: a link is followed only to a configured host.
+/// The client for all services, which trusts the authorities that the system trusts. Redirects are
+/// refused: a link is followed only to a configured host.
 pub fn client() -> Result<reqwest::Client, reqwest::Error> {
+    builder().build()
+}
+
+/// The same with the authorities that Mozilla trusts, as they were when this program was built: they
+/// need no reading, which is most of the time in which a Lambda function starts.
+#[cfg(feature = "aws")]
+pub fn client_with_own_roots() -> Result<reqwest::Client, reqwest::Error> {
+    let roots: rustls::RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+    let tls = rustls::ClientConfig::builder().with_root_certificates(roots);
+    let mut tls = tls.with_no_client_auth();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    builder().tls_backend_preconfigured(tls).build()
+}
+
+fn builder() -> reqwest::ClientBuilder {
     #[allow(clippy::disallowed_methods, reason = "this is the one place that makes a client")]
     reqwest::Client::builder()
         .connect_timeout(CONNECT)
         .timeout(TOTAL)
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("halo-entra/", env!("CARGO_PKG_VERSION")))
-        .build()
 }
 
 /// An answer that arrived whole, whatever its status.
@@ -65,11 +82,19 @@ pub async fn send(
         operation: operation.to_owned(),
         kind: Kind::Unavailable { detail: what },
     };
-    let mut response = request.send().await.map_err(|error| failed(describe(&error)))?;
+    let traced = trace::Request::begin(service, operation);
+    let answer = receive(request).await;
+    traced.end(answer.as_ref().ok().map(|answer| answer.status.as_u16()));
+    answer.map_err(failed)
+}
+
+/// The answer, or what went wrong.
+async fn receive(request: reqwest::RequestBuilder) -> Result<Answer, String> {
+    let mut response = request.send().await.map_err(|error| describe(&error))?;
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failed(describe(&error)))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| describe(&error))? {
         if body.len() + chunk.len() > BODY {
-            return Err(failed(format!("an answer of more than {BODY} bytes")));
+            return Err(format!("an answer of more than {BODY} bytes"));
         }
         body.extend_from_slice(&chunk);
     }

@@ -1,6 +1,8 @@
 //! The timer: which connections are due, which runs stand still, and whose last sign-ins are to be
 //! read (I3, T1, D8, C9).
 
+mod watch;
+
 use std::time::Duration;
 
 use plan::expiry::{to_tell, warning};
@@ -14,7 +16,7 @@ use crate::steps::situation;
 use crate::store::connections::{CredentialFacts, Saved, State};
 use crate::store::runs::RunRecord;
 use crate::store::{Versioned, decode, keys, put};
-use crate::telemetry::{Alarm, alarm};
+use watch::Watch;
 
 /// Connections whose state is read together.
 const BATCH: usize = 50;
@@ -25,27 +27,35 @@ impl Engine {
     pub async fn tick(&self) -> Result<u64, StepError> {
         let mut woken = 0;
         let mut after = None;
+        let mut watch = Watch::default();
         if self.module().await?.state() == Module::Off {
             return Ok(woken);
         }
         loop {
             let (connections, next) = self.store.connections(after, BATCH).await?;
             for (connection, _) in connections {
-                woken += u64::from(self.tick_one(&connection).await?);
+                woken += u64::from(self.tick_one(&connection, &mut watch).await?);
             }
             match next {
                 Some(next) => after = Some(next),
-                None => return Ok(woken),
+                None => break,
             }
         }
+        watch.tell(self.clock.now(), woken, self.halo.budget_left().await?);
+        Ok(woken)
     }
 
-    async fn tick_one(&self, connection: &ConnectionId) -> Result<bool, StepError> {
+    async fn tick_one(
+        &self,
+        connection: &ConnectionId,
+        watch: &mut Watch,
+    ) -> Result<bool, StepError> {
         let Some((saved, state)) = self.store.connection(connection).await? else {
             return Ok(false);
         };
         self.tell_of_expiry(connection, &saved).await?;
         let (saved, state) = (saved.value, state.value);
+        watch.add(connection, &saved, &state, self.clock.now());
         let woken = self.tick_runs(connection, &saved, &state).await?;
         Ok(self.tick_sign_ins(connection, &saved, &state).await? || woken)
     }
@@ -93,7 +103,7 @@ impl Engine {
         let Some(nearness) = to_tell(expires_at, facts.told, now) else { return Ok(()) };
         let kind = saved.value.document.auth.credential;
         if let Some(warning) = warning(kind, expires_at, now) {
-            alarm(Alarm::CredentialsExpire, connection, &warning.sentence);
+            tracing::warn!(%connection, "{}", warning.sentence);
         }
         let facts = CredentialFacts { told: Some(nearness), ..facts.clone() };
         let next = Saved { credentials: Some(facts), ..saved.value.clone() };

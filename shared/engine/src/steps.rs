@@ -171,7 +171,7 @@ impl From<halo::Error> for Trouble {
     fn from(error: halo::Error) -> Self {
         match error {
             halo::Error::Halo(failure) => Trouble::Outside(failure),
-            halo::Error::Store(error) => error.into(),
+            halo::Error::Ours(error) => Trouble::Ours(error),
         }
     }
 }

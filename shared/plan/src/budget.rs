@@ -48,7 +48,7 @@ impl Spent {
             return Grant::Wait(whole_seconds(until.duration_since(now)));
         }
         let current = slot(now);
-        let oldest = current - i64::from(limits.window).div_euclid(SLOT) - 1;
+        let oldest = oldest(limits, now);
         // Slots of a clock that jumped forward and back would block for ever if they were kept.
         self.slots.retain(|(number, _)| (oldest + 1..=current).contains(number));
         let used: u32 = self.slots.iter().map(|(_, count)| count).sum();
@@ -65,6 +65,16 @@ impl Spent {
         Grant::Take(free)
     }
 
+    /// Requests that could be taken at `now`.
+    pub fn left(&self, limits: Limits, now: Timestamp) -> u32 {
+        if self.closed_until.is_some_and(|until| until > now) {
+            return 0;
+        }
+        let counts = |number: i64| (oldest(limits, now) + 1..=slot(now)).contains(&number);
+        let used = self.slots.iter().filter(|(number, _)| counts(*number));
+        limits.requests.saturating_sub(used.map(|(_, count)| count).sum())
+    }
+
     /// Closes the door after a 429: for as long as Halo asks, else until a whole window is over.
     pub fn close(&mut self, limits: Limits, now: Timestamp, retry_after: Option<u32>) {
         let wait = retry_after.unwrap_or(limits.window).clamp(1, 900);
@@ -76,6 +86,11 @@ impl Spent {
 /// The slot that a time falls into. What was taken in a slot may be used until the slot ends, no longer.
 pub fn slot(at: Timestamp) -> i64 {
     at.as_second().div_euclid(SLOT)
+}
+
+/// The last slot that does not count any more.
+fn oldest(limits: Limits, now: Timestamp) -> i64 {
+    slot(now) - i64::from(limits.window).div_euclid(SLOT) - 1
 }
 
 fn whole_seconds(duration: SignedDuration) -> u32 {
@@ -110,6 +125,24 @@ mod tests {
         }
         let all: u32 = taken.iter().map(|(_, n)| n).sum();
         assert!(all >= 25 * 50, "the budget is used, not just kept: {all}");
+    }
+
+    #[test]
+    fn what_is_left_is_what_can_be_taken() {
+        // H2
+        let limits = Limits { requests: 25, window: 60 };
+        let mut spent = Spent::default();
+        for second in 0..200 {
+            let left = spent.left(limits, at(second));
+            let granted = match spent.clone().take(limits, at(second), u32::MAX) {
+                Grant::Take(count) => count,
+                Grant::Wait(_) => 0,
+            };
+            assert_eq!(left, granted, "second {second}");
+            spent.take(limits, at(second), 2);
+        }
+        spent.close(limits, at(200), Some(30));
+        assert_eq!(spent.left(limits, at(210)), 0);
     }
 
     #[test]

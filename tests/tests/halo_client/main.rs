@@ -22,9 +22,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use engine::clock::{Clock, Deadline, ManualClock};
-use engine::halo::{Error, Halo, RequestLimit, Settings};
+use engine::halo::{ClientSecret, Error, Halo, RequestLimit, Settings};
 use engine::http;
-use engine::secrets::SecretString;
 use engine::store::Store;
 use engine::store::embedded::Embedded;
 use jiff::{SignedDuration, Timestamp};
@@ -70,7 +69,7 @@ impl World {
 
     fn settings(&self) -> Settings {
         let url = |path: &str| format!("{}{path}", self.served.url).parse().unwrap();
-        let secret = SecretString::from(CLIENT_SECRET);
+        let secret = ClientSecret::Given(CLIENT_SECRET.into());
         let mut settings = Settings::new(url("/api"), url("/auth"), CLIENT_ID.to_owned(), secret);
         settings.tenant = Some(TENANT.to_owned());
         settings.limit = RequestLimit::Unlimited;

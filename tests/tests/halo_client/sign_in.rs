@@ -1,10 +1,13 @@
 //! Signing in, keeping the token, and the connection test (H1).
 
-use engine::halo::{ConnectedAs, Halo, Picker};
-use engine::secrets::SecretString;
+use std::sync::Arc;
+
+use engine::halo::{ClientSecret, ConnectedAs, Halo, Picker};
+use engine::secrets::files::Files;
+use engine::secrets::{SecretName, Secrets};
 use plan::failure::Kind;
 use plan::ids::{ClientId, RecordId, RecordKind, SiteId};
-use sandbox::halo::{API_AGENT_ID, AgentList, Fault, WrongTenant};
+use sandbox::halo::{API_AGENT_ID, AgentList, CLIENT_ID, CLIENT_SECRET, Fault, WrongTenant};
 use serde_json::json;
 
 use super::{World, kind};
@@ -65,7 +68,7 @@ async fn three_at_once(halo: &Halo) -> bool {
 #[tokio::test]
 async fn a_refused_sign_in_says_what_to_check() {
     let world = World::new().await;
-    let secret = world.client_with(|it| it.client_secret = SecretString::from("wrong"));
+    let secret = world.client_with(|it| it.client_secret = ClientSecret::Given("wrong".into()));
     let scope = world.client_with(|it| it.scope = "read:users".to_owned());
     let path = world
         .client_with(|it| it.auth_url = format!("{}/nowhere", world.served.url).parse().unwrap());
@@ -88,6 +91,27 @@ async fn a_refused_sign_in_says_what_to_check() {
         let told = halo.page(RecordKind::User, 1).await.unwrap_err().to_string();
         assert!(told.contains("check Halo's tenant"), "{told}");
     }
+}
+
+#[tokio::test]
+async fn a_stored_secret_is_read_when_it_is_needed_and_again_after_it_changed() {
+    // C4, H1: nothing has to be started again for a new secret.
+    let world = World::new().await;
+    let dir = tempfile::tempdir().unwrap();
+    let secrets = Arc::new(Files::open(dir.path()).unwrap());
+    let halo = world.client_with(|it| it.client_secret = ClientSecret::Stored(secrets.clone()));
+    let told = kind(halo.page(RecordKind::User, 1).await.unwrap_err());
+    let missing = "the secret halo/client-secret of Halo's API application is not set";
+    assert_eq!(told, Kind::Credentials { code: None, error: missing.to_owned() });
+
+    secrets.put(&SecretName::halo(), &CLIENT_SECRET.into()).await.unwrap();
+    halo.page(RecordKind::User, 1).await.unwrap();
+    world.halo.set_credentials(CLIENT_ID, "the next secret");
+    world.halo.revoke_tokens();
+    let told = kind(halo.page(RecordKind::User, 1).await.unwrap_err());
+    assert!(matches!(told, Kind::Credentials { .. }), "{told:?}");
+    secrets.put(&SecretName::halo(), &"the next secret".into()).await.unwrap();
+    halo.page(RecordKind::User, 1).await.unwrap();
 }
 
 #[tokio::test]
@@ -154,7 +178,8 @@ async fn the_connection_test_says_who_we_are_and_what_we_may() {
     let names: Vec<_> = failed.iter().map(|(entity, _)| *entity).collect();
     assert_eq!(names, ["Users", "Site", "Client"]);
     assert!(failed[0].1.contains("Halo does not allow it"), "{failed:?}");
-    let wrong = world.client_with(|it| it.client_secret = SecretString::from("wrong")).test().await;
+    let wrong =
+        world.client_with(|it| it.client_secret = ClientSecret::Given("wrong".into())).test().await;
     assert!(wrong.problem.unwrap().contains("invalid_client") && wrong.entities.is_empty());
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use engine::Policy;
-use engine::halo::{RequestLimit, Settings};
+use engine::halo::{ClientSecret, RequestLimit, Settings};
 use plan::document::CustomClouds;
 use reqwest::Method;
 use sandbox::graph::Graph;
@@ -107,7 +107,7 @@ fn settings(url: &str) -> anyhow::Result<Settings> {
         format!("{url}/api").parse()?,
         format!("{url}/auth").parse()?,
         halo::CLIENT_ID.to_owned(),
-        halo::CLIENT_SECRET.into(),
+        ClientSecret::Given(halo::CLIENT_SECRET.into()),
     );
     settings.tenant = Some(halo::TENANT.to_owned());
     // A hosted Halo takes about 250 requests in five minutes; nobody wants to wait for that here.

@@ -132,7 +132,7 @@ impl Engine {
                     list.note = Some(failure.sentence());
                     break;
                 }
-                Err(Error::Store(error)) => return Err(error.into()),
+                Err(Error::Ours(error)) => return Err(error.into()),
             }
         }
         for candidate in list.conflicts.iter_mut().flat_map(|it| &mut it.candidates) {

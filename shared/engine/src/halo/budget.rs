@@ -9,7 +9,7 @@ use plan::failure::Kind;
 use super::Error;
 use super::rivals::too_many_rivals;
 use crate::clock::lock;
-use crate::store::{Commit, Key, Store, Versioned, put};
+use crate::store::{Commit, Key, Store, StoreError, Versioned, put};
 
 /// Requests taken from the shared record at once. Those not used within the slot of the window in which
 /// they were taken are lost, so more would waste what a short invocation does not need.
@@ -80,6 +80,13 @@ impl Budget {
         }
     }
 
+    /// Requests that may be made at once, by anybody; `None` = as many as it takes.
+    pub(super) async fn left(&self, store: &Store) -> Result<Option<u32>, StoreError> {
+        let RequestLimit::Shared(limits) = self.limit else { return Ok(None) };
+        let spent = store.read::<Spent>(&key()).await?.map(|found| found.value);
+        Ok(Some(spent.unwrap_or_default().left(limits, store.clock.now())))
+    }
+
     /// Notes for everybody that Halo answered 429.
     pub(super) async fn close(&self, store: &Store, retry_after: Option<u32>) -> Result<(), Error> {
         let RequestLimit::Shared(limits) = self.limit else { return Ok(()) };
@@ -125,13 +132,17 @@ fn allowed(limits: Limits, priority: Priority) -> Limits {
     }
 }
 
+fn key() -> Key {
+    Key::new("halo", "budget")
+}
+
 /// Changes the shared record. `change` says what came of it and whether there is anything to write; it
 /// runs again on a newer record when somebody else was faster.
 async fn change<T>(
     store: &Store,
     mut change: impl FnMut(&mut Spent) -> (T, bool),
 ) -> Result<T, Error> {
-    let key = Key::new("halo", "budget");
+    let key = key();
     for _ in 0..TRIES {
         let found = store.read::<Spent>(&key).await?;
         let mut spent = found.unwrap_or(Versioned { version: 0, value: Spent::default() });

@@ -12,8 +12,10 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::wire::{self, Record};
-use super::{Error, Halo, failed};
+use super::{ClientSecret, Error, Halo, failed};
+use crate::clock::lock;
 use crate::http::Answer;
+use crate::secrets::SecretName;
 
 /// A token is renewed so long before it ends, or after half of its life if that is later.
 const EARLY: i64 = 120;
@@ -38,15 +40,26 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The token of this process. The lock is held while a new one is asked for, so that many who need
-/// one ask once.
+/// The token of this process.
 #[derive(Debug, Default)]
-pub(super) struct Tokens(Mutex<Option<Arc<Token>>>);
+pub(super) struct Tokens {
+    /// The lock is held while a new one is asked for, so that many who need one ask once.
+    current: Mutex<Option<Arc<Token>>>,
+    /// The secret of the last sign-in, to be hidden in whatever Halo says.
+    used: std::sync::Mutex<Option<SecretString>>,
+}
+
+impl Tokens {
+    /// The secret of the last sign-in; `None` = nobody signed in yet, so Halo cannot have seen it.
+    pub(super) fn used_secret(&self) -> Option<SecretString> {
+        lock(&self.used).clone()
+    }
+}
 
 impl Halo {
     /// A token that is good for a while yet, and is not `refused`.
     pub(super) async fn token(&self, refused: Option<&Arc<Token>>) -> Result<Arc<Token>, Error> {
-        let mut cached = self.shared.tokens.0.lock().await;
+        let mut cached = self.shared.tokens.current.lock().await;
         if let Some(token) = cached.as_ref() {
             let is_refused = refused.is_some_and(|refused| Arc::ptr_eq(refused, token));
             if !is_refused && self.clock().now() < token.renewed_from {
@@ -61,6 +74,8 @@ impl Halo {
     async fn sign_in(&self) -> Result<Token, Error> {
         const OPERATION: &str = "sign in to Halo";
         let settings = &self.shared.settings;
+        let secret = self.client_secret(OPERATION).await?;
+        *lock(&self.shared.tokens.used) = Some(secret.clone());
         let mut address = settings.auth_url.clone();
         if !address.path().trim_end_matches('/').to_ascii_lowercase().ends_with("/token")
             && let Ok(mut path) = address.path_segments_mut()
@@ -70,7 +85,7 @@ impl Halo {
         let form = [
             ("grant_type", "client_credentials"),
             ("client_id", settings.client_id.as_str()),
-            ("client_secret", settings.client_secret.expose_secret()),
+            ("client_secret", secret.expose_secret()),
             // Without a scope Halo gives a token that opens nothing.
             ("scope", settings.scope.as_str()),
         ];
@@ -81,6 +96,20 @@ impl Halo {
         let answer = self.send(OPERATION, request, None).await?;
         let now = self.clock().now();
         self.token_of(&answer, now).map_err(|kind| failed(OPERATION, kind))
+    }
+
+    async fn client_secret(&self, operation: &str) -> Result<SecretString, Error> {
+        let secrets = match &self.shared.settings.client_secret {
+            ClientSecret::Given(secret) => return Ok(secret.clone()),
+            ClientSecret::Stored(secrets) => secrets,
+        };
+        let name = SecretName::halo();
+        let found = secrets.get(&name).await?;
+        found.filter(|secret| !secret.expose_secret().trim().is_empty()).ok_or_else(|| {
+            let error =
+                format!("the secret {} of Halo's API application is not set", name.as_str());
+            failed(operation, Kind::Credentials { code: None, error })
+        })
     }
 
     fn token_of(&self, answer: &Answer, now: Timestamp) -> Result<Token, Kind> {

@@ -6,13 +6,15 @@ use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
-    BatchResultErrorEntry, Message as Received, MessageSystemAttributeName, QueueAttributeName,
+    BatchResultErrorEntry, Message as Received, MessageSystemAttributeName,
+    MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName,
     SendMessageBatchRequestEntry,
 };
 use plan::message::Message;
 
 use super::{Delivery, LONGEST_DELAY, LONGEST_WAIT, MOST, Queue, QueueError, body, parse};
 use crate::aws::describe;
+use crate::telemetry::trace;
 
 /// Messages of one `SendMessageBatch`.
 const BATCH: usize = 10;
@@ -120,10 +122,25 @@ fn entry(
     message: &Message,
     delay: i32,
 ) -> Result<SendMessageBatchRequestEntry, QueueError> {
-    SendMessageBatchRequestEntry::builder()
+    let entry = SendMessageBatchRequestEntry::builder()
         .id(id.to_string())
         .message_body(body(message)?)
-        .delay_seconds(delay)
+        .delay_seconds(delay);
+    let entry = match trace::cause() {
+        Some(cause) => entry.message_system_attributes(
+            MessageSystemAttributeNameForSends::AwsTraceHeader,
+            traced(&cause)?,
+        ),
+        None => entry,
+    };
+    entry.build().map_err(|error| QueueError { operation: "send", detail: error.to_string() })
+}
+
+/// What the message belongs to, for the function that will take it.
+fn traced(cause: &trace::Header) -> Result<MessageSystemAttributeValue, QueueError> {
+    MessageSystemAttributeValue::builder()
+        .data_type("String")
+        .string_value(cause.to_string())
         .build()
         .map_err(|error| QueueError { operation: "send", detail: error.to_string() })
 }

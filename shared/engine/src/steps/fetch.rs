@@ -28,7 +28,6 @@ use crate::store::leases::Fence;
 use crate::store::people::Fenced;
 use crate::store::runs::{Extent, RunRecord};
 use crate::store::{Commit, Expect, Range, Versioned, Write, keys, put};
-use crate::telemetry::{Alarm, alarm};
 
 /// A reader at work: what it holds, and what it will store next.
 struct Reader<'a> {
@@ -326,6 +325,9 @@ impl<'a> Reader<'a> {
             record.run.finished = Some(now);
             self.state.value.run = None;
             self.state.value.clean = extent.is_everybody() && !self.state.value.marked;
+            if extent.is_everybody() {
+                self.state.value.completed = Some(now);
+            }
         } else {
             record.run.state = RunState::Deciding;
         }
@@ -334,6 +336,7 @@ impl<'a> Reader<'a> {
             preview::begin(self.engine, self.connection, preview).await?;
         }
         if segments.is_empty() && !seats {
+            finish::tell(&self.run.value.run);
             return self.start_queued().await;
         }
         self.engine.wake(&self.run.value).await?;
@@ -395,7 +398,7 @@ impl<'a> Reader<'a> {
                 let since = self.engine.clock.now();
                 let reason = failure.sentence();
                 // Told before it is stored: who dies in between tells it twice, and never not at all.
-                alarm(Alarm::Reauthorise, self.connection, &reason);
+                tracing::warn!(connection = %self.connection, "{reason}");
                 self.state.value.authorisation = Authorisation::Reauthorise { reason, since };
                 self.fail(failure).await
             }
@@ -414,7 +417,11 @@ impl<'a> Reader<'a> {
         run.error = Some(failure.sentence());
         self.state.value.run = None;
         let writes = [self.put_state()?, self.put_run()?];
-        if self.release(&writes).await? && self.state.value.queued.is_some() {
+        if !self.release(&writes).await? {
+            return Ok(());
+        }
+        finish::tell(&self.run.value.run);
+        if self.state.value.queued.is_some() {
             let fetch = Message::Fetch { connection: self.connection.clone() };
             self.engine.later(fetch, SignedDuration::ZERO).await?;
         }

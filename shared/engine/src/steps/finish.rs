@@ -4,12 +4,14 @@ use jiff::SignedDuration;
 use plan::failure::Failure;
 use plan::ids::{ConnectionId, PerKind, RecordKind, RunId};
 use plan::message::Message;
-use plan::tally::{Counts, Requests, RunState};
+use plan::tally::{Counts, Requests, Run, RunState};
 
 use super::{StepError, boards};
 use crate::Engine;
 use crate::store::runs::{Phase, RunRecord, SegmentRecord};
 use crate::store::{Commit, Versioned, keys, put};
+use crate::telemetry::metrics::{Metric, emit};
+use crate::telemetry::trace;
 
 /// Looks whether the run is over. Safe to repeat: a run that is closed stays closed.
 pub(super) async fn finish(
@@ -158,6 +160,9 @@ async fn end(
             let alone = next.extent.is_everybody();
             let quiet = alone && left == 0 && !seats_open && !free.marked;
             free.clean = quiet && next.run.state == RunState::Completed;
+            if alone && next.run.state != RunState::Failed {
+                free.completed = Some(now);
+            }
         }
         let mut deactivated = PerKind::default();
         for kind in RecordKind::ALL {
@@ -172,11 +177,7 @@ async fn end(
             put(keys::state(&connection), &free, state.unchanged())?,
         ];
         match engine.store.commit(&writes).await? {
-            Commit::Done if free.queued.is_some() => {
-                let fetch = Message::Fetch { connection };
-                return Ok(engine.later(fetch, SignedDuration::ZERO).await?);
-            }
-            Commit::Done => return Ok(()),
+            Commit::Done => tell(&next.run),
             // The run was touched, or the connection changed by an administrator, meanwhile.
             Commit::Conflict(_) => {
                 let Some(now) = engine.store.run(&connection, run).await? else { return Ok(()) };
@@ -184,7 +185,56 @@ async fn end(
                     return Ok(());
                 }
                 record = now;
+                continue;
             }
         }
+        if free.queued.is_some() {
+            let fetch = Message::Fetch { connection };
+            engine.later(fetch, SignedDuration::ZERO).await?;
+        }
+        return Ok(());
     }
+}
+
+/// Writes the metrics of a run that is over; who dies before loses them.
+pub(super) fn tell(run: &Run) {
+    let Counts {
+        created,
+        updated,
+        unchanged,
+        deactivated,
+        reactivated,
+        conflict,
+        held,
+        not_in_scope,
+        failed,
+        moved,
+    } = run.counts;
+    let finished = run.finished.unwrap_or(run.started);
+    let took = u64::try_from(finished.duration_since(run.started).as_secs()).unwrap_or(0);
+    let ended = |state| u64::from(run.state == state);
+    let values = [
+        (Metric::RunsCompleted, ended(RunState::Completed)),
+        (Metric::RunsHeld, ended(RunState::Held)),
+        (Metric::RunsFailed, ended(RunState::Failed)),
+        (Metric::RunDuration, took),
+        (Metric::PeopleCreated, created),
+        (Metric::PeopleUpdated, updated),
+        (Metric::PeopleUnchanged, unchanged),
+        (Metric::PeopleDeactivated, deactivated),
+        (Metric::PeopleReactivated, reactivated),
+        (Metric::PeopleConflict, conflict),
+        (Metric::PeopleHeld, held),
+        (Metric::PeopleNotInScope, not_in_scope),
+        (Metric::PeopleFailed, failed),
+        (Metric::PeopleMoved, moved),
+        (Metric::GraphRequests, run.requests.graph),
+        (Metric::HaloRequests, run.requests.halo),
+    ];
+    let properties = [
+        ("connection", run.connection.to_string()),
+        ("run", run.run.to_string()),
+        ("trace", trace::id()),
+    ];
+    emit(finished, &values, &properties);
 }

@@ -97,7 +97,7 @@ pub(super) async fn build(
             Ok(halo::index::Built::Ready(_)) => Built::Ready,
             Ok(halo::index::Built::Reading(_)) => Built::Missing,
             Err(Error::Halo(failure)) => Built::Failed(failure),
-            Err(Error::Store(error)) => return Err(error.into()),
+            Err(Error::Ours(error)) => return Err(error),
         };
         if !matches!(built, Built::Ready) {
             break;

@@ -61,7 +61,7 @@ impl Sent {
             Error::Halo(failure) if failure.is_about_the_record() => {
                 Ok(Sent::Refused(Failure::sentence(&failure)))
             }
-            error @ (Error::Halo(_) | Error::Store(_)) => Err(error.into()),
+            error @ (Error::Halo(_) | Error::Ours(_)) => Err(error.into()),
         }
     }
 

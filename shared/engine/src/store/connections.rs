@@ -76,6 +76,9 @@ pub struct State {
     pub authorisation: Authorisation,
     /// When the schedule wants the next run.
     pub next_due: Timestamp,
+    /// When the last run about everybody came to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed: Option<Timestamp>,
     /// The run under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunId>,
@@ -159,6 +162,7 @@ impl State {
         Self {
             authorisation: Authorisation::Unauthorised,
             next_due: now,
+            completed: None,
             run: None,
             queued: None,
             waiting: Vec::new(),

@@ -15,6 +15,7 @@ use super::jwt::Verifier;
 use super::problem::{Problem, ProblemType};
 use crate::Engine;
 use crate::secrets::{ExposeSecret, SecretString};
+use crate::telemetry::trace;
 
 /// What somebody may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,9 @@ impl Auth {
     }
 }
 
+/// The header in which gateway and runtime name the trace.
+const TRACE: &str = "x-amzn-trace-id";
+
 /// Puts the gate before all routes that `router` has so far; behind it calls with a key are carried
 /// out once.
 pub fn guarded(router: Router, engine: Engine, auth: Auth) -> Router {
@@ -81,9 +85,15 @@ pub fn guarded(router: Router, engine: Engine, auth: Auth) -> Router {
 
 async fn gate(
     State((engine, auth)): State<(Engine, Auth)>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
+    let trace = request.headers().get(TRACE).and_then(|value| value.to_str().ok());
+    let trace = trace.map(str::to_owned);
+    trace::within(None, trace.as_deref(), admit(&engine, &auth, request, next)).await
+}
+
+async fn admit(engine: &Engine, auth: &Auth, mut request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.extensions().get::<MatchedPath>());
     let path = path.map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
     let now = engine.clock.now().as_second();
@@ -102,7 +112,8 @@ async fn gate(
         Err(problem) => problem.into_response(),
     };
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    tracing::info!(%method, path, status = response.status().as_u16(), "request");
+    let status = response.status().as_u16();
+    tracing::info!(%method, path, status, trace = trace::id(), "request");
     response
 }
 

@@ -272,7 +272,7 @@ impl<'a> Viewer<'a> {
                     return Ok(());
                 }
                 Err(Error::Halo(_)) => self.reads = Reads::Spent,
-                Err(Error::Store(error)) => return Err(error.into()),
+                Err(Error::Ours(error)) => return Err(error.into()),
             }
         }
         let link = batch.people.get(&id).map(|it| it.value.link.clone()).unwrap_or_default();
@@ -297,7 +297,7 @@ impl<'a> Viewer<'a> {
             match self.halo.standing(agent).await {
                 Ok(found) => standing = Some(found),
                 Err(Error::Halo(_)) => self.reads = Reads::Spent,
-                Err(Error::Store(error)) => return Err(error.into()),
+                Err(Error::Ours(error)) => return Err(error.into()),
             }
         }
         if standing.is_none() {
@@ -339,7 +339,7 @@ impl<'a> Viewer<'a> {
             Ok(Resolved::Known(site)) => Ok(site),
             // Without Halo's answer the site goes by its name, which is right in any case.
             Ok(Resolved::Missing | Resolved::BeingMade) | Err(Error::Halo(_)) => Ok(UNKNOWN_SITE),
-            Err(Error::Store(error)) => Err(error.into()),
+            Err(Error::Ours(error)) => Err(error.into()),
         }
     }
 
