@@ -3,23 +3,47 @@
 
 CARGO_DENY := 0.20.2
 CARGO_MACHETE := 0.9.2
+CARGO_LAMBDA := 1.9.2
+AWS_SAM_CLI := 1.170.0
+CFN_LINT := 1.58.0
+CHECKOV := 3.3.30
+UV := 0.13.9
+# What these need in turn is not pinned by all of them: nothing newer than this.
+PACKAGES_BEFORE := 2026-11-20T00:00:00Z
 
 # Arguments of `make run`, such as ARGS= (keep serving after the import).
 ARGS ?= --once
 # The port of `make localstack`.
 PORT ?= 4566
+# Of `make build` and `make deploy`: arm64 or x86_64.
+ARCH ?= arm64
+# The deployment that `make deploy` makes and the targets below it look at.
+STACK ?= halo-entra
+export PARAMETERS
+export SAM_CLI_TELEMETRY := 0
 
 deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 machete := .tools/cargo-machete-$(CARGO_MACHETE)/bin/cargo-machete
+lambda := .tools/cargo-lambda-$(CARGO_LAMBDA)/bin/cargo-lambda
+sam := .tools/aws-sam-cli-$(AWS_SAM_CLI)/bin/sam
+checkov := .tools/checkov-$(CHECKOV)/bin/checkov
 # The same features and targets everywhere, so that cargo compiles each dependency once for
 # checking and once for running.
 all := --workspace --all-features --locked
 
+<<<<<<< HEAD
 .PHONY: help run test check bench cold-start fuzz localstack tools clean rust emulator release
 .NOTPARALLEL:
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+=======
+.PHONY: help run test check bench fuzz localstack build validate deploy logs dashboard tools clean rust python emulator
+.NOTPARALLEL:
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub("%", "FUNCTION", $$1); printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+>>>>>>> i5-infra
 
 run: rust ## import a sample tenant into a sample Halo and print what happened
 	cargo run --locked -p halo-entra -- demo $(ARGS)
@@ -28,7 +52,7 @@ test: rust emulator release ## all tests, those against LocalStack and of the wh
 	infra/scripts/stack.sh prepare
 	cargo test $(all)
 
-check: rust tools ## formatting, lints, documentation, licences, unused dependencies
+check: rust tools validate ## formatting, lints, documentation, licences, unused dependencies, the template
 	cargo fmt --all --check
 	cargo clippy $(all) --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc $(all) --no-deps
@@ -48,7 +72,31 @@ fuzz: rust ## send generated requests to the demo's API and hold the answers to 
 localstack: ## serve DynamoDB, SQS and Secrets Manager on PORT (4566) until Ctrl-C
 	infra/scripts/localstack.sh run $(PORT)
 
-tools: $(deny) $(machete) ## install the programs that `make check` needs
+build: rust $(lambda) ## the functions for Lambda: programs, zips and SBOMs below target/lambda; ARCH= for x86_64
+	PATH="$(CURDIR)/$(dir $(lambda)):$$PATH" infra/scripts/build.sh $(ARCH)
+
+validate: $(sam) $(checkov) ## the template by SAM, cfn-lint and a security scanner
+	$(sam) validate --lint --template infra/template.yaml --region eu-west-1
+	$(dir $(sam))cfn-lint --template infra/template.yaml --regions eu-west-1
+	$(checkov) --file infra/template.yaml --framework cloudformation --compact --quiet --skip-download
+
+deploy: rust $(lambda) $(sam) ## build, and deploy STACK to AWS; PARAMETERS= a file, or GUIDED=1, the first time
+	PATH="$(CURDIR)/$(dir $(sam)):$(CURDIR)/$(dir $(lambda)):$$PATH" \
+	infra/scripts/deploy.sh $(STACK) $(ARCH) $(if $(GUIDED),--guided) $(SAM_ARGS)
+
+invoke-%: $(sam) ## call a deployed function with events/EVENT.json; HALO_ENTRA_TOKEN is the token for the API
+	@test -f "events/$(EVENT).json" || { echo "Name an event with EVENT=: $(basename $(notdir $(wildcard events/$*-*.json)))"; exit 1; }
+	@awk '{ sub("checked-by-the-gateway", ENVIRON["HALO_ENTRA_TOKEN"]) } 1' "events/$(EVENT).json" | \
+	$(sam) remote invoke $(STACK)-$* --event-file -
+
+logs: $(sam) ## follow the logs of the deployed functions until Ctrl-C
+	$(sam) logs --stack-name $(STACK) --tail
+
+dashboard: $(sam) ## print the address of the deployment's dashboard
+	@$(sam) list stack-outputs --stack-name $(STACK) --output json | \
+	python3 -c 'import json, sys; print(*(it["OutputValue"] for it in json.load(sys.stdin) if it["OutputKey"] == "DashboardUrl"))'
+
+tools: $(deny) $(machete) $(sam) $(checkov) ## install the programs that `make check` needs
 
 clean: ## remove everything that was built or installed here
 	rm -rf .tools .cache
@@ -58,9 +106,14 @@ rust:
 	@command -v cargo >/dev/null || { echo 'Rust is missing: install it with rustup, with clippy and rustfmt'; exit 1; }
 	@command -v cc >/dev/null || { echo 'A C compiler is missing: apt-get install gcc libc6-dev'; exit 1; }
 
+<<<<<<< HEAD
 # The functions as they are deployed, for this machine.
 release:
 	cargo build --locked --release -p admin -p inbound-logs -p scheduler -p worker
+=======
+python:
+	@python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { echo 'Python 3.10 or newer with venv is missing: apt-get install python3-venv'; exit 1; }
+>>>>>>> i5-infra
 
 # Only where no Docker engine and no endpoint is there to be used instead.
 emulator:
@@ -72,3 +125,18 @@ $(deny) $(machete): .tools/%: | rust
 	CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_STRIP=symbols \
 	cargo install --quiet --locked --root .tools/$(*D:/bin=) $(@F) --version $(lastword $(subst -, ,$(*D:/bin=)))
 	rm -rf .tools/build
+
+# Programs from PyPI, each in an environment of its own below .tools/NAME-VERSION.
+define install
+	rm -rf $(@D:/bin=)
+	python3 -m venv $(@D:/bin=)
+	$(@D)/pip install --quiet --disable-pip-version-check uv==$(UV)
+	VIRTUAL_ENV=$(CURDIR)/$(@D:/bin=) $(@D)/uv pip install --quiet --exclude-newer $(PACKAGES_BEFORE) $(1)
+endef
+
+$(lambda): | python
+	$(call install,cargo-lambda==$(CARGO_LAMBDA))
+$(sam): | python
+	$(call install,aws-sam-cli==$(AWS_SAM_CLI) cfn-lint==$(CFN_LINT))
+$(checkov): | python
+	$(call install,checkov==$(CHECKOV))
