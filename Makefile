@@ -31,19 +31,11 @@ checkov := .tools/checkov-$(CHECKOV)/bin/checkov
 # checking and once for running.
 all := --workspace --all-features --locked
 
-<<<<<<< HEAD
-.PHONY: help run test check bench cold-start fuzz localstack tools clean rust emulator release
-.NOTPARALLEL:
-
-help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-=======
-.PHONY: help run test check bench fuzz localstack build validate deploy logs dashboard tools clean rust python emulator
+.PHONY: help run test check bench cold-start fuzz localstack build validate deploy logs dashboard tools clean rust python emulator release sam
 .NOTPARALLEL:
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub("%", "FUNCTION", $$1); printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
->>>>>>> i5-infra
 
 run: rust ## import a sample tenant into a sample Halo and print what happened
 	cargo run --locked -p halo-entra -- demo $(ARGS)
@@ -106,14 +98,16 @@ rust:
 	@command -v cargo >/dev/null || { echo 'Rust is missing: install it with rustup, with clippy and rustfmt'; exit 1; }
 	@command -v cc >/dev/null || { echo 'A C compiler is missing: apt-get install gcc libc6-dev'; exit 1; }
 
-<<<<<<< HEAD
 # The functions as they are deployed, for this machine.
 release:
 	cargo build --locked --release -p admin -p inbound-logs -p scheduler -p worker
-=======
+
+# For infra/scripts/stack.sh: which SAM it is to use.
+sam: $(sam)
+	@echo $(CURDIR)/$(sam)
+
 python:
 	@python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { echo 'Python 3.10 or newer with venv is missing: apt-get install python3-venv'; exit 1; }
->>>>>>> i5-infra
 
 # Only where no Docker engine and no endpoint is there to be used instead.
 emulator:

@@ -19,7 +19,6 @@ ministack_version=1.5.33
 # What MiniStack uses for SAM's transformation and for the signatures of tokens, and what asks it
 # for the deployment; boto3 has to fit the botocore that MiniStack wants.
 ministack_extras=("aws-sam-translator==1.115.0" "cryptography==50.0.2" "boto3==1.43.106")
-sam_version=1.170.0
 # No package that is newer: the same day's packages everywhere.
 packages_before=2026-11-26T00:00:00Z
 region=eu-west-1
@@ -29,7 +28,6 @@ bucket=halo-entra-packages
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cache=$root/.cache/stack
 ministack=$cache/ministack
-sam=$cache/sam
 
 fail() {
   echo "stack.sh: $*" >&2
@@ -41,22 +39,19 @@ fail() {
 
 install() {
   local python
-  echo "Installing MiniStack $ministack_version and SAM $sam_version into .cache/stack" >&2
+  echo "Installing MiniStack $ministack_version into .cache/stack" >&2
   python=$(find_python)
-  rm -rf "$ministack" "$sam" # they want different releases of botocore
+  rm -rf "$ministack"
   "$python" -m venv "$ministack"
-  "$python" -m venv "$sam"
   "$ministack/bin/pip" install --quiet "uv==$uv_version"
   "$ministack/bin/uv" pip install --quiet --python "$ministack/bin/python" \
     --exclude-newer "$packages_before" "ministack==$ministack_version" "${ministack_extras[@]}"
-  "$ministack/bin/uv" pip install --quiet --python "$sam/bin/python" \
-    --exclude-newer "$packages_before" "aws-sam-cli==$sam_version"
 }
 
 prepare() {
-  once_for "$cache/stamp" \
-    "$ministack_version ${ministack_extras[*]} $sam_version $packages_before $root" \
+  once_for "$cache/stamp" "$ministack_version ${ministack_extras[*]} $packages_before $root" \
     "$ministack/bin/python" install
+  sam=$(make --silent --directory "$root" sam)
 }
 
 # Functions inherit the whole environment of the emulator, so it gets one of its own: without the
@@ -77,7 +72,7 @@ run() {
 # are left out. Nothing else of the template changes.
 package() {
   local binaries=$1 target=$2
-  "$sam/bin/python" - "$root/infra/template.yaml" "$binaries" "$target" <<'PYTHON'
+  "$(dirname "$sam")/python" - "$root/infra/template.yaml" "$binaries" "$target" <<'PYTHON'
 import pathlib, shutil, sys
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
@@ -137,7 +132,7 @@ deploy() {
   # SAM could make the bucket itself, by a second stack, in five more seconds.
   "$ministack/bin/python" -c 'import boto3, sys; boto3.client("s3").create_bucket(Bucket=sys.argv[1],
     CreateBucketConfiguration={"LocationConstraint": sys.argv[2]})' "$bucket" "$region"
-  "$sam/bin/sam" deploy --template-file "$state/build/template.yaml" --stack-name "$stack" \
+  "$sam" deploy --template-file "$state/build/template.yaml" --stack-name "$stack" \
     --s3-bucket "$bucket" --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND \
     --no-confirm-changeset --no-fail-on-empty-changeset --no-progressbar --region "$region" \
     --parameter-overrides "$@" >&2

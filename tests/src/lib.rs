@@ -15,11 +15,8 @@ pub mod described;
 pub mod helpdesk;
 pub mod issued;
 pub mod memory;
-<<<<<<< HEAD
 pub mod process;
 pub mod stack;
-=======
 pub mod template;
->>>>>>> i5-infra
 pub mod tripwire;
 pub mod world;

@@ -232,7 +232,8 @@ fn variables(text: &str) -> BTreeSet<String> {
 #[test]
 fn every_variable_is_read_and_every_one_that_is_read_is_named() {
     let named: BTreeSet<String> = readme().typed().into_iter().flat_map(variables).collect();
-    let known = [CONFIG, ARGS, "tests/src/aws.rs", "infra/scripts/parameters.py"].map(file).concat();
+    let known =
+        [CONFIG, ARGS, "tests/src/aws.rs", "infra/scripts/parameters.py"].map(file).concat();
     let unread = named.iter().filter(|name| !known.contains(name.as_str())).cloned().collect();
     none(&unread, "nothing reads");
     let config = file(CONFIG);

@@ -111,7 +111,8 @@ fn the_table_is_as_the_store_makes_it_and_outlives_the_stack() {
 /// Words in quotes that look like the name of a setting.
 fn settings(source: &str) -> BTreeSet<&str> {
     let is_name = |word: &&str| {
-        word.contains('_') && word.chars().all(|c| c.is_ascii_uppercase() || "_0123456789".contains(c))
+        word.contains('_')
+            && word.chars().all(|c| c.is_ascii_uppercase() || "_0123456789".contains(c))
     };
     source.split('"').skip(1).step_by(2).filter(is_name).collect()
 }
@@ -133,7 +134,8 @@ fn functions_find_their_settings_and_no_others() {
     let mut set_somewhere = BTreeSet::new();
     for (resource, function) in template.functions() {
         let found = set(template.environment(resource).into_keys());
-        let unread = found.iter().filter(|name| !read.contains(*name) && !OF_THE_SDK.contains(name));
+        let unread =
+            found.iter().filter(|name| !read.contains(*name) && !OF_THE_SDK.contains(name));
         assert_eq!(unread.count(), 0, "{function} is given what nobody reads: {found:?}");
         let over_https = OVER_HTTPS.contains(&function).then_some(tokens);
         let missing = required.iter().copied().chain(over_https.into_iter().flatten());
@@ -292,7 +294,9 @@ fn functions_have_the_time_that_the_code_takes() {
         assert!(exports[0] + 2 < timeout(function) && timeout(function) < GATEWAY);
     }
     // One request to Graph or Halo may take a minute, and its outcome has to be written down.
-    assert!(file("shared/engine/src/http.rs").contains("TOTAL: Duration = Duration::from_mins(1);"));
+    assert!(
+        file("shared/engine/src/http.rs").contains("TOTAL: Duration = Duration::from_mins(1);")
+    );
     assert!(timeout("Worker") >= 90);
 }
 
@@ -337,7 +341,10 @@ fn every_alarm_says_what_to_do() {
         let alarm = template.properties(alarm);
         let description = alarm["AlarmDescription"].as_str().unwrap();
         assert!(description.ends_with(&format!("README, \"{name}\".")), "{description}");
-        assert!(alarm["TreatMissingData"].is_string() && alarm["AlarmActions"].is_object(), "{name}");
+        assert!(
+            alarm["TreatMissingData"].is_string() && alarm["AlarmActions"].is_object(),
+            "{name}"
+        );
     }
 }
 

@@ -57,6 +57,8 @@ pub struct Call {
     pub covered_by: Vec<Right>,
     /// What the policy lacks; such a request was refused.
     pub lacking: Vec<Right>,
+    /// The traces that it handed on with messages.
+    pub traces: Vec<String>,
     /// The status of the answer.
     pub status: u16,
     /// What it cost.
@@ -165,6 +167,7 @@ fn judged(policies: &BTreeMap<String, Policy>, request: &Request) -> Call {
         operation: request.operation.clone(),
         covered_by,
         lacking,
+        traces: request.traces(),
         status: 0,
         units: Units::default(),
     }

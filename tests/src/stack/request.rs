@@ -101,6 +101,17 @@ impl Request {
         rights
     }
 
+    /// The traces that it hands on with messages: their ids.
+    pub(super) fn traces(&self) -> Vec<String> {
+        let entries = self.body["Entries"].as_array().into_iter().flatten();
+        let header = |entry: &Value| {
+            let header = &entry["MessageSystemAttributes"]["AWSTraceHeader"]["StringValue"];
+            let mut fields = header.as_str()?.split(';');
+            fields.find_map(|field| field.strip_prefix("Root=")).map(str::to_owned)
+        };
+        entries.filter_map(header).collect()
+    }
+
     /// What it costs, from what was sent and what was answered. What is deleted was not seen, and
     /// counts as one unit: our items are hardly ever larger.
     pub(super) fn units(&self, answer: &Value) -> Units {

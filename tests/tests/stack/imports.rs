@@ -42,6 +42,24 @@ pub(crate) async fn the_timer_imports_everybody(story: &Story) {
     assert!(differences.len() <= 2, "{differences:#?}");
 }
 
+/// From the tick of the timer to a request to Halo, through every hint between them.
+pub(crate) fn a_trace_goes_from_the_timer_to_halo(story: &Story) {
+    let calls = story.stack.gate.calls_since(0);
+    let ticks = calls.iter().filter(|call| call.function == "scheduler");
+    let ticks: BTreeSet<&String> = ticks.flat_map(|call| &call.traces).collect();
+    let segments = story.stack.daemon.segments();
+    let of = |name: &str| -> BTreeSet<String> {
+        let named = segments.iter().filter(|segment| segment["name"] == name);
+        named.filter_map(|it| it["annotations"]["cause"].as_str().map(str::to_owned)).collect()
+    };
+    let (graph, halo) = (of("Microsoft Graph"), of("Halo"));
+    let through = |it: &&&String| graph.contains(**it) && halo.contains(**it);
+    let through: Vec<&&String> = ticks.iter().filter(through).collect();
+    assert!(!through.is_empty(), "timer {ticks:?}, Graph {graph:?}, Halo {halo:?}");
+    // The same id is found in the logs.
+    assert!(story.stack.log.text().contains(&format!("\"trace\":\"{}\"", through[0])));
+}
+
 /// B2, B3, B4, B5
 pub(crate) async fn the_log_explains(story: &Story) {
     let who = "priya.evans@contoso.example";

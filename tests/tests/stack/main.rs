@@ -29,6 +29,7 @@ async fn a_deployment_lives_through_everything_with_the_rights_it_has() {
     connections::one_reads_on_behalf_of_a_person(&story).await;
     accidents::a_right_is_missing_and_a_message_is_poisoned(&story).await;
     imports::the_timer_imports_everybody(&story).await;
+    imports::a_trace_goes_from_the_timer_to_halo(&story);
     imports::the_log_explains(&story).await;
     accidents::nothing_was_done_twice(&story, &killed).await;
     accidents::halo_is_throttled(&story).await;
