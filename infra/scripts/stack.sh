@@ -92,6 +92,18 @@ for resource in template["Resources"].values():
 PYTHON
 }
 
+# MiniStack keeps a number that came by a parameter as text, and cannot count with it then.
+mend() {
+  "$ministack/bin/python" - <<'PYTHON'
+import boto3
+
+client = boto3.client("lambda")
+for mapping in client.list_event_source_mappings()["EventSourceMappings"]:
+    most = int(mapping["ScalingConfig"]["MaximumConcurrency"])
+    client.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": most})
+PYTHON
+}
+
 # What was deployed, as AWS would tell an auditor: resolved names and policies.
 describe() {
   "$ministack/bin/python" - "$stack" <<'PYTHON'
@@ -136,6 +148,7 @@ deploy() {
     --s3-bucket "$bucket" --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND \
     --no-confirm-changeset --no-fail-on-empty-changeset --no-progressbar --region "$region" \
     --parameter-overrides "$@" >&2
+  mend
   describe
 }
 

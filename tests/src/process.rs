@@ -78,7 +78,7 @@ impl Log {
 
     /// The last lines, for the message of a failure.
     pub fn end(&self) -> String {
-        const LINES: usize = 20;
+        const LINES: usize = 40;
         let text = self.text();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(LINES)..].join("\n")

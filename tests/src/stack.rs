@@ -163,6 +163,20 @@ impl Stack {
     }
 }
 
+/// A failed test tells what the functions said last, and what they were refused.
+impl Drop for Stack {
+    #[allow(clippy::print_stderr, reason = "for whoever has to find out why a test failed")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let calls = self.gate.calls_since(0);
+            let refused = calls.iter().filter(|call| call.status >= 400);
+            let refused: Vec<&Call> = refused.collect();
+            let last = &refused[refused.len().saturating_sub(5)..];
+            eprintln!("MiniStack and the functions:\n{}\n{last:#?}", self.log.end());
+        }
+    }
+}
+
 /// An answer of the API.
 #[derive(Debug)]
 pub struct Answer {

@@ -15,11 +15,11 @@ use tests::world::int;
 use crate::story::{FABRIKAM_SITE, PATIENCE, PEOPLE, Story};
 
 /// Seconds that a worker's call may take here. What a killed worker held is held until a good minute
-/// after its time was up, and the story would wait for it.
-const WORKER_TIME: u64 = 10;
+/// after its time was up, and the story would wait for it; less would not be enough for the index.
+const WORKER_TIME: u64 = 25;
 /// Seconds after which a hint comes back whose worker was killed. As in the template it is later than
 /// everything the worker held is free; there it is twelve minutes.
-const LONG: u32 = 80;
+const LONG: u32 = 95;
 /// Seconds after which a hint comes back that failed: for five tries in a story.
 const SHORT: u32 = 2;
 

@@ -15,11 +15,14 @@ pub(crate) async fn are_made_and_authorised(story: &Story) {
 
     let document = sandbox::sample::connection(&story.contoso_served.url);
     story.post("/v1/connections", &document).await;
-    story.enter("contoso", "wrong").await;
-    let refused = story.send("POST", "/v1/connections/contoso/authorise", &json!({})).await;
+    let path = "/v1/connections/contoso/credentials";
+    let refused = story.send("PUT", path, &json!({ "client_secret": "wrong" })).await;
     assert_eq!(refused.status, 422, "{}", refused.text);
-    // A second value of the same secret.
-    story.enter("contoso", CLIENT_SECRET).await;
+    // Rotated: a second value of the same secret.
+    for secret in ["the one before", CLIENT_SECRET] {
+        story.contoso.set_secret(secret, None);
+        story.enter("contoso", secret).await;
+    }
     assert_eq!(story.authorise("contoso").await["authorised"], true);
     let groups = story.get("/v1/connections/contoso/groups?search=All").await;
     assert!(groups.to_string().contains("All Sales"), "{groups}");
