@@ -10,11 +10,10 @@ use engine::inbound::{Format, Sight};
 use engine::web::api::OfOne;
 use engine::web::{Caller, Problem, Query, cursor};
 
-use engine::store::log::OutcomeKind;
-use plan::ids::{ConnectionId, MappingId, RunId};
 use utoipa::ToSchema;
 
-use super::{FILTERS, LoggedDecision, too_wide, wanted};
+use super::filters::{FILTERS, LogFilters, wanted};
+use super::too_wide;
 
 /// How an export is written.
 #[derive(ToSchema)]
@@ -33,16 +32,7 @@ enum FormatWord {
 /// Cells that a spreadsheet would take for formulas begin with an apostrophe. Readers get masked values.
 #[utoipa::path(get, path = "/v1/inbound/export", tag = "log",
     params(("format" = inline(Option<FormatWord>), Query, description = "ndjson if nothing is said"),
-        ("connection" = Option<ConnectionId>, Query,
-            description = "Only of this connection. Needed where there are more than 50."),
-        ("person" = Option<String>, Query,
-            description = "Only of this person: object id, user principal name, or the beginning of a name."),
-        ("outcome" = Option<OutcomeKind>, Query, description = "Only what came to this."),
-        ("decision" = inline(Option<LoggedDecision>), Query, description = "Only this decision."),
-        ("mapping" = Option<MappingId>, Query, description = "Only people whom this mapping placed."),
-        ("run" = Option<RunId>, Query, description = "Only of this run."),
-        ("from" = Option<String>, Query, format = DateTime, description = "Not before this time."),
-        ("to" = Option<String>, Query, format = DateTime, description = "Before this time."),
+        LogFilters,
         ("cursor" = Option<String>, Query, description = "As in the Link of the portion before.")),
     responses((status = 200, description = "A portion of the export",
         content((String = "application/x-ndjson"), (String = "text/csv"))), OfOne))]

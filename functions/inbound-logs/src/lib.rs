@@ -9,23 +9,22 @@
 //! | `GET /v1/runs/{id}` | one run |
 
 mod export;
+mod filters;
 
 use axum::extract::State;
 use axum::{Extension, Json, Router};
 use engine::Engine;
-use engine::inbound::{Query as Wanted, ShownEntry, ShownExplanation, ShownPast, Sight, TooWide};
-use engine::store::log::OutcomeKind;
+use engine::inbound::{ShownEntry, ShownExplanation, ShownPast, Sight, TooWide};
 use engine::web::api::{OfConnection, OfOne, OfPerson, Paging};
 use engine::web::{Auth, Caller, PageAsked, Path, Problem, ProblemType, Query, cursor, guarded};
+use filters::{FILTERS, LogFilters, wanted};
 use jiff::Timestamp;
-use plan::ids::{ConnectionId, MappingId, RunId};
+use plan::ids::RunId;
 use plan::tally::Run;
 use serde::Serialize;
-use utoipa::openapi::{Object, RefOr, Schema, Type};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use uuid::Uuid;
 
 /// All routes of this function.
 pub fn router(engine: Engine, auth: Auth) -> Router {
@@ -46,26 +45,6 @@ fn described() -> OpenApiRouter<Engine> {
         .routes(routes!(runs))
         .routes(routes!(run))
 }
-
-/// Filters of the log; with the cursor they say which query it belongs to.
-const FILTERS: [&str; 8] =
-    ["connection", "person", "outcome", "decision", "mapping", "run", "from", "to"];
-
-/// Decisions that have entries.
-const DECISIONS: [&str; 8] =
-    ["create", "update", "reactivate", "deactivate", "conflict", "held", "not_in_scope", "failed"];
-
-/// One of [`DECISIONS`], for the document.
-struct LoggedDecision;
-
-impl PartialSchema for LoggedDecision {
-    fn schema() -> RefOr<Schema> {
-        let word = Object::builder().schema_type(Type::String).enum_values(Some(DECISIONS));
-        RefOr::T(word.into())
-    }
-}
-
-impl ToSchema for LoggedDecision {}
 
 /// A page of the log.
 #[derive(Debug, Serialize, ToSchema)]
@@ -91,18 +70,7 @@ struct RunPage {
 ///
 /// Newest first. A page costs the same however many entries there are.
 #[utoipa::path(get, path = "/v1/inbound", tag = "log",
-    params(
-        ("connection" = Option<ConnectionId>, Query,
-            description = "Only of this connection. Needed where there are more than 50."),
-        ("person" = Option<String>, Query,
-            description = "Only of this person: object id, user principal name, or the beginning of a name."),
-        ("outcome" = Option<OutcomeKind>, Query, description = "Only what came to this."),
-        ("decision" = inline(Option<LoggedDecision>), Query, description = "Only this decision."),
-        ("mapping" = Option<MappingId>, Query, description = "Only people whom this mapping placed."),
-        ("run" = Option<RunId>, Query, description = "Only of this run."),
-        ("from" = Option<String>, Query, format = DateTime, description = "Not before this time."),
-        ("to" = Option<String>, Query, format = DateTime, description = "Before this time."),
-        Paging),
+    params(LogFilters, Paging),
     responses((status = 200, description = "A page of entries", body = LogPage), OfOne))]
 async fn inbound(
     State(engine): State<Engine>,
@@ -128,44 +96,6 @@ fn too_wide(_: TooWide) -> Problem {
 
 /// How a time is written.
 const TIME: &str = "a time such as 2026-11-02T08:00:00Z";
-
-/// What is asked for, and the text that tells this query from others.
-fn wanted(query: &Query) -> Result<(Wanted, String), Problem> {
-    let given = FILTERS.map(|name| format!("{name}={}", query.text(name).unwrap_or_default()));
-    let mark = given.join("&");
-    let after = query.text("cursor").map(|it| cursor::read(it, &mark)).transpose()?;
-    let after = after.and_then(|position| position.parse::<Uuid>().ok());
-    let decision = query.text("decision").map(decision).transpose()?;
-    let wanted = Wanted {
-        connection: query.parsed::<ConnectionId>("connection", "the id of a connection")?,
-        person: query.text("person").map(str::to_owned),
-        run: query.parsed("run", "the id of a run")?,
-        mapping: query.parsed("mapping", "the id of a mapping")?,
-        outcome: query.text("outcome").map(outcome).transpose()?,
-        decision,
-        from: query.parsed("from", TIME)?,
-        to: query.parsed("to", TIME)?,
-        after,
-        limit: query.limit(50, 200)?,
-    };
-    Ok((wanted, mark))
-}
-
-fn decision(text: &str) -> Result<String, Problem> {
-    if DECISIONS.contains(&text) {
-        return Ok(text.to_owned());
-    }
-    Err(Problem::invalid("?decision", format!("Expected one of {}.", DECISIONS.join(", "))))
-}
-
-fn outcome(text: &str) -> Result<OutcomeKind, Problem> {
-    use OutcomeKind::{Done, Failed, Moved, Nothing, Waiting};
-    let all = [Done, Nothing, Waiting, Failed, Moved];
-    all.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
-        let names = all.map(OutcomeKind::name).join(", ");
-        Problem::invalid("?outcome", format!("Expected one of {names}."))
-    })
-}
 
 /// An explanation of today, or of an earlier moment.
 #[derive(Debug, Serialize, ToSchema)]
