@@ -20,6 +20,10 @@ ARCH ?= arm64
 # The deployment that `make deploy` makes and the targets below it look at.
 STACK ?= halo-entra
 export PARAMETERS
+# Where it is. SAM knows one name of this variable, and others know the other one.
+ifdef AWS_REGION
+export AWS_DEFAULT_REGION := $(AWS_REGION)
+endif
 export SAM_CLI_TELEMETRY := 0
 
 deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
@@ -68,9 +72,9 @@ build: rust $(lambda) ## the functions for Lambda: programs, zips and SBOMs belo
 	PATH="$(CURDIR)/$(dir $(lambda)):$$PATH" infra/scripts/build.sh $(ARCH)
 
 validate: $(sam) $(checkov) ## the template by SAM, cfn-lint and a security scanner
-	$(sam) validate --lint --template infra/template.yaml --region eu-west-1
-	$(dir $(sam))cfn-lint --template infra/template.yaml --regions eu-west-1
-	$(checkov) --file infra/template.yaml --framework cloudformation --compact --quiet --skip-download
+	@$(checkov) --file infra/template.yaml --framework cloudformation --compact --quiet --skip-download & scan=$$!; \
+	$(sam) validate --lint --template infra/template.yaml --region eu-west-1 && \
+	$(dir $(sam))cfn-lint --template infra/template.yaml --regions eu-west-1 && wait $$scan
 
 deploy: rust $(lambda) $(sam) ## build, and deploy STACK to AWS; PARAMETERS= a file, or GUIDED=1, the first time
 	PATH="$(CURDIR)/$(dir $(sam)):$(CURDIR)/$(dir $(lambda)):$$PATH" \

@@ -14,7 +14,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=infra/scripts/release.sh
 source "$root/infra/scripts/release.sh"
 arch=$(architecture "${1:?build.sh ARCH: arm64 or x86_64}")
-export_flags "$arch"
+export_flags "$arch" "$root"
 out=$root/target/lambda/$arch
 
 for name in "${functions[@]}"; do

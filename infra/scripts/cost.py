@@ -32,7 +32,8 @@ CHANGES = 20 * 365 / 12     # people of a tenant who change, 20 a day
 PEOPLE = 500                # of a tenant
 API_CALLS = 10_000          # of the deployment
 OPERATION = 0.006           # seconds that a function waits for the table
-METRICS = 22                # tests/tests/template.rs counts the same
+# tests/tests/template.rs counts the same.
+METRICS = 22
 ALARM_METRICS = 20
 # Lambda asks an empty queue by five connections, each every 20 seconds.
 IDLE_POLLS = TICKS * 60 / 20 * 5

@@ -20,7 +20,7 @@ build=$root/.cache/sam/build
 mapfile -t parameters < <("$(dirname "$(command -v sam)")/python" "$root/infra/scripts/parameters.py" "$stack" "$template" "$arch" "$@" || echo refused)
 if [ "${parameters[-1]:-}" = refused ]; then exit 1; fi
 
-export_flags "$arch"
+export_flags "$arch" "$root"
 sam build --template "$template" --build-dir "$build" --parameter-overrides "ParameterKey=Architecture,ParameterValue=$arch"
 sam deploy --template "$build/template.yaml" --config-file "$root/infra/samconfig.toml" --stack-name "$stack" \
   --parameter-overrides "${parameters[@]}" "$@"

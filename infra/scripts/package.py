@@ -88,7 +88,7 @@ def inventory(name, target, program, locked):
 def component(ref, name, version, licence, digest):
     found = {"type": "library", "bom-ref": ref, "name": name, "version": version}
     # Older manifests write a slash where SPDX has OR; cargo marks what it showed before.
-    licence = licence.removesuffix(" (*)").replace("/", " OR ")
+    licence = " OR ".join(part.strip() for part in licence.removesuffix(" (*)").split("/"))
     if licence:
         found["licenses"] = [{"expression": licence}]
     if digest:

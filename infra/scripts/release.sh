@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What building and deploying the functions share: for which machine, and with which flags. Sourced by
-# build.sh and deploy.sh, which set `root`.
+# build.sh and deploy.sh.
 
 # The architecture that can be built here. Only rustup has the standard library of another one.
 architecture() {
@@ -24,10 +24,11 @@ switch_of() {
   if [ "$1" = arm64 ]; then echo --arm64; else echo --x86-64; fi
 }
 
-# The processors that Lambda has at least (cargo-lambda's own choice, which RUSTFLAGS replace), and no
-# path of this machine in the program.
+# Exports the flags to build with, for an architecture and the repository's directory: the processors that
+# Lambda has at least (cargo-lambda's own choice, which RUSTFLAGS replace), and no path of this machine in
+# the program.
 export_flags() {
-  local cpu=haswell cargo=${CARGO_HOME:-$HOME/.cargo} sysroot
+  local cpu=haswell root=$2 cargo=${CARGO_HOME:-$HOME/.cargo} sysroot
   if [ "$1" = arm64 ]; then cpu=neoverse-n1; fi
   sysroot=$(rustc --print sysroot)
   export RUSTFLAGS="-Ctarget-cpu=$cpu --remap-path-prefix=$cargo=cargo --remap-path-prefix=$sysroot=rust --remap-path-prefix=$root=halo-entra"

@@ -149,7 +149,11 @@ fn every_target_of_make_is_named_and_every_named_one_exists() {
         .into_iter()
         .filter_map(|line| line.strip_prefix("make "))
         .filter_map(|rest| rest.split_whitespace().next())
-        .map(str::to_owned)
+        // One of a pattern's stands for all of them.
+        .map(|target| match target.split_once('-') {
+            Some((verb, _)) => format!("{verb}-FUNCTION"),
+            None => target.to_owned(),
+        })
         .collect();
     assert_eq!(named, targets);
 }

@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use engine::telemetry::metrics::{DIMENSION, Metric, NAMESPACE};
 use serde_json::{Value, json};
 use tests::template::{Template, all, each, entries, referred};
 
@@ -14,37 +16,18 @@ use tests::template::{Template, all, each, entries, referred};
 const GATEWAY: u64 = 30;
 /// Who may call the API is asked of their own settings by these.
 const OVER_HTTPS: &[&str] = &["admin", "inbound-logs"];
-/// Settings that make no sense in a deployment: of a terminal, or what the secret store has there.
-const ELSEWHERE: &[&str] = &["HALO_CLIENT_SECRET", "HALO_ENTRA_TOKEN", "NO_COLOR"];
+/// Settings that the template leaves alone: of a terminal, what the secret store has instead, what Lambda
+/// sets by itself, and files that would have to be brought along.
+const ELSEWHERE: &[&str] = &[
+    "AWS_XRAY_DAEMON_ADDRESS",
+    "HALO_CLIENT_SECRET",
+    "HALO_ENTRA_TOKEN",
+    "NO_COLOR",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+];
 /// What the AWS SDK reads by itself.
 const OF_THE_SDK: &[&str] = &["AWS_SDK_UA_APP_ID"];
-
-/// The namespace of our own metrics, and all that are in it.
-const NAMESPACE: &str = "halo-entra";
-const METRICS: &[&str] = &[
-    "ConnectionsDue",
-    "ConnectionsToReauthorise",
-    "CredentialsExpiring",
-    "GraphRequests",
-    "HaloBudgetLeft",
-    "HaloRequests",
-    "PeopleConflict",
-    "PeopleCreated",
-    "PeopleDeactivated",
-    "PeopleFailed",
-    "PeopleHeld",
-    "PeopleMoved",
-    "PeopleNotInScope",
-    "PeopleReactivated",
-    "PeopleUnchanged",
-    "PeopleUpdated",
-    "RunDuration",
-    "RunsCompleted",
-    "RunsFailed",
-    "RunsHeld",
-    "SecondsSinceCompleteRun",
-    "SecondsSinceDeltaLink",
-];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -136,7 +119,8 @@ fn functions_find_their_settings_and_no_others() {
         let found = set(template.environment(resource).into_keys());
         let unread =
             found.iter().filter(|name| !read.contains(*name) && !OF_THE_SDK.contains(name));
-        assert_eq!(unread.count(), 0, "{function} is given what nobody reads: {found:?}");
+        let unread: Vec<&&str> = unread.collect();
+        assert!(unread.is_empty(), "{function} is given {unread:?}, which nobody reads");
         let over_https = OVER_HTTPS.contains(&function).then_some(tokens);
         let missing = required.iter().copied().chain(over_https.into_iter().flatten());
         let missing: Vec<&str> = missing.filter(|name| !found.contains(name)).collect();
@@ -217,7 +201,7 @@ fn roles_allow_exact_actions_on_exact_resources() {
             let actions = each(&statement["Action"]).into_iter().map(|it| it.as_str().unwrap());
             let actions: Vec<&str> = actions.collect();
             let traces = actions.iter().all(|action| action.starts_with("xray:"));
-            let loose = each(&statement["Resource"]).into_iter().any(is_anything);
+            let loose = all(&statement["Resource"]).into_iter().any(is_anything);
             if actions.iter().any(|action| action.contains('*')) || loose && !traces {
                 breaches.push(format!("{role}: {statement}"));
             }
@@ -300,29 +284,53 @@ fn functions_have_the_time_that_the_code_takes() {
     assert!(timeout("Worker") >= 90);
 }
 
-/// All `[namespace, metric, …]` of the dashboard, and all metrics of alarms.
-fn metrics(template: &Template) -> Vec<(String, String)> {
+/// All `[namespace, metric, dimension, …]` of the dashboard, and those of alarms.
+fn metrics(template: &Template) -> Vec<[String; 3]> {
     let body = &template.properties("Dashboard")["DashboardBody"]["Fn::Sub"][0];
     let body: Value = serde_json::from_str(body.as_str().unwrap()).unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let widgets = body["widgets"].as_array().unwrap().iter();
     let lines = widgets.flat_map(|widget| each(&widget["properties"]["metrics"]));
-    let mut found: Vec<_> = lines.map(|line| (text(&line[0]), text(&line[1]))).collect();
-    for alarm in template.of_type("AWS::CloudWatch::Alarm") {
-        let parts = all(template.properties(alarm)).into_iter();
-        let named = parts.filter(|part| part["MetricName"].is_string());
-        found.extend(named.map(|it| (text(&it["Namespace"]), text(&it["MetricName"]))));
-    }
+    let mut found: Vec<_> = lines.map(|line| [0, 1, 2].map(|at| text(&line[at]))).collect();
+    found.extend(
+        of_alarms(template).into_iter().map(|it| {
+            [&it["Namespace"], &it["MetricName"], &it["Dimensions"][0]["Name"]].map(text)
+        }),
+    );
     found
 }
 
+/// Each metric that an alarm watches.
+fn of_alarms(template: &Template) -> Vec<&Value> {
+    let alarms = template.of_type("AWS::CloudWatch::Alarm").into_iter();
+    let parts = alarms.flat_map(|alarm| all(template.properties(alarm)));
+    parts.filter(|part| part["MetricName"].is_string()).collect()
+}
+
+/// All metrics of our own are on the dashboard or under an alarm, by the names under which they are counted.
 #[test]
 fn alarms_and_dashboard_show_what_is_counted() {
     let template = Template::read();
-    let own = metrics(&template).into_iter().filter(|(namespace, _)| namespace == NAMESPACE);
-    let shown: BTreeSet<String> = own.map(|(_, metric)| metric).collect();
-    let counted: BTreeSet<String> = METRICS.iter().map(|it| (*it).to_owned()).collect();
-    assert_eq!(shown, counted);
+    let own = metrics(&template).into_iter().filter(|[namespace, ..]| namespace == NAMESPACE);
+    let shown: BTreeSet<(String, String)> = own.map(|[_, name, by]| (name, by)).collect();
+    let counted = Metric::ALL.iter().map(|it| (it.name().to_owned(), DIMENSION.to_owned()));
+    assert_eq!(shown, counted.collect());
+}
+
+/// README.md shows what the arithmetic comes to, and it counts the metrics that there are.
+#[test]
+fn the_cost_in_the_readme_is_that_of_the_arithmetic() {
+    let script = root().join("infra/scripts/cost.py");
+    let output = Command::new("python3").arg(&script).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(file("README.md").contains(&table), "the table of README.md should be:\n{table}");
+    let template = Template::read();
+    let watched = of_alarms(&template).len();
+    let script = fs::read_to_string(script).unwrap();
+    for (name, count) in [("METRICS", Metric::ALL.len()), ("ALARM_METRICS", watched)] {
+        assert!(script.contains(&format!("\n{name} = {count}\n")), "{name} is {count}");
+    }
 }
 
 /// Each alarm says what happened and what to do, and README.md has a row for it.
