@@ -110,7 +110,7 @@ pub(crate) async fn a_right_is_missing_and_a_message_is_poisoned(story: &Story) 
 
 /// H2: after a 429 nobody asks before the time that Halo named; the run waits in the queue.
 pub(crate) async fn halo_is_throttled(story: &Story) {
-    let upn = "p3@fabrikam.example";
+    let upn = "p3@tailspin.example";
     let oid = story.fabrikam.user(upn).unwrap()["id"].as_str().unwrap().to_owned();
     story.fabrikam.update_user(&oid, json!({ "jobTitle": "Waiter" }));
     let wait = Fault::Throttle { retry_after: Some("6".to_owned()) };

@@ -176,8 +176,8 @@ fn fabrikam() -> Graph {
     for number in 1..=PEOPLE {
         graph.add_user(json!({
             "displayName": format!("Person {number}"), "surname": "Person",
-            "userPrincipalName": format!("p{number}@fabrikam.example"),
-            "mail": format!("p{number}@fabrikam.example"),
+            "userPrincipalName": format!("p{number}@tailspin.example"),
+            "mail": format!("p{number}@tailspin.example"),
         }));
     }
     graph
