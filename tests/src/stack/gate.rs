@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, Response, StatusCode, header, request};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header, request};
 use serde_json::{Value, json};
 
 use super::policy::{Policy, Right};
@@ -22,6 +22,9 @@ const MOST: usize = 32 << 20;
 /// Headers that belong to one connection, not to the request.
 const OF_CONNECTION: [header::HeaderName; 3] =
     [header::CONNECTION, header::TRANSFER_ENCODING, header::CONTENT_LENGTH];
+
+/// What the emulator answers: status, headers, body.
+type Answer = (StatusCode, HeaderMap, Vec<u8>);
 
 /// A running gate.
 #[derive(Clone)]
@@ -110,13 +113,39 @@ impl Shared {
     }
 
     /// Sends on what came, as it is: it stays signed.
-    async fn send(&self, parts: &request::Parts, body: &[u8]) -> (StatusCode, HeaderMap, Vec<u8>) {
+    async fn send(&self, parts: &request::Parts, body: &[u8]) -> Answer {
         let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
         let request = self.http.request(parts.method.clone(), format!("{}{path}", self.upstream));
         let request = request.headers(end_to_end(&parts.headers)).body(body.to_vec());
         let answer = request.send().await.expect("the emulator does not answer");
         let (status, headers) = (answer.status(), end_to_end(answer.headers()));
         (status, headers, answer.bytes().await.expect("an answer that broke off").to_vec())
+    }
+}
+
+impl Shared {
+    /// The emulator forgets the system attributes of messages in a batch, the trace among them, so each
+    /// is sent by itself.
+    async fn send_singly(&self, mut parts: request::Parts, body: &[u8]) -> Answer {
+        let target = HeaderValue::from_static("AmazonSQS.SendMessage");
+        parts.headers.insert("x-amz-target", target);
+        let batch: Value = serde_json::from_slice(body).expect("a batch");
+        let mut sent = Vec::new();
+        let mut headers = HeaderMap::new();
+        for entry in batch["Entries"].as_array().expect("entries") {
+            let mut message = entry.clone();
+            message["QueueUrl"] = batch["QueueUrl"].clone();
+            let (status, its, answer) = self.send(&parts, message.to_string().as_bytes()).await;
+            if !status.is_success() {
+                return (status, its, answer);
+            }
+            let mut answer: Value = serde_json::from_slice(&answer).expect("an answer");
+            answer["Id"] = entry["Id"].clone();
+            sent.push(answer);
+            headers = its;
+        }
+        let answer = json!({ "Successful": sent, "Failed": [] }).to_string();
+        (StatusCode::OK, headers, answer.into_bytes())
     }
 }
 
@@ -139,7 +168,10 @@ async fn pass(
         shared.model().calls.push(Call { status: answer.status().as_u16(), ..call });
         return answer;
     }
-    let (status, headers, answer) = shared.send(&parts, &body).await;
+    let (status, headers, answer) = match request.operation.as_str() {
+        "SendMessageBatch" => shared.send_singly(parts, &body).await,
+        _ => shared.send(&parts, &body).await,
+    };
     let units = request.units(&serde_json::from_slice(&answer).unwrap_or_default());
     shared.model().calls.push(Call { status: status.as_u16(), units, ..call });
     let mut response = Response::new(Body::from(answer));
