@@ -23,6 +23,9 @@ const LONG: u32 = 95;
 /// Seconds after which a hint comes back that failed: for five tries in a story.
 const SHORT: u32 = 2;
 
+/// The right that is taken from the worker for a while.
+pub(crate) const WITHDRAWN: &str = "dynamodb:PutItem";
+
 /// A body that no version understands.
 const POISON: &str = r#"{"v":"0","step":"dance"}"#;
 
@@ -75,7 +78,7 @@ pub(crate) async fn a_right_is_missing_and_a_message_is_poisoned(story: &Story) 
     let (hints, dead) = (&stack.outputs["HintsUrl"], &stack.outputs["DeadHintsUrl"]);
     let policy = &stack.policies["worker"];
     let before = stack.gate.count();
-    stack.gate.hold("worker", policy.without("dynamodb:PutItem"));
+    stack.gate.hold("worker", policy.without(WITHDRAWN));
     let run = story.import("by-hand", &json!({})).await;
     // A hint that leads to nothing beside one that no worker understands.
     let good = r#"{"v":"1","step":"fetch","connection":"nobody"}"#;

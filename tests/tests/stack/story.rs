@@ -149,7 +149,9 @@ impl Story {
 
     pub(crate) async fn enter(&self, connection: &str, secret: &str) {
         let path = format!("/v1/connections/{connection}/credentials");
-        self.send("PUT", &path, &json!({ "client_secret": secret })).await.ok();
+        // Near enough for the timer to warn of it, and to note that it did (C9).
+        let body = json!({ "client_secret": secret, "expires_at": in_days(20) });
+        self.send("PUT", &path, &body).await.ok();
     }
 
     pub(crate) async fn authorise(&self, connection: &str) -> Value {
@@ -166,6 +168,12 @@ pub(crate) fn token(role: &str) -> String {
 #[allow(clippy::disallowed_methods, reason = "the emulator keeps real time")]
 pub(crate) fn in_seconds(seconds: i64) -> String {
     (Timestamp::now().as_second() + seconds).to_string()
+}
+
+/// A day from now, as the end of credentials is entered.
+pub(crate) fn in_days(days: i64) -> String {
+    let second = in_seconds(days * 24 * 3600).parse().unwrap();
+    Timestamp::from_second(second).unwrap().to_string()
 }
 
 /// How many people the small tenant has.
