@@ -44,9 +44,10 @@ help: ## list the targets
 run: rust ## import a sample tenant into a sample Halo and print what happened
 	cargo run --locked -p halo-entra -- demo $(ARGS)
 
+# Starting an engine takes root, so it is done only for those who ask for a container.
 test: rust emulator release ## all tests, those against LocalStack and of the whole stack included
 	infra/scripts/stack.sh prepare
-	cargo test $(all)
+	$(if $(filter container,$(HALO_ENTRA_TEST_AWS)),infra/scripts/docker.sh run) cargo test $(all)
 
 check: rust tools validate ## formatting, lints, documentation, licences, unused dependencies, the template
 	cargo fmt --all --check

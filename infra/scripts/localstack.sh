@@ -3,7 +3,8 @@
 #
 #   localstack.sh prepare      install what is missing; does nothing when all is there
 #   localstack.sh run [PORT]   prepare, then serve 127.0.0.1:PORT (4566) in the foreground
-#   localstack.sh reap ID      wait for the end of standard input, then remove the Docker container ID
+#   localstack.sh image        prepare, then make a Docker image of it, unless there is one; prints its tag
+#   localstack.sh reap NAME    wait for the end of standard input, then remove the Docker container NAME
 #
 # When standard input is a pipe, `run` ends with it: whoever holds the other end leaves no orphan
 # behind, however it dies.
@@ -85,6 +86,50 @@ prepare() {
     "$venv/bin/python" install
 }
 
+# A root directory in $1 with what the image has besides the Python $2 and the paths that follow: a
+# shell, and the C libraries of this machine that all of them are linked to.
+stage() {
+  local to=$1 python=$2
+  shift 2
+  mkdir -p "$to"/{bin,etc,root,usr/lib,var/lib}
+  mkdir -m 1777 "$to/tmp"
+  chmod 755 "$to"
+  echo 'root:x:0:0:root:/root:/bin/sh' >"$to/etc/passwd"
+  ln -s "$files" "$to/usr/lib/localstack"
+  cp -L "$(command -v sh)" "$to/bin/sh"
+  # For ldd it is a failure that some of them are made for other systems.
+  (find "$@" -type f -name '*.so*' -print0 | xargs -0 ldd "$python" "$to/bin/sh" 2>/dev/null || true) |
+    sed -n "\\|$venv/|d; s|.*=> \\(/[^ ]*\\) (.*|\\1|p; s|^\\t\\(/[^ ]*\\) (.*|\\1|p" | sort -u |
+    xargs cp -L --parents -t "$to"
+}
+
+# An image of what is installed here, instead of the public one, which may be out of reach: LocalStack
+# with its Python and Java, and the few files of this machine that they need, all at their own paths.
+image() {
+  local tag name python stdlib site
+  [ "$(uname)" = Linux ] || fail "an image of what is installed here can be made on Linux only"
+  prepare
+  tag=made-here-$(cat "$cache/stamp" "$root/infra/scripts/localstack.sh" | sha256sum | cut -c 1-12)
+  name=localstack/localstack:$tag
+  if ! docker image inspect "$name" >/dev/null 2>&1; then
+    echo "Making the image $name" >&2
+    # Those of an earlier state are of no use any more.
+    docker image ls --quiet 'localstack/localstack:made-here-*' | xargs -r docker image rm >/dev/null || true
+    python=$(readlink -f "$venv/bin/python")
+    stdlib=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')
+    site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    make_state
+    stage "$state" "$python" "$stdlib/lib-dynload" "$site" "$files"
+    tar --create --numeric-owner \
+      --exclude="${stdlib#/}/test" --exclude="${stdlib#/}/config-*" --exclude="${stdlib#/}/site-packages" \
+      --directory / "${python#/}" "${stdlib#/}" "${site#/}" "${files#/}" usr/share/zoneinfo \
+      --directory "$state" . |
+      docker import --change "ENV PYTHONPATH=$site PYTHONUNBUFFERED=1 DNS_ADDRESS=0 SKIP_SSL_CERT_DOWNLOAD=1" \
+        --change 'EXPOSE 4566' --change "CMD [\"$python\", \"-m\", \"localstack.runtime.main\"]" - "$name" >/dev/null
+  fi
+  echo "$tag"
+}
+
 run() {
   local port=${1:-4566}
   prepare
@@ -100,6 +145,8 @@ run() {
 case ${1:-} in
   prepare) prepare ;;
   run) shift && run "$@" ;;
-  reap) cat >/dev/null && docker rm --force --volumes "$2" >/dev/null ;;
-  *) fail "usage: localstack.sh prepare | run [PORT] | reap CONTAINER" ;;
+  image) image ;;
+  # It may be gone already: testcontainers removes what did not become ready.
+  reap) cat >/dev/null && docker rm --force --volumes "$2" >/dev/null 2>&1 || true ;;
+  *) fail "usage: localstack.sh prepare | run [PORT] | image | reap CONTAINER" ;;
 esac

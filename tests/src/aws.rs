@@ -1,10 +1,13 @@
 //! LocalStack for the tests of the AWS side: found, or started once for each test process.
 //!
 //! Three ways, tried in this order: the endpoint in `HALO_ENTRA_TEST_AWS_ENDPOINT`; a container,
-//! where a Docker engine answers; `infra/scripts/localstack.sh`, which needs no Docker. What was
-//! started ends with the test process however that ends: the last two are watched by a child
-//! process that waits for the end of its standard input, and the other end of that pipe is here.
+//! where a Docker engine answers; `infra/scripts/localstack.sh`, which needs no Docker. Where
+//! `HALO_ENTRA_TEST_AWS` names one of the last two, no other counts: a test that was meant to run
+//! against a container has failed when it could not. What was started ends with the test process
+//! however that ends: both are watched by a child process that waits for the end of its standard
+//! input, and the other end of that pipe is here.
 
+use std::io::Write;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -42,6 +45,8 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../infra/scripts/loca
 pub struct Emulator {
     /// The address of all its services, such as `http://127.0.0.1:4566`.
     pub endpoint: String,
+    /// What it is, for people.
+    what: String,
     /// Its pipe ends the emulator, so it has to live as long as the process.
     _watcher: Option<Child>,
     /// Dropping it would remove the container.
@@ -61,13 +66,17 @@ impl Emulator {
 
     /// A name that no other test has, also when the emulator outlives the test process: tests
     /// share the emulator and keep apart by the names of their tables, queues and secrets.
-    #[allow(clippy::disallowed_methods, reason = "the name has to be new, not repeatable")]
     pub fn unique_name(&self, prefix: &str) -> String {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        format!("{prefix}-{since:x}-{:x}-{count}", std::process::id())
+        unique_name(prefix)
     }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the name has to be new, not repeatable")]
+fn unique_name(prefix: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{prefix}-{since:x}-{:x}-{count}", std::process::id())
 }
 
 /// The emulator of this test process; the first caller waits until it answers.
@@ -85,12 +94,25 @@ pub async fn localstack() -> &'static Emulator {
 }
 
 async fn start() -> Result<Emulator, String> {
+    let emulator = match variable("HALO_ENTRA_TEST_AWS").as_deref() {
+        None => whichever().await,
+        Some("container") => in_docker().await.map_err(|why| {
+            format!("HALO_ENTRA_TEST_AWS wants a container, and there is none: {why}")
+        }),
+        Some("process") => on_this_machine().await,
+        Some(other) => {
+            Err(format!("HALO_ENTRA_TEST_AWS is \"{other}\": it may be container or process"))
+        }
+    }?;
+    // Not by a macro, which the test harness would keep to itself: the log of a run has to tell.
+    let told = format!("LocalStack: {}, at {}\n", emulator.what, emulator.endpoint);
+    std::io::stderr().write_all(told.as_bytes()).map_err(|error| error.to_string())?;
+    Ok(emulator)
+}
+
+async fn whichever() -> Result<Emulator, String> {
     if let Some(endpoint) = variable("HALO_ENTRA_TEST_AWS_ENDPOINT") {
-        let endpoint = endpoint.trim_end_matches('/').to_owned();
-        wait_until_healthy(&endpoint, REACH_LIMIT, || None)
-            .await
-            .map_err(|why| format!("HALO_ENTRA_TEST_AWS_ENDPOINT: {why}"))?;
-        return Ok(Emulator { endpoint, _watcher: None, _container: None });
+        return named(endpoint.trim_end_matches('/').to_owned()).await;
     }
     let no_docker = match in_docker().await {
         Ok(emulator) => return Ok(emulator),
@@ -106,14 +128,25 @@ async fn start() -> Result<Emulator, String> {
     })
 }
 
+async fn named(endpoint: String) -> Result<Emulator, String> {
+    wait_until_healthy(&endpoint, REACH_LIMIT, || None)
+        .await
+        .map_err(|why| format!("HALO_ENTRA_TEST_AWS_ENDPOINT: {why}"))?;
+    let what = "the one of HALO_ENTRA_TEST_AWS_ENDPOINT".to_owned();
+    Ok(Emulator { endpoint, what, _watcher: None, _container: None })
+}
+
 #[allow(clippy::disallowed_methods, reason = "settings of the tests, not of the product")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// First with a mapped port; then in the engine's own network, for engines without a bridge and
-/// for tests that themselves run in a container, where a mapped port is not on this host.
+/// First with a mapped port; then in the engine's own network, for tests that themselves run in a
+/// container, where a mapped port is not on this host. An engine without a bridge maps no port.
 async fn in_docker() -> Result<Emulator, String> {
+    if !has_bridge().await {
+        return in_docker_host_network().await;
+    }
     let mapped = match in_docker_mapped().await {
         Ok(emulator) => return Ok(emulator),
         Err(why) => why,
@@ -123,22 +156,37 @@ async fn in_docker() -> Result<Emulator, String> {
     })
 }
 
+/// Asked of the client, as testcontainers finds out only by starting a container.
+async fn has_bridge() -> bool {
+    let mut client = tokio::process::Command::new("docker");
+    let asked = client.args(["network", "inspect", "bridge"]).output().await;
+    asked.map_or(true, |answer| answer.status.success())
+}
+
 async fn in_docker_mapped() -> Result<Emulator, String> {
-    let container = image().start().await.map_err(container_error)?;
+    let (container, watcher) = contained(image()).await?;
     let host = container.get_host().await.map_err(container_error)?;
     let port = container.get_host_port_ipv4(IMAGE_PORT).await.map_err(container_error)?;
-    emulator_of(container, format!("http://{host}:{port}")).await
+    emulator_of(container, watcher, format!("http://{host}:{port}")).await
 }
 
 async fn in_docker_host_network() -> Result<Emulator, String> {
     let port = free_port()?;
-    let container = image()
-        .with_network("host")
-        .with_env_var("GATEWAY_LISTEN", format!("127.0.0.1:{port}"))
-        .start()
-        .await
-        .map_err(container_error)?;
-    emulator_of(container, format!("http://127.0.0.1:{port}")).await
+    let image =
+        image().with_network("host").with_env_var("GATEWAY_LISTEN", format!("127.0.0.1:{port}"));
+    let (container, watcher) = contained(image).await?;
+    emulator_of(container, watcher, format!("http://127.0.0.1:{port}")).await
+}
+
+/// A container, and the process that removes it: that one is there first, so that a container that
+/// does not start is removed as well, and so is one whose test process is killed meanwhile.
+async fn contained(
+    image: ContainerRequest<LocalStack>,
+) -> Result<(ContainerAsync<LocalStack>, Child), String> {
+    let name = unique_name("localstack");
+    let watcher = watcher(&["reap", &name], Stdio::null(), Stdio::inherit())?;
+    let container = image.with_container_name(name).start().await.map_err(container_error)?;
+    Ok((container, watcher))
 }
 
 fn image() -> ContainerRequest<LocalStack> {
@@ -156,11 +204,12 @@ fn image() -> ContainerRequest<LocalStack> {
 
 async fn emulator_of(
     container: ContainerAsync<LocalStack>,
+    watcher: Child,
     endpoint: String,
 ) -> Result<Emulator, String> {
     wait_until_healthy(&endpoint, REACH_LIMIT, || None).await?;
-    let watcher = watcher(&["reap", container.id()], Stdio::null(), Stdio::inherit())?;
-    Ok(Emulator { endpoint, _watcher: Some(watcher), _container: Some(container) })
+    let what = format!("a container of {}", image().descriptor());
+    Ok(Emulator { endpoint, what, _watcher: Some(watcher), _container: Some(container) })
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "the shape that map_err asks for")]
@@ -192,7 +241,8 @@ async fn on_this_machine() -> Result<Emulator, String> {
     wait_until_healthy(&endpoint, START_LIMIT, ended)
         .await
         .map_err(|why| format!("{why}; its last words:\n{}", log.end()))?;
-    Ok(Emulator { endpoint, _watcher: Some(server), _container: None })
+    let what = "a process of infra/scripts/localstack.sh".to_owned();
+    Ok(Emulator { endpoint, what, _watcher: Some(server), _container: None })
 }
 
 fn watcher(arguments: &[&str], stdout: Stdio, stderr: Stdio) -> Result<Child, String> {

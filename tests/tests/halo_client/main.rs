@@ -118,7 +118,7 @@ impl World {
 fn failure(error: Error) -> Failure {
     match error {
         Error::Halo(failure) => failure,
-        Error::Store(error) => panic!("{error}"),
+        Error::Ours(error) => panic!("{error}"),
     }
 }
 
