@@ -1,8 +1,9 @@
 //! What syncs cost on AWS, and the proof of the policies.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::stack::{Call, FUNCTIONS, Right, Units};
 
 use crate::accidents;
@@ -26,8 +27,9 @@ const CHANGED: usize = 100;
 pub(crate) async fn of_syncs(story: &Story) {
     // What was left to do before is done.
     story.imported("contoso").await;
-    let nothing = counted(story, async || story.imported("contoso").await).await;
-    println!("\nA sync in which nothing changed:\n{nothing}");
+    let (run, bill) = counted(story, async || story.imported("contoso").await).await;
+    println!("\nA sync of 250 people in which nothing changed:\n{bill}");
+    assert_eq!(run["requests"]["halo"], 0, "{run}");
     let people = story.contoso.user_ids();
     let placed = people.iter().filter(|oid| !story.halo.users_with_azureoid(oid).is_empty());
     let placed: Vec<&String> = placed.take(CHANGED).collect();
@@ -35,53 +37,69 @@ pub(crate) async fn of_syncs(story: &Story) {
     for oid in placed {
         story.contoso.update_user(oid, json!({ "jobTitle": format!("Changed {oid}") }));
     }
-    let changes = counted(story, async || story.imported("contoso").await).await;
-    println!("\nA sync with {CHANGED} changes:\n{changes}");
-    assert_eq!(nothing.run["requests"]["halo"], 0, "{}", nothing.run);
-    assert_eq!(changes.run["counts"]["updated"], CHANGED, "{}", changes.run);
+    let (run, bill) = counted(story, async || story.imported("contoso").await).await;
+    println!("\nA sync with {CHANGED} changes:\n{bill}");
+    assert_eq!(run["counts"]["updated"], CHANGED, "{run}");
+    println!("\nAll ticks of the timer, with three connections:\n{}", ticks(story));
 }
 
-/// What a run took.
+/// What something took: calls and their units by function and operation, and invocations.
 struct Bill {
-    run: serde_json::Value,
     calls: BTreeMap<(String, String), (u64, Units)>,
-    batches: usize,
+    invoked: &'static str,
+    times: usize,
 }
 
-async fn counted(story: &Story, sync: impl AsyncFn() -> serde_json::Value) -> Bill {
-    let (first, handled) = (story.stack.gate.count(), batches(story));
-    let run = sync().await;
-    let mut calls: BTreeMap<(String, String), (u64, Units)> = BTreeMap::new();
-    // Reading whether the run ended is not part of it.
-    let all = story.stack.gate.calls_since(first);
-    for call in all.iter().filter(|call| call.function != "inbound-logs") {
-        let (count, units) = calls
-            .entry((call.function.clone(), format!("{}:{}", call.service, call.operation)))
-            .or_default();
-        *count += 1;
-        units.reads += call.units.reads;
-        units.writes += call.units.writes;
+impl Bill {
+    fn of<'a>(calls: impl Iterator<Item = &'a Call>, invoked: &'static str, times: usize) -> Self {
+        let mut sums: BTreeMap<(String, String), (u64, Units)> = BTreeMap::new();
+        for call in calls {
+            let operation = format!("{}:{}", call.service, call.operation);
+            let (count, units) = sums.entry((call.function.clone(), operation)).or_default();
+            *count += 1;
+            units.reads += call.units.reads;
+            units.writes += call.units.writes;
+        }
+        Self { calls: sums, invoked, times }
     }
-    Bill { run, calls, batches: batches(story) - handled }
 }
 
-/// How many batches of hints were handed to the worker, as the emulator tells.
-fn batches(story: &Story) -> usize {
-    story.stack.log.text().matches("ESM: Lambda halo-entra-worker processed").count()
+/// A sync, and what it took. The timer's ticks and reading whether the run ended are not part of it.
+async fn counted(story: &Story, sync: impl AsyncFn() -> Value) -> (Value, Bill) {
+    let (first, handled) = (story.stack.gate.count(), told(story, BATCH));
+    let run = sync().await;
+    let calls = story.stack.gate.calls_since(first);
+    let own = calls.iter().filter(|call| ["admin", "worker"].contains(&call.function.as_str()));
+    (run, Bill::of(own, "worker", told(story, BATCH) - handled))
 }
 
-impl std::fmt::Display for Bill {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// What the ticks of the timer took so far.
+fn ticks(story: &Story) -> Bill {
+    let calls = story.stack.gate.calls_since(0);
+    let own = calls.iter().filter(|call| call.function == "scheduler");
+    Bill::of(own, "scheduler", told(story, TICK))
+}
+
+/// What the emulator says of a batch of hints, and of a tick.
+const BATCH: &str = "ESM: Lambda halo-entra-worker processed";
+const TICK: &str = "Lambda halo-entra-scheduler: dispatched";
+
+fn told(story: &Story, what: &str) -> usize {
+    story.stack.log.text().matches(what).count()
+}
+
+impl fmt::Display for Bill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:12} {:34} {:>6} {:>8} {:>8}",
+            "{:12} {:32} {:>5} {:>6} {:>6}",
             "function", "operation", "calls", "read", "write"
         )?;
         for ((function, operation), (count, units)) in &self.calls {
             let Units { reads, writes } = units;
-            writeln!(f, "{function:12} {operation:34} {count:>6} {reads:>8} {writes:>8}")?;
+            writeln!(f, "{function:12} {operation:32} {count:>5} {reads:>6} {writes:>6}")?;
         }
-        writeln!(f, "worker       {:34} {:>6}", "lambda:Invoke", self.batches)
+        writeln!(f, "{:12} {:32} {:>5}", self.invoked, "lambda:Invoke", self.times)
     }
 }
 
