@@ -35,7 +35,7 @@ checkov := .tools/checkov-$(CHECKOV)/bin/checkov
 # checking and once for running.
 all := --workspace --all-features --locked
 
-.PHONY: help run test check bench cold-start fuzz localstack build validate deploy logs dashboard tools clean rust python emulator release sam
+.PHONY: help run test check bench coldstart fuzz localstack build validate deploy logs dashboard tools clean rust python emulator release sam
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -60,7 +60,7 @@ bench: rust ## decide 10,000 people and import 25,000, optimised, and print time
 	cargo bench --locked -p plan --bench decide
 	cargo run --locked --profile bench -p halo-entra -- demo --once --people 25000
 
-cold-start: rust release ## start each function 20 times, and print size, time and memory
+coldstart: rust release ## start each function 20 times, and print size, time and memory
 	infra/scripts/cold-start.py target/release
 
 fuzz: rust ## send generated requests to the demo's API and hold the answers to its document
