@@ -87,7 +87,7 @@ impl Log {
     /// All that was written so far. Those who write share one place in the file, which has to stay
     /// where it is.
     pub fn text(&self) -> String {
-        let (mut text, mut part) = (Vec::new(), [0; 65_536]);
+        let (mut text, mut part) = (Vec::new(), [0; 4096]);
         loop {
             match self.0.read_at(&mut part, text.len() as u64) {
                 Ok(0) => return String::from_utf8_lossy(&text).into_owned(),
