@@ -40,7 +40,7 @@ resource-admin := Admin
 # checking and once for running.
 all := --workspace --all-features --locked
 
-.PHONY: help run test check bench fuzz localstack build validate deploy logs dashboard tools clean rust python emulator
+.PHONY: help run test check bench coldstart fuzz localstack build validate deploy logs dashboard tools clean rust python emulator release sam
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -50,7 +50,8 @@ run: rust ## import a sample tenant into a sample Halo and print what happened
 	cargo run --locked -p halo-entra -- demo $(ARGS)
 
 # Starting an engine takes root, so it is done only for those who ask for a container.
-test: rust emulator ## all tests, those against LocalStack included
+test: rust emulator release ## all tests, those against LocalStack and of the whole stack included
+	infra/scripts/stack.sh prepare
 	$(if $(filter container,$(HALO_ENTRA_TEST_AWS)),infra/scripts/docker.sh run) cargo test $(all)
 
 check: rust tools validate ## formatting, lints, documentation, licences, unused dependencies, the template
@@ -63,6 +64,9 @@ check: rust tools validate ## formatting, lints, documentation, licences, unused
 bench: rust ## decide 10,000 people and import 25,000, optimised, and print times and what they cost
 	cargo bench --locked -p plan --bench decide
 	cargo run --locked --profile bench -p halo-entra -- demo --once --people 25000
+
+coldstart: rust release ## start each function 20 times, and print size, time and memory
+	infra/scripts/cold-start.py target/release
 
 fuzz: rust ## send generated requests to the demo's API and hold the answers to its document
 	infra/scripts/api-fuzz.sh $(SEED)
@@ -104,6 +108,14 @@ clean: ## remove everything that was built or installed here
 rust:
 	@command -v cargo >/dev/null || { echo 'Rust is missing: install it with rustup, with clippy and rustfmt'; exit 1; }
 	@command -v cc >/dev/null || { echo 'A C compiler is missing: apt-get install gcc libc6-dev'; exit 1; }
+
+# The functions as they are deployed, for this machine.
+release:
+	cargo build --locked --release -p admin -p inbound-logs -p scheduler -p worker
+
+# For infra/scripts/stack.sh: which SAM it is to use.
+sam: $(sam)
+	@echo $(CURDIR)/$(sam)
 
 python:
 	@python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { echo 'Python 3.10 or newer with venv is missing: apt-get install python3-venv'; exit 1; }

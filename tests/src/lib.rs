@@ -15,6 +15,8 @@ pub mod described;
 pub mod helpdesk;
 pub mod issued;
 pub mod memory;
+pub mod process;
+pub mod stack;
 pub mod template;
 pub mod tripwire;
 pub mod world;

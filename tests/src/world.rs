@@ -331,48 +331,49 @@ impl World {
         self.engine.store.write_all(writes).await.unwrap();
     }
 
-    /// Halo's users as a person would compare them: everything but the ids that Halo gives out.
+    /// Halo's users as a person would compare them.
     pub fn halo_people(&self) -> Vec<String> {
-        let sites: BTreeMap<i64, String> = self
-            .halo
-            .sites()
-            .iter()
-            .map(|site| {
-                (int(&site["id"]), site["name"].as_str().unwrap_or_default().to_lowercase())
-            })
-            .collect();
-        let mut people: Vec<String> = self
-            .halo
-            .users()
-            .iter()
-            .map(|user| {
-                let texts = [
-                    "name",
-                    "firstname",
-                    "surname",
-                    "emailaddress",
-                    "login",
-                    "title",
-                    "phonenumber",
-                    "mobilenumber",
-                    "department",
-                    "admanager",
-                    "azureoid",
-                    "azure_tenant_id",
-                    "inactive",
-                ]
-                .map(|name| user[name].to_string());
-                let custom = user["customfields"].to_string();
-                format!(
-                    "{} @ {} {custom}",
-                    texts.join("|"),
-                    sites.get(&int(&user["site_id"])).cloned().unwrap_or_default()
-                )
-            })
-            .collect();
-        people.sort();
-        people
+        halo_people(&self.halo)
     }
+}
+
+/// Halo's users as a person would compare them: everything but the ids that Halo gives out.
+pub fn halo_people(halo: &sandbox::halo::Halo) -> Vec<String> {
+    let sites: BTreeMap<i64, String> = halo
+        .sites()
+        .iter()
+        .map(|site| (int(&site["id"]), site["name"].as_str().unwrap_or_default().to_lowercase()))
+        .collect();
+    let mut people: Vec<String> = halo
+        .users()
+        .iter()
+        .map(|user| {
+            let texts = [
+                "name",
+                "firstname",
+                "surname",
+                "emailaddress",
+                "login",
+                "title",
+                "phonenumber",
+                "mobilenumber",
+                "department",
+                "admanager",
+                "azureoid",
+                "azure_tenant_id",
+                "inactive",
+            ]
+            .map(|name| user[name].to_string());
+            let custom = user["customfields"].to_string();
+            format!(
+                "{} @ {} {custom}",
+                texts.join("|"),
+                sites.get(&int(&user["site_id"])).cloned().unwrap_or_default()
+            )
+        })
+        .collect();
+    people.sort();
+    people
 }
 
 /// An id that may be written as a float.
