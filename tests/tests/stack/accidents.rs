@@ -116,7 +116,7 @@ pub(crate) async fn halo_is_throttled(story: &Story) {
     let upn = "p3@tailspin.example";
     let oid = story.fabrikam.user(upn).unwrap()["id"].as_str().unwrap().to_owned();
     story.fabrikam.update_user(&oid, json!({ "jobTitle": "Waiter" }));
-    let wait = Fault::Throttle { retry_after: Some("6".to_owned()) };
+    let wait = Fault::Throttle { retry_after: Some("12".to_owned()) };
     story.halo.fail_next("/api/users", "POST", 1, wait);
     let run = story.import("fabrikam", &json!({})).await;
     let log = &story.halo_served.log;
