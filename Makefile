@@ -36,6 +36,8 @@ resource-scheduler := Scheduler
 resource-worker := Worker
 resource-inbound-logs := InboundLogs
 resource-admin := Admin
+# Tests wait for disks and processes more than they compute: two for each processor.
+export RUST_TEST_THREADS ?= $(shell expr 2 '*' "$$(getconf _NPROCESSORS_ONLN)")
 # The same features and targets everywhere, so that cargo compiles each dependency once for
 # checking and once for running.
 all := --workspace --all-features --locked

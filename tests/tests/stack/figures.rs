@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use engine::telemetry::metrics::{DIMENSION, Metric, NAMESPACE};
 use serde_json::{Value, json};
 use tests::stack::{Call, FUNCTIONS, Right, Units};
 
@@ -131,4 +132,26 @@ pub(crate) fn every_right_was_used_and_none_was_missing(story: &Story) {
 fn is_of_others(right: &Right) -> bool {
     let own = right.action == "sqs:GetQueueAttributes" && right.resource.contains("DeadHints");
     !own && OF_OTHERS.iter().any(|(action, _)| *action == right.action)
+}
+
+/// Each metric is in the log of the functions, in the form in which CloudWatch takes it.
+pub(crate) fn every_metric_was_written(story: &Story) {
+    let text = story.stack.log.text();
+    let lines = text.lines().filter(|line| line.contains("\"_aws\""));
+    let lines = lines.filter_map(|line| serde_json::from_str(&line[line.find('{')?..]).ok());
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    for line in lines {
+        let line: Value = line;
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(directive["Namespace"], NAMESPACE, "{line}");
+        assert_eq!(directive["Dimensions"], json!([[DIMENSION]]), "{line}");
+        assert_eq!(line[DIMENSION], "halo-entra", "the name of the stack: {line}");
+        for metric in directive["Metrics"].as_array().unwrap() {
+            let name = metric["Name"].as_str().unwrap();
+            assert!(line[name].is_u64(), "{name}: {line}");
+            seen.insert(name.to_owned());
+        }
+    }
+    let all: BTreeSet<String> = Metric::ALL.iter().map(|metric| metric.name().to_owned()).collect();
+    assert_eq!(seen, all);
 }
