@@ -40,9 +40,9 @@ IDLE_POLLS = TICKS * 60 / 20 * 5
 
 # What each takes: units of the table, requests to the queue, log lines of about 400 bytes, seconds.
 TICK = {"reads": 3, "writes": 0, "queue": 0, "lines": 5, "seconds": 0.02}
-TICK_OF_A_TENANT = {"reads": 4, "writes": 0, "queue": 0, "lines": 0, "seconds": 2 * OPERATION}
-QUIET_SYNC = {"reads": 12, "writes": 10, "queue": 6, "lines": 12, "seconds": 1.5}
-CHANGE = {"reads": 20, "writes": 44, "queue": 4, "lines": 2, "seconds": 1.0}
+TICK_OF_A_TENANT = {"reads": 3, "writes": 0, "queue": 0, "lines": 0, "seconds": 2 * OPERATION}
+QUIET_SYNC = {"reads": 17, "writes": 35, "queue": 6, "lines": 12, "seconds": 1.5}
+CHANGE = {"reads": 16, "writes": 29, "queue": 4, "lines": 2, "seconds": 1.0}
 SECRET_CALLS = 2            # of a sync: the connection's credentials, Halo's secret
 
 

@@ -73,7 +73,7 @@ run() {
 package() {
   local binaries=$1 target=$2
   "$(dirname "$sam")/python" - "$root/infra/template.yaml" "$binaries" "$target" <<'PYTHON'
-import pathlib, shutil, sys
+import pathlib, shutil, subprocess, sys
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
 source, binaries, target = map(pathlib.Path, sys.argv[1:])
@@ -86,6 +86,8 @@ for resource in template["Resources"].values():
     name = resource["Metadata"]["BuildProperties"]["Binary"]
     (target / name).mkdir(parents=True)
     shutil.copy(binaries / name, target / name / "bootstrap")
+    # One that is not optimised would carry symbols several times its size.
+    subprocess.run(["strip", target / name / "bootstrap"], check=True)
     resource["Properties"]["CodeUri"] = name
     del resource["Metadata"]["BuildMethod"]
 (target / "template.yaml").write_text(yaml_dump(template))

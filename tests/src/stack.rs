@@ -1,4 +1,4 @@
-//! The whole stack: the four release programs and `infra/template.yaml`, deployed by SAM into MiniStack,
+//! The whole stack: the four programs of the functions and `infra/template.yaml`, deployed by SAM into MiniStack,
 //! which runs functions as real processes, and a [`Gate`] between those and AWS.
 
 mod daemon;
@@ -209,19 +209,19 @@ pub async fn until<T>(what: &str, limit: Duration, mut look: impl AsyncFnMut() -
     }
 }
 
-/// Where the release programs are.
+/// Where the programs are: the optimised ones for `make stack`, else those built with the tests.
 #[allow(clippy::disallowed_methods, reason = "settings of the tests, not of the product")]
 fn binaries() -> PathBuf {
     let named = std::env::var_os("HALO_ENTRA_TEST_BINARIES").map(PathBuf::from);
     let directory = named.unwrap_or_else(|| {
         let target = std::env::var_os("CARGO_TARGET_DIR");
-        target.map_or_else(|| Path::new(ROOT).join("target"), PathBuf::from).join("release")
+        target.map_or_else(|| Path::new(ROOT).join("target"), PathBuf::from).join("debug")
     });
     for function in FUNCTIONS {
         assert!(
             directory.join(function).is_file(),
-            "{} is missing: make test builds the functions first; by hand it is cargo build --locked \
-             --release -p admin -p inbound-logs -p scheduler -p worker",
+            "{} is missing: make test and make stack build the functions first; by hand it is cargo \
+             build --locked --workspace --all-features --bins",
             directory.join(function).display()
         );
     }

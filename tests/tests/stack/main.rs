@@ -1,4 +1,4 @@
-//! The whole stack in an emulator of AWS: release programs, the template, and what happens in a life
+//! The whole stack in an emulator of AWS: programs, the template, and what happens in a life
 //! (T1–T3). In the end every right of every function was used, and none was missing.
 
 #![allow(
