@@ -149,6 +149,17 @@ impl Stack {
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
 
+    /// Calls a function as an operator could, and waits for its end; what it wrote is in the log then.
+    pub async fn invoke(&self, function: &str, event: &'static str) {
+        let url = format!(
+            "http://127.0.0.1:{}/2015-03-31/functions/halo-entra-{function}/invocations",
+            self.port
+        );
+        let answer = self.http.post(url).body(event).send().await.unwrap();
+        let failed = answer.headers().contains_key("x-amz-function-error");
+        assert!(answer.status().is_success() && !failed, "{}", answer.text().await.unwrap());
+    }
+
     /// Ends all processes of a function at once, as the loss of their machines would; returns how many.
     pub fn kill(&self, function: &str) -> usize {
         let processes = processes_with(&[
