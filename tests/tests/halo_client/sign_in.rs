@@ -98,7 +98,7 @@ async fn a_stored_secret_is_read_when_it_is_needed_and_again_after_it_changed() 
     // C4, H1: nothing has to be started again for a new secret.
     let world = World::new().await;
     let dir = tempfile::tempdir().unwrap();
-    let secrets = Arc::new(Files::open(dir.path()).unwrap());
+    let secrets = Arc::new(Files::open(dir.path().join("secrets")).unwrap());
     let halo = world.client_with(|it| it.client_secret = ClientSecret::Stored(secrets.clone()));
     let told = kind(halo.page(RecordKind::User, 1).await.unwrap_err());
     let missing = "the secret halo/client-secret of Halo's API application is not set";
