@@ -7,12 +7,10 @@ use std::sync::LazyLock;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use engine::Engine;
 use engine::web::api::ProblemBody;
 use serde_json::{Value, json};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
-use utoipa_axum::router::OpenApiRouter;
 
 /// What all routes share.
 #[derive(OpenApi)]
@@ -51,9 +49,9 @@ impl Modify for Bearer {
     }
 }
 
-/// A router of described routes, with what all of them share.
-pub(crate) fn described() -> OpenApiRouter<Engine> {
-    OpenApiRouter::with_openapi(Shared::openapi())
+/// What all routes share, without any of them.
+pub(crate) fn shared() -> utoipa::openapi::OpenApi {
+    Shared::openapi()
 }
 
 /// Puts the document together: of this function's routes and the log function's, with the schema of

@@ -42,59 +42,56 @@ mod previews;
 use axum::Router;
 use engine::Engine;
 use engine::web::{Auth, guarded, refusing_methods, with_fallbacks};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 /// All routes of this function. The fallbacks for unknown paths are part of it, so that other routers
 /// can be merged into this one.
 pub fn router(engine: Engine, auth: Auth) -> Router {
-    let (described, _) = behind_the_gate().split_for_parts();
-    let routes = described.with_state(engine.clone());
-    let (open, _) = open_to_all().split_for_parts();
-    guarded(with_fallbacks(routes), engine.clone(), auth)
-        .merge(refusing_methods(open.with_state(engine)))
+    let guarded_routes = behind_the_gate().with_state(engine.clone());
+    let open = open_to_all().with_state(engine.clone());
+    guarded(with_fallbacks(guarded_routes), engine, auth).merge(refusing_methods(open))
 }
 
-/// Routes that take a token.
-fn behind_the_gate() -> OpenApiRouter<Engine> {
-    document::described()
-        .routes(routes!(check::check))
-        .routes(routes!(connections::list, connections::create))
-        .routes(routes!(connections::read, connections::save, connections::remove))
-        .routes(routes!(authorise::credentials))
-        .routes(routes!(authorise::permissions))
-        .routes(routes!(authorise::authorise))
-        .routes(routes!(people::person))
-        .routes(routes!(people::set_link, people::cut_link))
-        .routes(routes!(people::conflicts))
-        .routes(routes!(people::held))
-        .routes(routes!(people::release))
-        .routes(routes!(people::reject))
-        .routes(routes!(people::effect))
-        .routes(routes!(health::halo))
-        .routes(routes!(previews::start))
-        .routes(routes!(previews::show))
-        .routes(routes!(previews::people))
-        .routes(routes!(previews::import))
-        .routes(routes!(operate::module, operate::turn_module))
-        .routes(routes!(operate::reset))
-        .routes(routes!(audit::of_connection))
-        .routes(routes!(audit::of_deployment))
-        .routes(routes!(pickers::halo))
-        .routes(routes!(pickers::groups))
-}
+// Routes that take a token.
+engine::routes!(behind_the_gate, described_behind_the_gate:
+    check::check,
+    connections::list,
+    connections::create,
+    connections::read,
+    connections::save,
+    connections::remove,
+    authorise::credentials,
+    authorise::permissions,
+    authorise::authorise,
+    people::person,
+    people::set_link,
+    people::cut_link,
+    people::conflicts,
+    people::held,
+    people::release,
+    people::reject,
+    people::effect,
+    health::halo,
+    previews::start,
+    previews::show,
+    previews::people,
+    previews::import,
+    operate::module,
+    operate::turn_module,
+    operate::reset,
+    audit::of_connection,
+    audit::of_deployment,
+    pickers::halo,
+    pickers::groups,
+);
 
-/// Routes that take none.
-fn open_to_all() -> OpenApiRouter<Engine> {
-    OpenApiRouter::new()
-        .routes(routes!(health::health))
-        .routes(routes!(document::document))
-        .routes(routes!(authorise::callback))
-}
+// Routes that take none.
+engine::routes!(open_to_all, described_open_to_all:
+    health::health, document::document, authorise::callback);
 
 /// The OpenAPI document of the whole API, this function's routes and the log function's.
 pub fn openapi() -> serde_json::Value {
-    let mut own = behind_the_gate().into_openapi();
-    own.merge(open_to_all().into_openapi());
+    let mut own = document::shared();
+    own.merge(described_behind_the_gate().into_openapi());
+    own.merge(described_open_to_all().into_openapi());
     document::together(own)
 }

@@ -23,13 +23,10 @@ use plan::ids::RunId;
 use plan::tally::Run;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 /// All routes of this function.
 pub fn router(engine: Engine, auth: Auth) -> Router {
-    let (routes, _) = described().split_for_parts();
-    guarded(routes.with_state(engine.clone()), engine, auth)
+    guarded(served().with_state(engine.clone()), engine, auth)
 }
 
 /// The OpenAPI document of this function's routes.
@@ -37,14 +34,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     described().into_openapi()
 }
 
-fn described() -> OpenApiRouter<Engine> {
-    OpenApiRouter::new()
-        .routes(routes!(inbound))
-        .routes(routes!(export::export))
-        .routes(routes!(explain))
-        .routes(routes!(runs))
-        .routes(routes!(run))
-}
+engine::routes!(served, described: self::inbound, export::export, self::explain, self::runs, self::run);
 
 /// A page of the log.
 #[derive(Debug, Serialize, ToSchema)]

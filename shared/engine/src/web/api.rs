@@ -4,10 +4,63 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use axum::Router;
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, MethodRouter};
 use plan::ids::ConnectionId;
 use serde::Serialize;
-use utoipa::openapi::{ContentBuilder, Object, Ref, RefOr, Response, ResponseBuilder, Schema};
+use utoipa::openapi::{
+    ContentBuilder, HttpMethod, Object, Ref, RefOr, Response, ResponseBuilder, Schema,
+};
 use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
+
+use crate::Engine;
+
+/// Defines, of one list of handlers, a router that serves them and one that describes them. Describing
+/// is most of what a function does at its start, and only the OpenAPI document needs it.
+#[macro_export]
+macro_rules! routes {
+    ($served:ident, $described:ident: $($module:ident::$handler:ident),+ $(,)?) => {
+        fn $served() -> axum::Router<$crate::Engine> {
+            let router = axum::Router::new();
+            $(let router = utoipa_axum::paste! {
+                $crate::web::api::route::<$module::[<__path_ $handler>], _, _>(router, &$module::$handler)
+            };)+
+            router
+        }
+
+        fn $described() -> utoipa_axum::router::OpenApiRouter<$crate::Engine> {
+            utoipa_axum::router::OpenApiRouter::new()
+                $(.routes(utoipa_axum::routes!($module::$handler)))+
+        }
+    };
+}
+
+/// Adds a handler at the path and for the methods that its description `P` names.
+pub fn route<P, H, T>(router: Router<Engine>, handler: &H) -> Router<Engine>
+where
+    P: utoipa::Path,
+    H: Handler<T, Engine>,
+    T: 'static,
+{
+    let serves = |routes: MethodRouter<Engine>, method: &HttpMethod| {
+        routes.on(filter(method), handler.clone())
+    };
+    router.route(&P::path(), P::methods().iter().fold(MethodRouter::new(), serves))
+}
+
+fn filter(method: &HttpMethod) -> MethodFilter {
+    match method {
+        HttpMethod::Get => MethodFilter::GET,
+        HttpMethod::Post => MethodFilter::POST,
+        HttpMethod::Put => MethodFilter::PUT,
+        HttpMethod::Delete => MethodFilter::DELETE,
+        HttpMethod::Options => MethodFilter::OPTIONS,
+        HttpMethod::Head => MethodFilter::HEAD,
+        HttpMethod::Patch => MethodFilter::PATCH,
+        HttpMethod::Trace => MethodFilter::TRACE,
+    }
+}
 
 /// The path of something of a connection.
 #[derive(Clone, Debug, IntoParams)]
