@@ -231,10 +231,8 @@ pub(super) fn tell(run: &Run) {
         (Metric::GraphRequests, run.requests.graph),
         (Metric::HaloRequests, run.requests.halo),
     ];
-    let properties = [
-        ("connection", run.connection.to_string()),
-        ("run", run.run.to_string()),
-        ("trace", trace::id()),
-    ];
+    let mut properties =
+        vec![("connection", run.connection.to_string()), ("run", run.run.to_string())];
+    properties.extend(trace::id().map(|id| ("trace", id)));
     emit(finished, &values, &properties);
 }

@@ -98,9 +98,9 @@ pub fn cause() -> Option<Header> {
     CURRENT.try_with(|current| current.cause.clone()).ok()
 }
 
-/// The id of [`cause`], for log lines; empty without one.
-pub fn id() -> String {
-    cause().map(|header| header.root).unwrap_or_default()
+/// The id of [`cause`], for log lines, which leave out what there is not.
+pub fn id() -> Option<String> {
+    cause().map(|header| header.root)
 }
 
 /// A request under way, to be told of when it is over.
@@ -215,9 +215,10 @@ mod tests {
     #[tokio::test]
     async fn what_caused_a_message_is_handed_on() {
         let (tick, own) = (format!("Root={ROOT}"), format!("Root={}", ROOT.replace('7', "8")));
-        assert_eq!(within(Some(&tick), Some(&own), async { id() }).await, ROOT);
-        assert_eq!(within(None, Some(&tick), async { id() }).await, ROOT);
-        assert_eq!(within(Some("rubbish"), None, async { id() }).await, "");
+        let root = Some(ROOT.to_owned());
+        assert_eq!(within(Some(&tick), Some(&own), async { id() }).await, root);
+        assert_eq!(within(None, Some(&tick), async { id() }).await, root);
+        assert_eq!(within(Some("rubbish"), None, async { id() }).await, None);
     }
 
     #[test]
