@@ -16,6 +16,11 @@ use utoipa::{IntoParams, IntoResponses, PartialSchema, ToSchema};
 
 use crate::Engine;
 
+/// For [`routes!`](crate::routes) alone: what it expands to names the crate through here, so that the
+/// functions need not depend on it.
+#[doc(hidden)]
+pub use utoipa_axum;
+
 /// Defines, of one list of handlers, a router that serves them and one that describes them. Describing
 /// is most of what a function does at its start, and only the OpenAPI document needs it.
 #[macro_export]
@@ -23,15 +28,15 @@ macro_rules! routes {
     ($served:ident, $described:ident: $($module:ident::$handler:ident),+ $(,)?) => {
         fn $served() -> axum::Router<$crate::Engine> {
             let router = axum::Router::new();
-            $(let router = utoipa_axum::paste! {
+            $(let router = $crate::web::api::utoipa_axum::paste! {
                 $crate::web::api::route::<$module::[<__path_ $handler>], _, _>(router, &$module::$handler)
             };)+
             router
         }
 
-        fn $described() -> utoipa_axum::router::OpenApiRouter<$crate::Engine> {
-            utoipa_axum::router::OpenApiRouter::new()
-                $(.routes(utoipa_axum::routes!($module::$handler)))+
+        fn $described() -> $crate::web::api::utoipa_axum::router::OpenApiRouter<$crate::Engine> {
+            $crate::web::api::utoipa_axum::router::OpenApiRouter::new()
+                $(.routes($crate::web::api::utoipa_axum::routes!($module::$handler)))+
         }
     };
 }
