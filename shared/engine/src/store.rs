@@ -12,6 +12,7 @@ pub mod dynamo;
 pub mod embedded;
 pub mod keys;
 pub mod leases;
+pub mod licences;
 #[cfg(any(feature = "aws", feature = "embedded"))]
 mod limits;
 pub mod log;

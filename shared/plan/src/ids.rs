@@ -73,6 +73,18 @@ guid_id!(
 );
 
 guid_id!(
+    /// A product that a tenant subscribes to (`skuId`), the same in every tenant.
+    SkuId,
+    "a SKU id (a GUID such as c7df2760-2c81-4ef7-b578-5b5392b571df)"
+);
+
+guid_id!(
+    /// A licence assignment that Halo asked for; version 7, so that they sort by time (S2).
+    AssignmentId,
+    "an assignment id (a GUID)"
+);
+
+guid_id!(
     /// A preview; version 7, so that previews sort by their start.
     PreviewId,
     "a preview id (a GUID)"
@@ -306,6 +318,10 @@ impl fmt::Display for RecordId {
     }
 }
 
+halo_id!(
+    /// A software licence of Halo's.
+    LicenceId
+);
 halo_id!(
     /// A Halo site: `Site.id`.
     SiteId

@@ -20,6 +20,7 @@ pub mod fields;
 pub mod groups;
 pub mod guard;
 pub mod ids;
+pub mod licences;
 pub mod link;
 pub mod matching;
 pub mod message;

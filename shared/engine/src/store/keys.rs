@@ -10,6 +10,7 @@
 //! | `calls#CALLER` | address and key | what a call with a key was answered |
 //! | `c#ID` | `document`, `state`, `lease` | what a step reads first |
 //! | `c#ID` | `sign-ins`, `sign-in-lease` | the job that reads last sign-ins (D8) |
+//! | `c#ID` | `licences` | the ledger of licences (S1) |
 //! | `c#ID` | `attempt` | the newest sign-in of a person, and what came of it (C6) |
 //! | `c#ID` | `audit#TIME` | who changed what; ids sort by time (C10) |
 //! | `c#ID` | `group#OID` | a tracked group |
@@ -40,12 +41,14 @@
 //! | `c#ID#preview#P#open#SEGMENT` | OID | somebody who is decided when all were looked at |
 //! | `halo` | `budget`, `index`, `index-agents` | request budget; states of the indexes of Halo's users and agents |
 //! | `halo#agents` | Halo agent | the person whose agent that is (M2) |
+//! | `halo#licences` | Halo licence | the connection that imported it, and which SKU it is (S1) |
 //! | `halo#chosen` | Halo user | the person whom an administrator linked to that user (M7) |
 //! | `halo#index#…`, `halo#sites#…` | | the indexes; the book of sites |
 
 use jiff::Timestamp;
 use plan::ids::{
-    CabId, ConnectionId, MappingId, ObjectId, PreviewId, RecordId, RecordKind, RunId, Segment,
+    CabId, ConnectionId, LicenceId, MappingId, ObjectId, PreviewId, RecordId, RecordKind, RunId,
+    Segment,
 };
 
 use super::Key;
@@ -122,6 +125,16 @@ pub fn lease(connection: &ConnectionId) -> Key {
 /// The newest sign-in of a person on whose behalf the connection is to read (C6).
 pub fn attempt(connection: &ConnectionId) -> Key {
     Key::new(own(connection), "attempt")
+}
+
+/// The connection's ledger of licences (S1).
+pub fn licences(connection: &ConnectionId) -> Key {
+    Key::new(own(connection), "licences")
+}
+
+/// The connection that imported a licence of Halo's (S1).
+pub fn licence_owner(licence: LicenceId) -> Key {
+    Key::new("halo#licences", licence.to_string())
 }
 
 /// Where the job that reads last sign-ins stands (D8).
