@@ -9,7 +9,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::explain::Reason;
+use crate::facts::Facts;
+use crate::granted::{Outcome, Wished};
 use crate::ids::{LicenceId, ObjectId, SkuId};
+use crate::link::{Linked, Target};
+use crate::rules::Rules;
 
 pub use names::product_name;
 
@@ -158,7 +163,7 @@ pub struct Book {
 }
 
 /// A SKU in the ledger.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sku {
     /// Its technical name.
     pub part_number: String,
@@ -187,4 +192,37 @@ impl Sku {
     pub fn free(&self) -> i64 {
         self.seats.usable().saturating_sub(self.used)
     }
+}
+
+impl Book {
+    /// Halo's licences by the SKU that they are, those included that the tenant does not have any more:
+    /// whoever was linked to one loses the link.
+    pub fn linkable(&self) -> BTreeMap<SkuId, LicenceId> {
+        self.skus.iter().filter_map(|(id, sku)| Some((*id, sku.halo?))).collect()
+    }
+}
+
+/// The field of a user that holds links to licences (Halo's API documentation, `Users.software`).
+pub fn licences_target() -> Target {
+    Target::field("software")
+}
+
+/// The licences of Halo's that a person should be linked to: those that Entra says they hold. A link of
+/// ours to a licence that is not in the ledger stays, because nobody can judge it.
+pub(crate) fn wished(rules: &Rules<'_>, facts: &Facts, linked: Option<&Linked>) -> Wished {
+    let Some(licences) = &rules.licences else { return Wished::default() };
+    let held = facts.held_licences();
+    let all = held.iter().filter_map(|sku| licences.get(sku)).map(|licence| licence.0).collect();
+    let ours = linked.into_iter().flat_map(|linked| &linked.licences).copied();
+    let unsure = ours.filter(|licence| !rules.is_licence(*licence)).collect();
+    Wished { all, unsure }.sorted()
+}
+
+/// What is linked and unlinked, in words.
+pub(crate) fn reasons(outcome: &Outcome) -> impl Iterator<Item = Reason> {
+    let list = |licences: &BTreeSet<i64>| licences.iter().copied().collect::<Vec<_>>();
+    let (given, taken) = (&outcome.given, &outcome.taken);
+    let linked = (!given.is_empty()).then(|| Reason::LicencesLinked { licences: list(given) });
+    let unlinked = (!taken.is_empty()).then(|| Reason::LicencesUnlinked { licences: list(taken) });
+    linked.into_iter().chain(unlinked)
 }
