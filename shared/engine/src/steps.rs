@@ -6,7 +6,8 @@
 //! are known before anything is written; `apply` writes Halo, one person at a time; `boards` writes the
 //! boards on which people sit; `finish` closes the run. `picked` says whom a run is about that is not
 //! about everybody, `planned` leaves alone who moved since a preview (I2). `index` is called for when somebody unlinked
-//! has to be looked for in Halo. `sign_ins` is a job of its own beside the runs: it adds last sign-ins
+//! has to be looked for in Halo, `licences` where Halo's software licences are not as the ledger says
+//! (S1). `sign_ins` is a job of its own beside the runs: it adds last sign-ins
 //! to the facts (D8). `preview` looks at everybody and writes nothing but what it shows (I1).
 
 mod apply;
@@ -16,6 +17,7 @@ mod fetch;
 mod finish;
 mod index;
 mod intent;
+mod licences;
 pub(crate) mod lookup;
 mod picked;
 mod planned;
@@ -70,6 +72,9 @@ impl Engine {
             Message::Index { connection, run } => {
                 index::index(self, connection, *run, deadline).await
             }
+            Message::Licences { connection, run } => {
+                licences::licences(self, connection, *run, deadline).await
+            }
             Message::Decide { connection, run, segment } => {
                 decide::decide(self, connection, *run, *segment, deadline).await
             }
@@ -101,6 +106,9 @@ impl Engine {
             | RunState::Completed
             | RunState::Held
             | RunState::Failed => vec![Message::Fetch { connection: connection.clone() }],
+            RunState::Deciding if record.waits_for_licences => {
+                vec![Message::Licences { connection: connection.clone(), run }]
+            }
             RunState::Deciding if record.waits_for_index => {
                 vec![Message::Index { connection: connection.clone(), run }]
             }

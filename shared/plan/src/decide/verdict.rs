@@ -132,6 +132,11 @@ pub enum Verb {
 }
 
 impl Write {
+    /// Whether it gives something that has to be known as ours if it is interrupted (R4, S1).
+    pub fn gives(&self) -> bool {
+        !self.given.is_empty() || !self.linking.is_empty()
+    }
+
     /// What the record holds after the write.
     pub fn image(&self) -> Fields {
         let mut image = self.base.clone();
