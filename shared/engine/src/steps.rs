@@ -39,7 +39,7 @@ use crate::halo;
 use crate::queue::QueueError;
 use crate::secrets::SecretsError;
 use crate::store::StoreError;
-use crate::store::runs::RunRecord;
+use crate::store::runs::{RunRecord, WaitsFor};
 
 pub(crate) use fetch::situation;
 
@@ -68,7 +68,10 @@ impl Engine {
     /// everything else has been dealt with, by a delayed hint where something has to be repeated.
     pub async fn step(&self, message: &Message, deadline: Deadline) -> Result<(), StepError> {
         match message {
-            Message::Fetch { connection } => fetch::fetch(self, connection, deadline).await,
+            // Boxed, as apply is, because they are large: whoever holds any step would hold their room.
+            Message::Fetch { connection } => {
+                Box::pin(fetch::fetch(self, connection, deadline)).await
+            }
             Message::Index { connection, run } => {
                 index::index(self, connection, *run, deadline).await
             }
@@ -79,7 +82,7 @@ impl Engine {
                 decide::decide(self, connection, *run, *segment, deadline).await
             }
             Message::Apply { connection, run, segment } => {
-                apply::apply(self, connection, *run, *segment, deadline).await
+                Box::pin(apply::apply(self, connection, *run, *segment, deadline)).await
             }
             Message::Boards { connection, run } => {
                 boards::boards(self, connection, *run, deadline).await
@@ -106,10 +109,10 @@ impl Engine {
             | RunState::Completed
             | RunState::Held
             | RunState::Failed => vec![Message::Fetch { connection: connection.clone() }],
-            RunState::Deciding if record.waits_for_licences => {
+            RunState::Deciding if record.waits_for == WaitsFor::Licences => {
                 vec![Message::Licences { connection: connection.clone(), run }]
             }
-            RunState::Deciding if record.waits_for_index => {
+            RunState::Deciding if record.waits_for == WaitsFor::Index => {
                 vec![Message::Index { connection: connection.clone(), run }]
             }
             RunState::Deciding => {

@@ -458,6 +458,9 @@ mod tests {
         assert!(reading.complete);
     }
 
+    /// Name, what the run covers, how it reads, when the list of licences was read, and the stages.
+    type LicenceCase = (&'static str, Covers, Read, Option<Timestamp>, Vec<Stage>);
+
     #[test]
     fn licences_are_read_where_the_run_covers_them() {
         // S1: in a steady run one question for the SKUs, and once a day who holds what.
@@ -466,7 +469,7 @@ mod tests {
         let around = |stages: Vec<Stage>, more: Vec<Stage>| {
             [Stage::Licences].into_iter().chain(stages).chain(more).collect::<Vec<_>>()
         };
-        let cases: [(&str, Covers, Read, Option<Timestamp>, Vec<Stage>); 6] = [
+        let cases: [LicenceCase; 6] = [
             ("people alone", Covers::People, Read::AsConfigured, None, steady()),
             (
                 "never read",
@@ -500,7 +503,7 @@ mod tests {
         ];
         for (name, covers, read, holders_read, expected) in cases {
             let mut reading = Reading { holders_read, ..rested() };
-            begin(&mut reading, &Ask { covers, read, ..Ask::default() });
+            begin(&mut reading, &Ask { read, covers, ..Ask::default() });
             assert_eq!(reading.todo, expected, "{name}");
         }
         let mut reading = Reading { holders_read: Some(at(1)), ..rested() };

@@ -196,7 +196,7 @@ impl Engine {
     /// Asks for a run about one person's user record that reads nothing (S2); one that waits for the same
     /// person does not count, because it may have begun to look. `None` = none may start now, and the next
     /// one about everybody looks at the person, who has to be marked.
-    pub(crate) async fn look_again(
+    pub async fn look_again(
         &self,
         id: &ConnectionId,
         person: ObjectId,

@@ -27,7 +27,7 @@ use crate::meter::Meter;
 use crate::store::connections::{Authorisation, Saved, State};
 use crate::store::leases::Fence;
 use crate::store::people::Fenced;
-use crate::store::runs::{Extent, RunRecord};
+use crate::store::runs::{Extent, RunRecord, WaitsFor};
 use crate::store::{Commit, Expect, Range, Versioned, Write, keys, put};
 
 /// A reader at work: what it holds, and what it will store next.
@@ -322,7 +322,7 @@ impl<'a> Reader<'a> {
         let record = &mut self.run.value;
         record.read_complete = self.state.value.reading.complete;
         record.segments.clone_from(&segments);
-        record.waits_for_licences = licences;
+        record.waits_for = if licences { WaitsFor::Licences } else { WaitsFor::Nothing };
         let nothing = segments.is_empty() && !seats && !licences;
         if licences {
             record.run.state = RunState::Deciding;

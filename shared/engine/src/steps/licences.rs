@@ -17,7 +17,7 @@ use crate::halo::{Error, Halo, NewLicence, Updated};
 use crate::meter::Meter;
 use crate::store::leases::Fence;
 use crate::store::licences::LicenceOwner;
-use crate::store::runs::{Extent, RunRecord};
+use crate::store::runs::{Extent, RunRecord, WaitsFor};
 use crate::store::{Commit, Expect, Versioned, Write, decode, keys, put};
 
 /// A worker on the licences of a connection.
@@ -89,7 +89,7 @@ pub(super) async fn licences(
 }
 
 fn is_awaited(record: &RunRecord) -> bool {
-    record.run.state == RunState::Deciding && record.waits_for_licences
+    record.run.state == RunState::Deciding && record.waits_for == WaitsFor::Licences
 }
 
 impl Job<'_> {
@@ -311,7 +311,7 @@ impl Note {
             one.touched = engine.clock.now();
             match self.then {
                 Then::GoOn => {
-                    (one.waits_for_licences, one.attempts) = (false, 0);
+                    (one.waits_for, one.attempts) = (WaitsFor::Nothing, 0);
                     if one.segments.is_empty() {
                         one.run.state = RunState::Applying;
                     }

@@ -37,17 +37,27 @@ pub struct RunRecord {
     /// Whether the boards were written after the people (R3).
     #[serde(default)]
     pub boards_done: bool,
-    /// Whether deciding waits for Halo's software licences to be as the ledger says (S1).
+    /// What deciding waits for.
     #[serde(default)]
-    pub waits_for_licences: bool,
-    /// Whether deciding waits for the indexes of Halo's users and agents.
-    #[serde(default)]
-    pub waits_for_index: bool,
+    pub waits_for: WaitsFor,
     /// Failures of Halo in a row while the index was built for this run.
     #[serde(default)]
     pub attempts: u32,
     /// When a step last did something for the run; the timer sends hints again to one that stands still.
     pub touched: Timestamp,
+}
+
+/// What has to be there before people are decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitsFor {
+    /// All is there.
+    #[default]
+    Nothing,
+    /// Halo's software licences, as the ledger wants them (S1).
+    Licences,
+    /// The indexes of Halo's users and agents (H4).
+    Index,
 }
 
 /// Whom a run is about (I2).
@@ -135,8 +145,7 @@ impl RunRecord {
             boards_done: false,
             verdict: None,
             read_complete: false,
-            waits_for_licences: false,
-            waits_for_index: false,
+            waits_for: WaitsFor::Nothing,
             attempts: 0,
             touched: now,
         }

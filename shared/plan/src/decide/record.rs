@@ -6,7 +6,7 @@ mod known;
 use std::collections::BTreeSet;
 use std::ptr;
 
-use self::known::{Due, Gifts};
+use self::known::{Due, Gifts, held};
 use super::activity::{
     Leave, disabled_is_inactive, inactive_role, leave_to_deactivate, switch, switched,
 };
@@ -352,9 +352,9 @@ impl<'a> Draft<'a> {
     ) -> Result<Part, Need> {
         let mut gifts = self.gifts(due, linked, base);
         changes.extend(gifts.take_changes());
-        let held = self.held(base, &self.rules.roles_target);
-        let held = gifts.roles.as_ref().map_or(held, |roles| roles.after.as_ref());
-        let (verb, activity) = match self.activity(linked, held)? {
+        let roles = held(base, &self.rules.roles_target);
+        let roles = gifts.roles.as_ref().map_or(roles, |roles| roles.after.as_ref());
+        let (verb, activity) = match self.activity(linked, roles)? {
             Ok(Some(active)) => {
                 changes.push(switched(self.kind, !active.is_active()));
                 let verb = if active.is_active() { Verb::Reactivate } else { Verb::Deactivate };

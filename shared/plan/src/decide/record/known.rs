@@ -95,7 +95,7 @@ impl<'a> Draft<'a> {
         unread: bool,
         due: &Due,
     ) -> Result<Option<Fields>, Need> {
-        let held = self.held(&linked.image, &self.rules.roles_target);
+        let held = held(&linked.image, &self.rules.roles_target);
         let unsettled = !self.roles_settled(&due.roles, held, linked)
             || !self.licences_settled(&due.licences, &linked.image, linked);
         // One that we made holds what we gave.
@@ -153,7 +153,7 @@ impl<'a> Draft<'a> {
 
     fn roles(&mut self, due: &Wished, linked: &Linked, base: &Fields) -> Option<granted::Outcome> {
         let target = &self.rules.roles_target;
-        let held = self.held(base, target);
+        let held = held(base, target);
         if self.roles_settled(due, held, linked) {
             return None;
         }
@@ -176,7 +176,7 @@ impl<'a> Draft<'a> {
             return None;
         }
         let target = &self.rules.licences_target;
-        let Some(held) = self.held(base, target) else {
+        let Some(held) = held(base, target) else {
             self.reasons.push(Reason::LicencesUnreadable);
             return None;
         };
@@ -192,7 +192,7 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn licences_settled(&self, due: &Wished, base: &Fields, linked: &Linked) -> bool {
-        let held = self.held(base, &self.rules.licences_target);
+        let held = held(base, &self.rules.licences_target);
         let meant = self.meant(|intent| &intent.licences);
         let ours = Ours { granted: &linked.licences, meant };
         !self.links_licences()
@@ -208,18 +208,6 @@ impl<'a> Draft<'a> {
 
     fn meant(&self, of: impl Fn(&'a Intent) -> &'a BTreeSet<i64>) -> &'a BTreeSet<i64> {
         self.intent().map_or(&NONE, of)
-    }
-
-    /// The set of numbers in a field, where it is known.
-    pub(super) fn held<'f>(
-        &self,
-        fields: &'f Fields,
-        target: &Target,
-    ) -> Option<&'f BTreeSet<i64>> {
-        match fields.get(target)? {
-            HaloValue::Ids(ids) => Some(ids),
-            HaloValue::Bool(_) | HaloValue::Int(_) | HaloValue::Text(_) => None,
-        }
     }
 
     /// A write of ours that was interrupted.
@@ -264,5 +252,13 @@ impl<'a> Draft<'a> {
         let roles = with_roles.then(|| self.rules.roles_target.clone());
         let licences = self.links_licences().then(|| self.rules.licences_target.clone());
         own.chain(roles).chain(licences).collect()
+    }
+}
+
+/// The set of numbers in a field, where it is known.
+pub(super) fn held<'f>(fields: &'f Fields, target: &Target) -> Option<&'f BTreeSet<i64>> {
+    match fields.get(target)? {
+        HaloValue::Ids(ids) => Some(ids),
+        HaloValue::Bool(_) | HaloValue::Int(_) | HaloValue::Text(_) => None,
     }
 }

@@ -54,7 +54,7 @@ fn users_are_linked_to_what_they_hold() {
         ),
         (
             "S1 whoever is found too",
-            r#"user found; holds; users only; known.user.record.software=[90]"#,
+            "user found; holds; users only; known.user.record.software=[90]",
             "user update 7 linked with azure_tenant_id=other azureoid=me software=31,90 [our licences 31]",
         ),
         ("S1 agents have none", "agent; agents only; holds", "agent unchanged"),
@@ -106,12 +106,12 @@ fn users_lose_the_links_to_what_they_lost() {
         ),
         (
             "S1 L4 whoever is held keeps them",
-            r#"user; holds; users only; held; presence=missing; link.user.image.software=[31]; link.user.licences=[31]"#,
+            "user; holds; users only; held; presence=missing; link.user.image.software=[31]; link.user.licences=[31]",
             "user held (missing_in_entra held_by_guard)",
         ),
         (
             "S1 a disabled account keeps what it holds",
-            r#"user; holds; users only; disabled; sync.deactivate_disabled_users=true; link.user.image.software=[31]; link.user.licences=[31]"#,
+            "user; holds; users only; disabled; sync.deactivate_disabled_users=true; link.user.image.software=[31]; link.user.licences=[31]",
             "user deactivate 7 with inactive=true (account_disabled)",
         ),
     ]);
