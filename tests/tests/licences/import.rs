@@ -105,12 +105,14 @@ async fn what_delta_does_not_report_is_seen_within_a_day() {
     assert_eq!(world.linked(cyd).await, BTreeSet::from([world.licence(E5).await]));
 }
 
+/// What happens in Entra.
+type Happens = fn(&World);
+
 #[tokio::test]
 async fn halo_follows_the_seats_and_what_disappears() {
     // S1
     let world = Licensed::new().company.open().await;
     world.sync().await;
-    type Happens = fn(&World);
     let cases: [(&str, Happens, &str); 5] = [
         ("more seats", |w| w.entra.set_seats(E5, 30), "1 of 30, client 3, active"),
         (
