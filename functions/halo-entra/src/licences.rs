@@ -71,11 +71,11 @@ fn ledger(screen: Screen, page: &Value) -> anyhow::Result<()> {
         say("No licences were imported yet.")?;
     }
     let columns = [
-        ("Licence", Column::Text),
+        ("Licence", Column::Narrow(38)),
         ("Seats", Column::Number),
         ("Used", Column::Number),
         ("Free", Column::Number),
-        ("In flight", Column::Number),
+        ("Asked", Column::Number),
         ("Halo", Column::Number),
     ];
     screen.table(&columns, licences.iter().map(Licence::row).collect())?;
