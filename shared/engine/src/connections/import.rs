@@ -22,6 +22,9 @@ use crate::store::previews::Stage;
 use crate::store::runs::{Extent, RunRecord, Whom};
 use crate::store::{Commit, Expect, Write, keys, put};
 
+/// People whose licences changed that one run looks at.
+const TOGETHER: usize = 1_000;
+
 /// What an import is asked to be.
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
@@ -193,44 +196,63 @@ impl Engine {
         }
     }
 
-    /// Asks for a run about one person's user record that reads nothing (S2); one that waits for the same
-    /// person does not count, because it may have begun to look. `None` = none may start now, and the next
-    /// one about everybody looks at the person, who has to be marked.
+    /// Asks for a run that looks at the user record of somebody whose licences changed, and reads nothing
+    /// (S2); one that still waits takes the person along. `None` = none may start now, or too many wait,
+    /// and the next one about everybody looks at the person, who has to be marked before. Safe to repeat.
     pub async fn look_again(
         &self,
         id: &ConnectionId,
         person: ObjectId,
     ) -> Result<Option<RunId>, StepError> {
-        let order = Order {
-            trigger: Trigger::Halo,
-            read: Read::None,
-            entities: &[Entity::Users],
-            extent: Extent::Named,
-        };
         loop {
             let Some((saved, state)) = self.store.connection(id).await? else { return Ok(None) };
             let off = self.module().await?.state() == Module::Off;
             let enabled = saved.value.document.enabled;
-            if off || !enabled || may_run(&state.value.authorisation).is_err() {
-                return Ok(None);
-            }
+            let may_start = !off && enabled && may_run(&state.value.authorisation).is_ok();
             let mut next = state.value.clone();
             // The next run looks for marks, whatever becomes of this one.
             note_marks(&mut next);
-            let (run, mut writes) = match self.enqueue(id, &mut next, order) {
-                Ok((run, writes)) => (Some(run), writes),
-                Err(Refusal::Ours(error)) => return Err(error),
-                Err(_) => (None, Vec::new()),
+            let (run, mut writes) = if may_start {
+                self.take_along(id, &mut next, person).await?
+            } else {
+                (None, Vec::new())
             };
-            if let Some(run) = run {
-                let people = BTreeSet::from([person]);
-                writes.push(put(keys::named(id, run), &people, Expect::Absent)?);
-            }
+            // A run that began meanwhile has written the state, and is not joined any more.
             writes.push(put(keys::state(id), &next, state.unchanged())?);
             if self.store.commit(&writes).await? == Commit::Done {
                 self.hint_fetch(id).await?;
                 return Ok(run);
             }
+        }
+    }
+
+    /// The run that waits for people whose licences changed, or a new one, with this person among them.
+    async fn take_along(
+        &self,
+        id: &ConnectionId,
+        state: &mut State,
+        person: ObjectId,
+    ) -> Result<(Option<RunId>, Vec<Write>), StepError> {
+        let waits =
+            |queued: &&Queued| queued.trigger == Trigger::Halo && queued.extent == Extent::Named;
+        if let Some(run) = state.queue().find(waits).map(|queued| queued.run) {
+            let key = keys::named(id, run);
+            let found = self.store.read::<BTreeSet<ObjectId>>(&key).await?;
+            if let Some(mut people) = found.filter(|people| people.value.len() < TOGETHER) {
+                people.value.insert(person);
+                let write = put(key, &people.value, people.unchanged())?;
+                return Ok((Some(run), vec![write]));
+            }
+        }
+        let (trigger, entities) = (Trigger::Halo, &[Entity::Users]);
+        let order = Order { trigger, read: Read::None, entities, extent: Extent::Named };
+        match self.enqueue(id, state, order) {
+            Ok((run, mut writes)) => {
+                writes.push(put(keys::named(id, run), &BTreeSet::from([person]), Expect::Absent)?);
+                Ok((Some(run), writes))
+            }
+            Err(Refusal::Ours(error)) => Err(error),
+            Err(_) => Ok((None, Vec::new())),
         }
     }
 

@@ -65,21 +65,24 @@ impl Store {
         }
     }
 
-    /// Takes over what Graph says of a person's licences now, and marks the person, so that the next
-    /// look makes Halo's link to `licence` what Entra says, whoever made it (S2). Safe to repeat: the
-    /// mark says only that somebody has to look.
+    /// Takes over what Graph says of a person's licences now, as far as it was asked, and marks the
+    /// person, so that the next look makes Halo's link to `licence` what Entra says, whoever made it
+    /// (S2). Safe to repeat: the mark says only that somebody has to look.
     pub async fn settle_licence(
         &self,
         connection: &ConnectionId,
         check: &Write,
-        holder: &Holder,
+        person: ObjectId,
+        holder: Option<&Holder>,
         licence: LicenceId,
     ) -> Result<Fenced<()>, StoreError> {
         loop {
-            let mut loaded = self.load(connection, [holder.id]).await?;
+            let mut loaded = self.load(connection, [person]).await?;
             loaded.people.retain(|_, person| person.version > 0);
-            hold(&mut loaded, holder);
-            if let Some(person) = loaded.people.get_mut(&holder.id) {
+            if let Some(holder) = holder {
+                hold(&mut loaded, holder);
+            }
+            if let Some(person) = loaded.people.get_mut(&person) {
                 person.value.link.contested.insert(licence.0);
                 person.value.mark([CAUSE.to_owned()]);
             }
