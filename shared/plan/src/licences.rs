@@ -1,6 +1,8 @@
 //! Microsoft licences: what Graph says of a tenant's SKUs and of who holds them, and the ledger that a
 //! connection keeps of them (S1, S2).
 
+mod names;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -8,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::ids::{LicenceId, ObjectId, SkuId};
+
+pub use names::product_name;
 
 /// What Graph says of a product that the tenant subscribes to (Microsoft Graph documentation,
 /// `subscribedSku`).

@@ -1,7 +1,7 @@
 //! Microsoft Graph and its login host as a model: a directory that tests change, served over HTTP.
 //!
 //! A request goes `wire` → `model` → `login` or (`access`, `throttle`, `endpoints`) → `delta`,
-//! `lists`, `objects`, `tenant`, `batch`. What can go wrong is in `faults`; what changes is in
+//! `lists`, `objects`, `licences`, `tenant`, `batch`. What can go wrong is in `faults`; what changes is in
 //! `directory`, which keeps a journal so that a token can point to any moment.
 
 mod access;
@@ -12,6 +12,7 @@ mod directory;
 mod endpoints;
 mod faults;
 mod filter;
+mod licences;
 mod lists;
 mod login;
 mod model;
@@ -37,6 +38,7 @@ use faults::Scripted;
 use model::{App, Clock, Model, Tenant};
 
 pub use faults::{Body, Endless, Expiry, Fault, Faults, Reason, Removals};
+pub use licences::SkuStatus;
 
 /// The time at which a new model stands: Monday, 2 November 2026, 08:00 UTC.
 pub const START: Timestamp = Timestamp::constant(1_793_606_400, 0);
@@ -76,7 +78,6 @@ impl Graph {
                 name: "Contoso".to_owned(),
                 domain: "contoso.example".to_owned(),
                 premium: true,
-                skus: Vec::new(),
             },
             app: App {
                 client_id: client_id.to_owned(),
@@ -91,6 +92,7 @@ impl Graph {
             },
             clock: Clock::Fixed(START),
             directory: Directory::default(),
+            licences: licences::Licences::default(),
             faults: Faults::default(),
             script: Vec::new(),
             tokens: tokens::Tokens::default(),
@@ -100,6 +102,7 @@ impl Graph {
             signs_in: "5d1c3b9a-0000-4000-8000-000000000001".to_owned(),
             extensions: BTreeSet::new(),
             bucket: throttle::Bucket::default(),
+            write_bucket: throttle::Bucket::default(),
             rng: fastrand::Rng::with_seed(7),
         };
         Self(Arc::new(Mutex::new(model)))
@@ -188,11 +191,6 @@ impl Graph {
         self.lock().tenant.premium = premium;
     }
 
-    /// The subscriptions that `/subscribedSkus` lists.
-    pub fn set_subscribed_skus(&self, skus: Vec<Value>) {
-        self.lock().tenant.skus = skus;
-    }
-
     /// Object id of the application in this tenant, for `/servicePrincipals/{id}`.
     pub fn service_principal(&self) -> String {
         self.lock().app.service_principal.clone()
@@ -225,6 +223,7 @@ impl Graph {
         let patch = object(patch);
         self.change(Kind::User, id, |model, slot, now| {
             register_extensions(model, &patch);
+            licences::location_changes(model, slot, &patch);
             model.directory.patch(slot, &patch, now);
         });
     }
@@ -258,7 +257,14 @@ impl Graph {
     }
 
     fn set_life(&self, kind: Kind, id: &str, life: Life) {
-        self.change(kind, id, |model, slot, now| model.directory.set_life(slot, life, now));
+        self.change(kind, id, |model, slot, now| {
+            model.directory.set_life(slot, life, now);
+            match kind {
+                Kind::User if life == Life::Live => licences::settle_user(model, slot, now),
+                Kind::Group => licences::settle_group(model, slot, now),
+                Kind::User | Kind::Device => {}
+            }
+        });
     }
 
     fn change(&self, kind: Kind, id: &str, act: impl FnOnce(&mut Model, Slot, Timestamp)) {
@@ -330,6 +336,7 @@ impl Graph {
         self.change(Kind::Group, group, |model, slot, now| {
             let member = find_any(model, member);
             model.directory.join(slot, member, now);
+            licences::settle_group(model, slot, now);
         });
     }
 
@@ -338,6 +345,7 @@ impl Graph {
         self.change(Kind::Group, group, |model, slot, now| {
             let member = find_any(model, member);
             model.directory.leave(slot, member, now);
+            licences::settle_group(model, slot, now);
         });
     }
 }

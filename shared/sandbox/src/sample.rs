@@ -6,6 +6,7 @@
 mod connection;
 mod groups;
 mod halo;
+mod licences;
 mod names;
 mod people;
 
@@ -33,7 +34,8 @@ pub const DOMAIN: &str = "contoso.example";
 /// Seed of the sample tenant.
 const SEED: u64 = 2026;
 
-/// The sample tenant: people, guests, rooms, shared mailboxes, managers and groups.
+/// The sample tenant: people, guests, rooms, shared mailboxes, managers, groups and
+/// licences.
 pub fn tenant() -> Graph {
     let graph = Graph::new(TENANT_ID, CLIENT_ID, CLIENT_SECRET);
     let everybody = people::everybody(SEED);
@@ -46,7 +48,7 @@ pub fn tenant() -> Graph {
         }
     }
     groups::add(&graph, &everybody);
-    graph.set_subscribed_skus(skus());
+    licences::add(&graph, &everybody);
     graph
 }
 
@@ -86,21 +88,4 @@ fn stable_id(sort: u64, number: usize) -> String {
     let mut rng = fastrand::Rng::with_seed(sort << 32 | number as u64);
     let random = rng.u128(..);
     uuid::Builder::from_random_bytes(random.to_be_bytes()).into_uuid().to_string()
-}
-
-fn skus() -> Vec<Value> {
-    let sku = |id: &str, name: &str, bought: u32, used: u32| {
-        json!({ "accountId": TENANT_ID, "accountName": "contoso", "appliesTo": "User",
-            "capabilityStatus": "Enabled", "consumedUnits": used, "id": format!("{TENANT_ID}_{id}"),
-            "prepaidUnits": { "enabled": bought, "suspended": 0, "warning": 0, "lockedOut": 0 },
-            "servicePlans": [{ "servicePlanId": "8c098270-9dd4-4350-9b30-ba4703f3b36b",
-                "servicePlanName": "ADALLOM_S_O365", "provisioningStatus": "Success",
-                "appliesTo": "User" }],
-            "skuId": id, "skuPartNumber": name,
-            "subscriptionIds": ["8d5b3c1e-1111-4a6c-9d52-2b1a8a3f0001"] })
-    };
-    vec![
-        sku("c7df2760-2c81-4ef7-b578-5b5392b571df", "ENTERPRISEPREMIUM", 250, 214),
-        sku("84a661c4-e949-4bd2-a560-ed7766fcaf2b", "AAD_PREMIUM_P2", 25, 25),
-    ]
 }

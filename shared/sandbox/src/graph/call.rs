@@ -81,6 +81,11 @@ impl Query {
         self.raw(key).map(decode)
     }
 
+    /// Names of the system query options: those that begin with `$`.
+    pub(super) fn options(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str()).filter(|name| name.starts_with('$'))
+    }
+
     /// Whether any of the options is there.
     pub(super) fn has_any(&self, keys: &[&str]) -> bool {
         keys.iter().any(|key| self.raw(key).is_some())

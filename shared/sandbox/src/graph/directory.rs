@@ -278,6 +278,17 @@ impl Directory {
 
     /// Sets properties; null clears. A value that is there already changes nothing.
     pub(super) fn patch(&mut self, slot: Slot, patch: &Map<String, Value>, now: Timestamp) {
+        self.set(slot, patch, now, properties::tracked);
+    }
+
+    /// As [`Self::patch`], where delta reports changes of the `tracked` properties only.
+    pub(super) fn set(
+        &mut self,
+        slot: Slot,
+        patch: &Map<String, Value>,
+        now: Timestamp,
+        tracked: impl Fn(&str) -> bool,
+    ) {
         let before = self.object(slot).properties();
         let mut after = before.clone();
         for (name, value) in patch {
@@ -286,7 +297,7 @@ impl Directory {
                 continue;
             }
             after.insert(name.clone(), value.clone());
-            if properties::tracked(name) {
+            if tracked(name) {
                 let what = What::Property {
                     name: name.as_str().into(),
                     before: before.get(name).cloned(),

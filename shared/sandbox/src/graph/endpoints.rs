@@ -4,15 +4,26 @@ use super::access::Rights;
 use super::call::Call;
 use super::delta;
 use super::directory::Kind;
+use super::licences;
 use super::lists::{self, Source};
 use super::model::Model;
 use super::objects;
 use super::reply::{Answer, Reply};
 use super::tenant;
 
+const READ_LICENCES: &[&str] = &["LicenseAssignment.Read.All", "LicenseAssignment.ReadWrite.All"];
+
 /// Answers a call below `/v1.0`, whose bearer token has been checked.
 pub(super) fn answer(model: &mut Model, call: &Call, path: &[&str], rights: &Rights) -> Answer {
     match (call.method.as_str(), path) {
+        ("GET", ["users", key, "licenseDetails"]) => {
+            need(rights.reads_users() || rights.any(READ_LICENCES))?;
+            licences::details(model, call, key)
+        }
+        ("POST", ["users", key, "assignLicense"]) => {
+            need(rights.any(&["LicenseAssignment.ReadWrite.All"]))?;
+            licences::assign(model, call, rights, key)
+        }
         ("GET", ["users", rest @ ..]) => users(model, call, rest, rights),
         ("GET", ["groups", rest @ ..]) => groups(model, call, rest, rights),
         ("POST", ["users", key, "checkMemberGroups"]) => {
@@ -24,13 +35,9 @@ pub(super) fn answer(model: &mut Model, call: &Call, path: &[&str], rights: &Rig
             objects::get_by_ids(model, call, rights)
         }
         ("GET", ["subscribedSkus"]) => {
-            need(rights.any(&[
-                "LicenseAssignment.Read.All",
-                "LicenseAssignment.ReadWrite.All",
-                "Organization.Read.All",
-                "Directory.Read.All",
-            ]))?;
-            Ok(tenant::subscribed_skus(model, call))
+            let organisation = ["Organization.Read.All", "Directory.Read.All"];
+            need(rights.any(&organisation) || rights.any(READ_LICENCES))?;
+            licences::subscribed(model, call)
         }
         ("GET", ["organization"]) => {
             need(rights.any(&["Organization.Read.All", "Directory.Read.All"]))?;

@@ -72,6 +72,9 @@ pub struct Faults {
     /// that stands still never refills the bucket; the documented limit is
     /// 3,500 under 50 users, 5,000 up to 500, 8,000 above.
     pub resource_units: Option<u32>,
+    /// Writes per 150 seconds before 429. `None` (default) = unlimited, for the same reason; the
+    /// documented limit is 3,000.
+    pub writes: Option<u32>,
     /// The next n valid access tokens are refused with 401.
     pub refuse_valid_token: u32,
     /// Permissions that calls no longer find, also in tokens that were issued with them.
@@ -93,6 +96,12 @@ pub struct Faults {
     /// Most people on a page with `signInActivity`, where the service still has a lower limit than
     /// today's 500; it has been 120.
     pub sign_in_cap: Option<usize>,
+    /// Changes of `assignedLicenses` are not reported by delta (nobody has documented that they are);
+    /// those of `licenseAssignmentStates` never are.
+    pub licences_untracked: bool,
+    /// How many assignments to a user still see the usage location that a change replaces; counts for
+    /// changes made from now on.
+    pub usage_location_lag: u32,
     /// The next n requests inside batches are answered 429.
     pub batch_throttled: u32,
     /// The next n batches leave out one response.
@@ -132,6 +141,7 @@ impl Default for Faults {
             delta_delay: 0,
             by_id_delay: 0,
             resource_units: None,
+            writes: None,
             refuse_valid_token: 0,
             denied: BTreeSet::new(),
             login_error: None,
@@ -142,6 +152,8 @@ impl Default for Faults {
             opaque_access_tokens: false,
             sign_in_forbidden: 0,
             sign_in_cap: None,
+            licences_untracked: false,
+            usage_location_lag: 0,
             batch_throttled: 0,
             batch_missing: 0,
             batch_failed_outside: 0,

@@ -11,6 +11,7 @@ use super::call::Call;
 use super::directory::{Directory, Seq};
 use super::endpoints;
 use super::faults::{Fault, Faults, Scripted, Wire};
+use super::licences::Licences;
 use super::login;
 use super::login::credential::Registered;
 use super::login::sessions::Sessions;
@@ -49,7 +50,6 @@ pub(super) struct Tenant {
     pub(super) domain: String,
     /// Whether it has Entra ID P1 or P2.
     pub(super) premium: bool,
-    pub(super) skus: Vec<Value>,
 }
 
 /// The one application that is registered.
@@ -73,6 +73,7 @@ pub(super) struct Model {
     pub(super) app: App,
     pub(super) clock: Clock,
     pub(super) directory: Directory,
+    pub(super) licences: Licences,
     pub(super) faults: Faults,
     pub(super) script: Vec<Scripted>,
     pub(super) tokens: Tokens,
@@ -84,6 +85,7 @@ pub(super) struct Model {
     pub(super) signs_in: String,
     pub(super) extensions: BTreeSet<String>,
     pub(super) bucket: Bucket,
+    pub(super) write_bucket: Bucket,
     pub(super) rng: fastrand::Rng,
 }
 
@@ -144,7 +146,7 @@ impl Model {
         rights: &access::Rights,
     ) -> Answer {
         let units = throttle::units(call, path);
-        let charged = throttle::charge(self, units)?;
+        let charged = throttle::charge(self, units, throttle::writes(call, path))?;
         let answer = endpoints::answer(self, call, path, rights);
         let stamp = |mut reply: Reply| {
             reply.headers.push(("x-ms-resource-unit", units.to_string()));

@@ -151,6 +151,13 @@ pub(super) fn defaults(kind: Kind) -> &'static [&'static str] {
     }
 }
 
+/// What a call that changes a user answers with: all but what is stored elsewhere or asked for by name.
+pub(super) fn of_a_changed_user() -> Vec<String> {
+    let left_out = ["customSecurityAttributes", "licenseAssignmentStates", "signInActivity"];
+    let all = USER_DEFAULT.iter().chain(USER_SELECTABLE);
+    all.filter(|name| !left_out.contains(name)).map(|name| (*name).to_owned()).collect()
+}
+
 /// Whether a list of the kind knows the name; directory extensions are judged by their form.
 pub(super) fn known(kind: Kind, name: &str) -> bool {
     let more = match kind {

@@ -1,4 +1,4 @@
-//! The tenant itself: organisation, subscriptions, and what the application was granted.
+//! The tenant itself: organisation, and what the application was granted.
 
 use serde_json::{Value, json};
 
@@ -23,22 +23,6 @@ pub(super) const APP_ROLES: &[(&str, &str)] = &[
     ("Directory.Read.All", "7ab1d382-f21e-4acd-a863-ba3e13f7da61"),
     ("Application.Read.All", "9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30"),
 ];
-
-/// `/subscribedSkus`.
-pub(super) fn subscribed_skus(model: &Model, call: &Call) -> Reply {
-    let select = call.query.select();
-    let shown = |sku: &Value| match (&select, sku.as_object()) {
-        (Some(names), Some(all)) => {
-            let wanted = all.iter().filter(|(key, _)| names.contains(key));
-            wanted.map(|(key, value)| (key.clone(), value.clone())).collect()
-        }
-        _ => sku.clone(),
-    };
-    let value: Vec<Value> = model.tenant.skus.iter().map(shown).collect();
-    let names = select.as_ref().map_or_else(String::new, |names| format!("({})", names.join(",")));
-    let context = format!("{}/v1.0/$metadata#subscribedSkus{names}", call.base);
-    Reply::ok(json!({ "@odata.context": context, "value": value }))
-}
 
 /// `/organization`.
 pub(super) fn organization(model: &Model, call: &Call) -> Reply {

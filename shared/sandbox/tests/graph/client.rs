@@ -138,8 +138,12 @@ impl Setup {
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Got {
-        let request = self.http.post(self.url(path)).bearer_auth(&self.token).json(body);
-        answer(request).await.unwrap()
+        self.try_post(path, body).await.unwrap()
+    }
+
+    /// As [`Self::post`], for connections that break.
+    pub(crate) async fn try_post(&self, path: &str, body: &Value) -> Result<Got, reqwest::Error> {
+        answer(self.http.post(self.url(path)).bearer_auth(&self.token).json(body)).await
     }
 
     fn url(&self, path: &str) -> String {

@@ -12,6 +12,7 @@ mod client;
 mod delegated;
 mod deltas;
 mod failures;
+mod licences;
 mod login;
 mod members;
 mod reads;
