@@ -1,4 +1,5 @@
-//! Microsoft Graph: one client for each connection and step, reading people, groups and permissions.
+//! Microsoft Graph: one client for each connection and step, reading people, groups, permissions and
+//! licences, which it also assigns.
 //!
 //! | file | does |
 //! |---|---|
@@ -9,6 +10,7 @@
 //! | `person`, `people` | one user object; the calls that read users |
 //! | `group`, `groups` | one group object; the calls that read groups and members |
 //! | `sign_ins` | the call that lists last sign-ins |
+//! | `licences` | the calls about subscriptions and who holds licences |
 //! | `batch` | many small requests in one |
 //! | `probe` | which permissions the connection has (C6) |
 //!
@@ -21,6 +23,7 @@ mod batch;
 mod group;
 mod groups;
 mod hosts;
+mod licences;
 mod people;
 mod person;
 mod probe;

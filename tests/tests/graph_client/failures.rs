@@ -100,6 +100,12 @@ async fn every_call_fails_in_the_same_way() {
     always(forbidden());
     assert_eq!(failure(graph.search_groups("Sa").await), expected);
     always(forbidden());
+    assert_eq!(failure(graph.subscribed_skus().await), expected);
+    always(forbidden());
+    assert_eq!(failure(graph.holders_page(None).await), expected);
+    always(forbidden());
+    assert_eq!(failure(graph.holder(group).await), expected);
+    always(forbidden());
     assert_eq!(failure(graph.permissions().await), expected);
 }
 

@@ -9,6 +9,7 @@
 mod batches;
 mod failures;
 mod groups;
+mod licences;
 mod links;
 mod people;
 mod sign_in;
