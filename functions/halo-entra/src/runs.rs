@@ -82,6 +82,7 @@ pub(crate) fn one(screen: Screen, run: &Run) -> anyhow::Result<()> {
         Trigger::Manual => "an administrator",
         Trigger::RuleChange => "a change of the rules",
         Trigger::Retry => "a retry",
+        Trigger::Halo => "Halo",
     };
     let end = run
         .finished

@@ -8,8 +8,10 @@
 //! about everybody, `planned` leaves alone who moved since a preview (I2). `index` is called for when somebody unlinked
 //! has to be looked for in Halo. `sign_ins` is a job of its own beside the runs: it adds last sign-ins
 //! to the facts (D8). `preview` looks at everybody and writes nothing but what it shows (I1).
+//! `assignments` carries out what Halo asks for about licences (S2).
 
 mod apply;
+mod assignments;
 mod boards;
 mod decide;
 mod fetch;
@@ -81,6 +83,7 @@ impl Engine {
             }
             Message::Finish { connection, run } => finish::finish(self, connection, *run).await,
             Message::SignIns { connection } => sign_ins::sign_ins(self, connection, deadline).await,
+            Message::Assign { connection } => assignments::assign(self, connection, deadline).await,
             Message::Preview { connection, preview, segment } => {
                 preview::preview(self, connection, *preview, *segment, deadline).await
             }

@@ -90,6 +90,8 @@ pub enum Trigger {
     RuleChange,
     /// A parked person whose time came.
     Retry,
+    /// Halo, by a signed call about a licence (S2).
+    Halo,
 }
 
 /// Where a run stands.

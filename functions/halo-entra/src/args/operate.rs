@@ -15,10 +15,11 @@ pub(crate) struct Filters {
     /// Only this person: object id, user principal name, or the beginning of a name
     #[arg(long, short)]
     pub(crate) person: Option<String>,
-    /// Only this decision: create, update, deactivate, reactivate, conflict, held, not_in_scope, failed
+    /// Only this decision: create, update, deactivate, reactivate, conflict, held, not_in_scope, failed,
+    /// licence_assigned, licence_removed, licence_unchanged, licence_refused
     #[arg(long)]
     pub(crate) decision: Option<String>,
-    /// Only this outcome: done, nothing, waiting, failed
+    /// Only this outcome: done, nothing, waiting, failed, moved, refused
     #[arg(long)]
     pub(crate) outcome: Option<String>,
     /// Only people whom this mapping placed

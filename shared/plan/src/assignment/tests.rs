@@ -84,12 +84,7 @@ fn read(words: &str) -> (Option<Holder>, Option<SubscribedSku>) {
     ((!nobody).then_some(holder), (!gone).then_some(subscribed))
 }
 
-fn state(
-    sku: &str,
-    by: AssignedBy,
-    state: HoldState,
-    error: Option<&str>,
-) -> AssignmentState {
+fn state(sku: &str, by: AssignedBy, state: HoldState, error: Option<&str>) -> AssignmentState {
     AssignmentState { sku: sku.parse().unwrap(), by, state, error: error.map(str::to_owned) }
 }
 
