@@ -137,6 +137,34 @@ pub(crate) enum OnOff {
     Off,
 }
 
+/// `assignments`.
+#[derive(Debug, Args)]
+pub(crate) struct Assignments {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// Go on where an earlier answer ended
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `licence-key`.
+#[derive(Debug, Args)]
+pub(crate) struct LicenceKey {
+    /// File with the key, 32 characters or more; - reads standard input [default: it is only told
+    /// whether one is set]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// The key before this one does not count any more
+    #[arg(long, requires = "key_file")]
+    pub(crate) drop_previous: bool,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
 /// `list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
