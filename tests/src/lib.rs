@@ -14,6 +14,7 @@ pub mod contract;
 pub mod described;
 pub mod helpdesk;
 pub mod issued;
+pub mod licensed;
 pub mod memory;
 pub mod process;
 pub mod stack;

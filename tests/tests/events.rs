@@ -47,6 +47,9 @@ const HTTPS: &[(&str, u16)] = &[
     ("admin-link-cut", 404),
     ("admin-conflicts", 200),
     ("admin-held", 200),
+    ("admin-licences", 200),
+    // Nor any licence before the first import.
+    ("admin-licence-holders", 404),
     ("admin-held-release", 404),
     // Nor anybody whose deactivation could be held.
     ("admin-held-reject", 400),
@@ -190,10 +193,11 @@ async fn a_batch_holds_every_kind_of_hint_and_none_fails() {
         Message::Boards { .. } => 5,
         Message::SignIns { .. } => 6,
         Message::Preview { .. } => 7,
-        Message::Assign { .. } => 8,
+        Message::Licences { .. } => 8,
+        Message::Assign { .. } => 9,
     };
     let kinds: BTreeSet<i32> = hints.iter().map(kind).collect();
-    assert_eq!(kinds, (0..9).collect());
+    assert_eq!(kinds, (0..10).collect());
 
     assert!(handled(&world, "worker-sqs").await.is_empty());
     world.quiet().await;

@@ -57,7 +57,7 @@ pub(crate) struct AssignmentShown {
     licence_id: LicenceId,
     /// The licence as Entra knows it.
     sku: SkuId,
-    /// Its technical name, as in `ENTERPRISEPREMIUM`.
+    /// Its name, as in `Office 365 E5`.
     product: String,
     /// The person's object id; `null` until the person is found.
     #[schema(required)]

@@ -17,6 +17,7 @@
 //! | `GET /v1/connections/{id}/conflicts` | people for whom somebody has to choose (M3) |
 //! | `GET /v1/connections/{id}/held` | deactivations that wait (L4) |
 //! | `POST /v1/connections/{id}/held/release`, `…/reject` | lets them pass, or not (L4) |
+//! | `GET /v1/connections/{id}/licences`, `…/licences/{sku}` | seats, and who holds what (S1) |
 //! | `POST /v1/connections/{id}/deltas/reset` | forgets or moves where reading stands (D4) |
 //! | `GET /v1/connections/{id}/audit`, `GET /v1/audit` | who changed what (C10) |
 //! | `GET /v1/connections/{id}/groups` | groups of the tenant, to choose from |
@@ -37,6 +38,7 @@ mod check;
 mod connections;
 mod document;
 mod health;
+mod licences;
 mod operate;
 mod page;
 mod people;
@@ -75,6 +77,8 @@ engine::routes!(behind_the_gate, described_behind_the_gate:
     people::reject,
     people::effect,
     health::halo,
+    licences::licences,
+    licences::holders,
     previews::start,
     previews::show,
     previews::people,

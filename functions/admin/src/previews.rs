@@ -337,7 +337,7 @@ impl From<PreviewState> for StateWord {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ImportBody {
-    /// `users`, `agents` or both; without it what the document's schedule imports.
+    /// `users`, `agents`, `licences` or some of them; without it what the document's schedule imports.
     #[schema(value_type = Option<Vec<String>>)]
     entities: Option<Vec<Entity>>,
     /// Only these people, by object id or user principal name, 1 to 1,000.
@@ -373,7 +373,10 @@ pub(crate) async fn import(
     JsonBody(body): JsonBody<ImportBody>,
 ) -> Result<Response, Problem> {
     let id = path.connection()?;
-    check_entities(body.entities.as_deref())?;
+    if body.entities.as_ref().is_some_and(Vec::is_empty) {
+        let usual = "Expected \"users\", \"agents\", \"licences\" or some of them, or no such key for what the schedule imports.";
+        return Err(Problem::invalid("$.entities", usual));
+    }
     if body.plan.is_some() && body.entities.is_some() {
         let message = "The preview says what is covered; leave this out.";
         return Err(Problem::invalid("$.entities", message));
@@ -403,7 +406,7 @@ fn check_entities(entities: Option<&[Entity]>) -> Result<(), Problem> {
     let others = entities.iter().enumerate().filter(|(_, entity)| **entity == Entity::Licences);
     let mistakes: Vec<Mistake> = others
         .map(|(index, _)| {
-            let message = "This version imports users and agents, not licences.";
+            let message = "A preview shows users and agents; licences are imported without one.";
             Mistake::new(format!("$.entities[{index}]"), message)
         })
         .collect();

@@ -131,6 +131,8 @@ pub(crate) enum Command {
     Release(Rule),
     /// Leave people active whose deactivation is held
     Reject(Rule),
+    /// List the licences of a connection with their seats, or the people who hold one
+    Licences(Licences),
     /// Show who changed what, newest first: of a connection, or of the deployment
     Audit(Audit),
     /// Forget where reading Entra stands, or move it to now
@@ -352,6 +354,8 @@ pub(crate) enum Entity {
     Users,
     /// Halo agents
     Agents,
+    /// Software licences
+    Licences,
 }
 
 impl Entity {
@@ -360,6 +364,7 @@ impl Entity {
         match self {
             Entity::Users => "users",
             Entity::Agents => "agents",
+            Entity::Licences => "licences",
         }
     }
 }
@@ -447,6 +452,21 @@ pub(crate) struct Effect {
 pub(crate) struct Waiting {
     /// Id of the connection
     pub(crate) connection: String,
+    /// Go on where an earlier answer ended
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `licences`.
+#[derive(Debug, Args)]
+pub(crate) struct Licences {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// List the people who hold this licence, by the id of its SKU
+    pub(crate) sku: Option<String>,
     /// Go on where an earlier answer ended
     #[arg(long)]
     pub(crate) cursor: Option<String>,

@@ -20,6 +20,7 @@ mod export;
 mod follow;
 mod import;
 mod inbound;
+mod licences;
 mod link;
 mod module;
 mod people;
@@ -100,6 +101,7 @@ async fn run(screen: Screen, command: Command) -> anyhow::Result<Ended> {
         Command::Inbound(args) => interruptible(inbound::run(screen, &args)).await,
         Command::Export(args) => interruptible(export::run(&args)).await,
         Command::Explain(args) => interruptible(explain::run(screen, &args)).await,
+        Command::Licences(args) => interruptible(licences::run(screen, &args)).await,
         Command::Audit(args) => interruptible(audit::run(screen, &args)).await,
         Command::ResetDeltas(args) => interruptible(reset::run(screen, &args)).await,
         Command::Module(args) => interruptible(module::run(&args)).await,

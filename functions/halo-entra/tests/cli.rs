@@ -87,7 +87,7 @@ fn a_wrong_command_line_is_2() {
         &["link", "contoso", "ada@contoso.example"],
         &["link", "contoso", "ada@contoso.example", "--user", "somebody"],
         &["release", "contoso"],
-        &["import", "contoso", "--entities", "licences"],
+        &["import", "contoso", "--entities", "software"],
         &["reset-deltas", "contoso"],
         &["module", "maybe"],
         &["list", "users"],

@@ -25,6 +25,7 @@ mod cabs;
 mod check;
 mod error_text;
 pub mod index;
+mod licences;
 mod lists;
 mod owners;
 mod records;
@@ -50,8 +51,9 @@ use url::Url;
 pub use budget::{Priority, RequestLimit};
 pub use cabs::{Cab, Seat};
 pub use check::{ConnectedAs, EntityReport, TestReport};
+pub use licences::NewLicence;
 pub use lists::{Choice, Choices, CustomField, Named, Picker, Site};
-pub use records::{Created, HaloRecord, RecordsPage, Row, Special, Updated};
+pub use records::{Created, HaloRecord, Kept, RecordsPage, Row, Special, Updated};
 pub use wire::Record;
 
 use crate::clock::Clock;

@@ -6,7 +6,8 @@
 //! are known before anything is written; `apply` writes Halo, one person at a time; `boards` writes the
 //! boards on which people sit; `finish` closes the run. `picked` says whom a run is about that is not
 //! about everybody, `planned` leaves alone who moved since a preview (I2). `index` is called for when somebody unlinked
-//! has to be looked for in Halo. `sign_ins` is a job of its own beside the runs: it adds last sign-ins
+//! has to be looked for in Halo, `licences` where Halo's software licences are not as the ledger says
+//! (S1). `sign_ins` is a job of its own beside the runs: it adds last sign-ins
 //! to the facts (D8). `preview` looks at everybody and writes nothing but what it shows (I1).
 //! `assignments` carries out what Halo asks for about licences (S2).
 
@@ -18,6 +19,7 @@ mod fetch;
 mod finish;
 mod index;
 mod intent;
+mod licences;
 pub(crate) mod lookup;
 mod picked;
 mod planned;
@@ -39,7 +41,7 @@ use crate::halo;
 use crate::queue::QueueError;
 use crate::secrets::SecretsError;
 use crate::store::StoreError;
-use crate::store::runs::RunRecord;
+use crate::store::runs::{RunRecord, WaitsFor};
 
 pub(crate) use fetch::situation;
 
@@ -68,15 +70,21 @@ impl Engine {
     /// everything else has been dealt with, by a delayed hint where something has to be repeated.
     pub async fn step(&self, message: &Message, deadline: Deadline) -> Result<(), StepError> {
         match message {
-            Message::Fetch { connection } => fetch::fetch(self, connection, deadline).await,
+            // Boxed, as apply is, because they are large: whoever holds any step would hold their room.
+            Message::Fetch { connection } => {
+                Box::pin(fetch::fetch(self, connection, deadline)).await
+            }
             Message::Index { connection, run } => {
                 index::index(self, connection, *run, deadline).await
+            }
+            Message::Licences { connection, run } => {
+                licences::licences(self, connection, *run, deadline).await
             }
             Message::Decide { connection, run, segment } => {
                 decide::decide(self, connection, *run, *segment, deadline).await
             }
             Message::Apply { connection, run, segment } => {
-                apply::apply(self, connection, *run, *segment, deadline).await
+                Box::pin(apply::apply(self, connection, *run, *segment, deadline)).await
             }
             Message::Boards { connection, run } => {
                 boards::boards(self, connection, *run, deadline).await
@@ -104,7 +112,10 @@ impl Engine {
             | RunState::Completed
             | RunState::Held
             | RunState::Failed => vec![Message::Fetch { connection: connection.clone() }],
-            RunState::Deciding if record.waits_for_index => {
+            RunState::Deciding if record.waits_for == WaitsFor::Licences => {
+                vec![Message::Licences { connection: connection.clone(), run }]
+            }
+            RunState::Deciding if record.waits_for == WaitsFor::Index => {
                 vec![Message::Index { connection: connection.clone(), run }]
             }
             RunState::Deciding => {

@@ -246,6 +246,7 @@ fn facts(n: u32) -> Facts {
         properties: texts.chain(others).collect(),
         manager: (!n.is_multiple_of(20)).then(|| id(0, n % MANAGERS)),
         groups: GROUPS.iter().enumerate().filter_map(member).collect(),
+        licences: BTreeSet::new(),
     }
 }
 
@@ -321,7 +322,8 @@ impl Person {
         };
         let how = plan::link::LinkedBy::Created;
         let mapping = part.mapping.clone();
-        let linked = Linked { record, how, activity, image, mapping, granted };
+        let licences = BTreeSet::new();
+        let linked = Linked { record, how, activity, image, mapping, granted, licences };
         *self.link.of_mut(kind) = Some(linked);
     }
 }

@@ -60,7 +60,7 @@ pub struct Assignment {
     pub request: Request,
     /// The licence as Entra knows it.
     pub sku: SkuId,
-    /// Its technical name, as in `ENTERPRISEPREMIUM`.
+    /// Its name, as in `Office 365 E5`.
     pub product: String,
     /// When.
     pub asked: Timestamp,

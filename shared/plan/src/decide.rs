@@ -226,7 +226,7 @@ fn leave(about: record::About<'_>, gone: &Reason) -> Result<Decision, Need> {
 }
 
 /// Whether two states of a person differ in something a decision could depend on, and in what: the
-/// names of properties, `manager`, `groups`, `presence`.
+/// names of properties, `manager`, `groups`, `presence`, `licences`.
 pub fn difference(before: &Facts, after: &Facts) -> Vec<String> {
     let mut names: BTreeSet<&str> = BTreeSet::new();
     for (name, value) in &after.properties {
@@ -249,5 +249,6 @@ pub fn difference(before: &Facts, after: &Facts) -> Vec<String> {
     also("manager", before.manager != after.manager);
     also("groups", before.groups != after.groups);
     also("presence", before.presence != after.presence);
+    also("licences", before.licences != after.licences);
     names.into_iter().map(str::to_owned).collect()
 }

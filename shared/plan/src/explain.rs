@@ -186,6 +186,18 @@ pub enum Reason {
     },
     /// Halo does not say which roles the record holds, so none is given or taken (R4).
     RolesUnreadable,
+    /// Licences that the person holds in Entra and is linked to in Halo (S1).
+    LicencesLinked {
+        /// Their numbers in Halo.
+        licences: Vec<i64>,
+    },
+    /// Licences that the person does not hold any more, and whose link is taken away (S1).
+    LicencesUnlinked {
+        /// Their numbers in Halo.
+        licences: Vec<i64>,
+    },
+    /// Halo does not say which licences the record is linked to, so the links stay as they are (S1).
+    LicencesUnreadable,
     /// A role follows from having no manager (R2).
     NoManager {
         /// Which.
@@ -252,12 +264,12 @@ pub enum Reason {
     AlreadyInactive,
     /// Halo asked for a licence, and Entra gave it (S2).
     LicenceAssigned {
-        /// Its technical name.
+        /// Its name.
         product: String,
     },
     /// Halo asked for a licence to be taken, and Entra took it (S2).
     LicenceRemoved {
-        /// Its technical name.
+        /// Its name.
         product: String,
     },
     /// The person holds the licence through groups as well, and keeps it therefore.
@@ -267,17 +279,17 @@ pub enum Reason {
     },
     /// Halo asked for a licence that the person holds already.
     LicenceHeldAlready {
-        /// Its technical name.
+        /// Its name.
         product: String,
     },
     /// Halo asked for a licence to be taken that the person does not hold.
     LicenceNotHeld {
-        /// Its technical name.
+        /// Its name.
         product: String,
     },
     /// What Halo asked for was not done (S2).
     LicenceRefused {
-        /// The licence's technical name.
+        /// The licence's name.
         product: String,
         /// Why.
         refusal: Refusal,
@@ -392,6 +404,16 @@ impl Reason {
             ),
             Reason::RolesUnreadable => format!(
                 "Halo does not say which roles this {kind} holds, so they stay as they are. Give its API application's agent the right to see roles."
+            ),
+            Reason::LicencesLinked { licences } => {
+                format!("Holds Halo {} in Entra, and is linked to it.", numbered("licence", licences))
+            }
+            Reason::LicencesUnlinked { licences } => format!(
+                "Does not hold Halo {} in Entra, so the link goes.",
+                numbered("licence", licences)
+            ),
+            Reason::LicencesUnreadable => format!(
+                "Halo does not say which licences this {kind} is linked to, so the links stay as they are. Give its API application's agent the right to see software licences."
             ),
             Reason::NoManager { role } => format!("Has no manager in Entra, so user role {role} applies."),
             Reason::JoinsBoard { cab, role: None } => {

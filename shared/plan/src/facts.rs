@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::fields::{self, LAST_SIGN_IN};
-use crate::ids::ObjectId;
+use crate::ids::{ObjectId, SkuId};
+use crate::licences::{AssignmentState, Holder};
 
 /// The value of a Graph property. A property without a value is not in [`Facts`] at all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -69,7 +70,14 @@ pub struct Facts {
     /// Groups that the person is a direct member of, of those that the rules name or contain.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub groups: BTreeSet<ObjectId>,
+    /// Where licences come from, and which could not be given, as far as Graph was asked (S1); which
+    /// the person holds stands in `assignedLicenses`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub licences: BTreeSet<AssignmentState>,
 }
+
+/// The property that lists the licences of a person.
+pub const ASSIGNED_LICENCES: &str = "assignedLicenses";
 
 /// What an item of a page says about one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,6 +193,44 @@ impl Facts {
         }
         self.properties.insert(LAST_SIGN_IN.to_owned(), value);
         Merged::Changed
+    }
+
+    /// Merges what Graph says of the person's licences (S1). The same again, in whatever order, changes
+    /// nothing (T2).
+    pub fn holds(&mut self, holder: &Holder) -> Merged {
+        let before = self.clone();
+        if let Some(assigned) = &holder.assigned
+            && self.assigned_licences() != *assigned
+        {
+            let list: Vec<String> = assigned.iter().map(SkuId::to_string).collect();
+            if list.is_empty() {
+                self.properties.remove(ASSIGNED_LICENCES);
+            } else {
+                self.properties.insert(ASSIGNED_LICENCES.to_owned(), Value::List(list));
+            }
+        }
+        self.licences = holder.states.iter().cloned().collect();
+        if *self == before { Merged::Same } else { Merged::Changed }
+    }
+
+    /// The licences that Graph lists with the person, directly assigned or through a group (S1).
+    pub fn assigned_licences(&self) -> BTreeSet<SkuId> {
+        match self.properties.get(ASSIGNED_LICENCES) {
+            Some(Value::List(list)) => list.iter().filter_map(|sku| sku.parse().ok()).collect(),
+            Some(Value::Text(sku)) => sku.parse().into_iter().collect(),
+            Some(Value::Bool(_)) | None => BTreeSet::new(),
+        }
+    }
+
+    /// The licences that the person holds: none once Entra does not have the person any more, which
+    /// frees them.
+    pub fn held_licences(&self) -> BTreeSet<SkuId> {
+        match self.presence {
+            Presence::Present => self.assigned_licences(),
+            Presence::Unread | Presence::SoftDeleted | Presence::Purged | Presence::Missing => {
+                BTreeSet::new()
+            }
+        }
     }
 
     /// A property as text; `None` without a value.

@@ -18,6 +18,7 @@ pub mod explain;
 pub mod facts;
 pub mod failure;
 pub mod fields;
+mod granted;
 pub mod groups;
 pub mod guard;
 pub mod ids;

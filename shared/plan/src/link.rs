@@ -187,6 +187,10 @@ pub struct Link {
     /// What an administrator said of a held deactivation (L4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ruling: Option<Ruling>,
+    /// Licences whose link somebody in Halo asked to change: at the next look it is made what Entra
+    /// says, whoever made it (S2).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub contested: BTreeSet<i64>,
     /// What is about to be sent to Halo; cleared when its outcome is stored (M6, R4).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub intents: BTreeMap<RecordKind, Intent>,
@@ -233,6 +237,9 @@ pub struct Linked {
     /// Roles that we gave; no others are ever taken away (R4).
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub granted: BTreeSet<i64>,
+    /// Licences that we linked to the record; no others are ever unlinked (S1).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub licences: BTreeSet<i64>,
 }
 
 /// A place on a change advisory board (R3).
@@ -318,6 +325,9 @@ pub struct Intent {
     /// Roles that were to be given: found in Halo afterwards, they are ours (R4).
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub grants: BTreeSet<i64>,
+    /// Licences that were to be linked: found in Halo afterwards, they are ours (S1).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub licences: BTreeSet<i64>,
     /// Records like the one that was to be made, there before it, where an administrator chose that one
     /// more is made (M3).
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]

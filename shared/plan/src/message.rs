@@ -21,6 +21,13 @@ pub enum Message {
         /// Which run.
         run: RunId,
     },
+    /// Bring Halo's software licences up to date with the ledger before people are decided (S1).
+    Licences {
+        /// Whose run waits for it.
+        connection: ConnectionId,
+        /// Which run.
+        run: RunId,
+    },
     /// Decide the dirty people of one segment: what would happen, before anything does.
     Decide {
         /// Whose.
@@ -80,6 +87,7 @@ impl Message {
         match self {
             Message::Fetch { connection }
             | Message::Index { connection, .. }
+            | Message::Licences { connection, .. }
             | Message::Decide { connection, .. }
             | Message::Apply { connection, .. }
             | Message::Boards { connection, .. }
@@ -95,6 +103,7 @@ impl Message {
         match self {
             Message::Fetch { .. } => "fetch",
             Message::Index { .. } => "index",
+            Message::Licences { .. } => "licences",
             Message::Decide { .. } => "decide",
             Message::Apply { .. } => "apply",
             Message::Boards { .. } => "boards",

@@ -279,7 +279,10 @@ impl Comparison<'_> {
                 moved.push(Moved::Value { kind, field: field.clone() });
             }
         }
-        if shown.granted != now.granted || shown.activity != now.activity {
+        if shown.granted != now.granted
+            || shown.licences != now.licences
+            || shown.activity != now.activity
+        {
             moved.push(Moved::Roles { kind });
         }
     }

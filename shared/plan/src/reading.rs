@@ -47,6 +47,9 @@ pub struct Reading {
     pub doubts: u32,
     /// What is left to read in the present run, first thing first.
     pub todo: Vec<Stage>,
+    /// When the list of everybody's licences was last read to its end (S1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holders_read: Option<Timestamp>,
     /// People that the present full round delivered.
     pub read: u64,
     /// Whether the read of the present run can be relied on for deactivations (L5).
@@ -65,6 +68,13 @@ pub struct Reading {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "stage")]
 pub enum Stage {
+    /// What the tenant subscribes to (S1).
+    Licences,
+    /// Where everybody's licences come from, which no stream tells (S1).
+    Holders {
+        /// Where the list stands.
+        cursor: Cursor,
+    },
     /// Nothing of Graph: everybody who is stored is marked, because the rules changed (I5).
     Everybody {
         /// Which people.
@@ -131,9 +141,26 @@ pub struct Wanted<'a> {
     pub groups: &'a BTreeSet<ObjectId>,
     /// Whether the rules are others than at the last run, so that everybody is decided anew (I5).
     pub rules_changed: bool,
+    /// What the run covers of people and licences.
+    pub covers: Covers,
     /// The present.
     pub now: Timestamp,
 }
+
+/// What a run reads at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Covers {
+    /// People and groups.
+    People,
+    /// People, groups and licences (S1).
+    PeopleAndLicences,
+    /// Licences alone (S1).
+    Licences,
+}
+
+/// Age at which the list of everybody's licences is read again, besides behind each full read: changes
+/// of where a licence comes from are in no delta (Microsoft Graph documentation, `licenseAssignmentStates`).
+const HOLDERS_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
 impl Reading {
     /// Sets out what a new run reads. A round that an earlier run left in the middle goes on.
@@ -144,11 +171,15 @@ impl Reading {
         self.dirty = 0;
         self.was_clean = was_clean;
         self.complete = true;
-        if wanted.read != Read::None && self.must_read_all(wanted) {
+        let reads_people = wanted.read != Read::None && wanted.covers != Covers::Licences;
+        if reads_people && self.must_read_all(wanted) {
             self.select.clone_from(wanted.select);
             self.read_all(wanted.way, wanted.groups);
-        } else if wanted.read != Read::None {
+        } else if reads_people {
             self.read_changes(wanted.way, wanted.groups);
+        }
+        if wanted.read != Read::None {
+            self.read_licences(wanted.covers, wanted.now);
         }
         if wanted.rules_changed {
             self.todo.insert(0, Stage::Everybody { segment: Segment::FIRST, after: None });
@@ -162,9 +193,26 @@ impl Reading {
             return false;
         }
         let groups = self.groups.iter().flat_map(|stream| stream.ids.clone()).collect();
+        let is_of_licences =
+            |stage: &Stage| matches!(stage, Stage::Licences | Stage::Holders { .. });
+        let licences = self.todo.iter().any(is_of_licences);
         self.read_all(way, &groups);
+        self.todo.extend(licences.then_some(Stage::Holders { cursor: Cursor::Start }));
         self.restarted = true;
         true
+    }
+
+    /// Adds what is read of licences: the list of people behind everything else, because it makes up
+    /// nobody.
+    fn read_licences(&mut self, covers: Covers, now: Timestamp) {
+        let old = self.holders_read.is_none_or(|last| now.duration_since(last) >= HOLDERS_EVERY);
+        let holders = match covers {
+            Covers::People => return,
+            Covers::PeopleAndLicences => old || self.todo.contains(&Stage::Count),
+            Covers::Licences => true,
+        };
+        self.todo.insert(0, Stage::Licences);
+        self.todo.extend(holders.then_some(Stage::Holders { cursor: Cursor::Start }));
     }
 
     fn must_read_all(&self, wanted: &Wanted<'_>) -> bool {
@@ -261,7 +309,9 @@ impl Stage {
     fn stream(&self) -> Option<usize> {
         match self {
             Stage::Groups { index } => Some(*index),
-            Stage::Everybody { .. }
+            Stage::Licences
+            | Stage::Holders { .. }
+            | Stage::Everybody { .. }
             | Stage::Users
             | Stage::Managers { .. }
             | Stage::Count
@@ -304,6 +354,7 @@ mod tests {
         select: BTreeSet<String>,
         groups: BTreeSet<ObjectId>,
         rules_changed: bool,
+        covers: Covers,
         now: Timestamp,
     }
 
@@ -315,6 +366,7 @@ mod tests {
                 select: names(&["displayName"]),
                 groups: BTreeSet::from([id(1)]),
                 rules_changed: false,
+                covers: Covers::People,
                 now: at(1),
             }
         }
@@ -328,6 +380,7 @@ mod tests {
             select: &ask.select,
             groups: &ask.groups,
             rules_changed: ask.rules_changed,
+            covers: ask.covers,
             now: ask.now,
         };
         reading.begin(&wanted, true);
@@ -403,6 +456,70 @@ mod tests {
         begin(&mut reading, &Ask::default());
         assert_eq!(reading.todo, [Stage::Users, Stage::Groups { index: 0 }]);
         assert!(reading.complete);
+    }
+
+    /// Name, what the run covers, how it reads, when the list of licences was read, and the stages.
+    type LicenceCase = (&'static str, Covers, Read, Option<Timestamp>, Vec<Stage>);
+
+    #[test]
+    fn licences_are_read_where_the_run_covers_them() {
+        // S1: in a steady run one question for the SKUs, and once a day who holds what.
+        let holders = || Stage::Holders { cursor: Cursor::Start };
+        let steady = || vec![Stage::Users, Stage::Groups { index: 0 }];
+        let around = |stages: Vec<Stage>, more: Vec<Stage>| {
+            [Stage::Licences].into_iter().chain(stages).chain(more).collect::<Vec<_>>()
+        };
+        let cases: [LicenceCase; 6] = [
+            ("people alone", Covers::People, Read::AsConfigured, None, steady()),
+            (
+                "never read",
+                Covers::PeopleAndLicences,
+                Read::AsConfigured,
+                None,
+                around(steady(), vec![holders()]),
+            ),
+            (
+                "read an hour ago",
+                Covers::PeopleAndLicences,
+                Read::AsConfigured,
+                Some(at(0)),
+                around(steady(), vec![]),
+            ),
+            ("nothing is asked for", Covers::PeopleAndLicences, Read::None, None, vec![]),
+            (
+                "a day ago",
+                Covers::PeopleAndLicences,
+                Read::Delta,
+                Some(at(-23)),
+                around(steady(), vec![holders()]),
+            ),
+            (
+                "by hand",
+                Covers::Licences,
+                Read::AsConfigured,
+                Some(at(0)),
+                around(vec![], vec![holders()]),
+            ),
+        ];
+        for (name, covers, read, holders_read, expected) in cases {
+            let mut reading = Reading { holders_read, ..rested() };
+            begin(&mut reading, &Ask { read, covers, ..Ask::default() });
+            assert_eq!(reading.todo, expected, "{name}");
+        }
+        let mut reading = Reading { holders_read: Some(at(1)), ..rested() };
+        let full = Ask { covers: Covers::PeopleAndLicences, read: Read::Full, ..Ask::default() };
+        begin(&mut reading, &full);
+        assert_eq!(reading.todo.last(), Some(&holders()), "behind a full read");
+    }
+
+    #[test]
+    fn a_read_that_starts_over_reads_licences_as_well() {
+        // D3, S1
+        let mut reading = rested();
+        begin(&mut reading, &Ask { covers: Covers::PeopleAndLicences, ..Ask::default() });
+        reading.todo.remove(0);
+        assert!(reading.restart(document::Reading::Delta));
+        assert!(matches!(reading.todo.last(), Some(Stage::Holders { .. })));
     }
 
     #[test]

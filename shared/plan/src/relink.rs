@@ -103,6 +103,7 @@ fn picked(record: RecordId, fields: &Fields) -> Linked {
         image: fields.clone(),
         mapping: None,
         granted: BTreeSet::new(),
+        licences: BTreeSet::new(),
     }
 }
 

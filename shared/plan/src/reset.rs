@@ -147,7 +147,7 @@ mod tests {
 
     use super::*;
     use crate::cursor::Next;
-    use crate::reading::{GroupStream, Read, Stage, Wanted};
+    use crate::reading::{Covers, GroupStream, Read, Stage, Wanted};
 
     fn at(hours: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + hours * 3600).unwrap()
@@ -186,6 +186,7 @@ mod tests {
             select: &BTreeSet::new(),
             groups: &groups,
             rules_changed: false,
+            covers: Covers::People,
             now: at(5),
         };
         reading.begin(&wanted, true);

@@ -1,13 +1,14 @@
 //! The rules of a connection made ready once for many decisions: mappings in their order with their
 //! groups resolved, field rows in the order of their targets, roles and boards with their groups.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalogue::{self, Holds};
 use crate::document::{Document, Entity, FieldRow, LicenceType, MatchRow, RowTarget};
 use crate::fields::{Column, Feed};
 use crate::groups::{Groups, Named};
-use crate::ids::{CabId, CabRoleId, PerKind, RecordKind};
+use crate::ids::{CabId, CabRoleId, LicenceId, PerKind, RecordKind, SkuId};
+use crate::licences::{Book, licences_target};
 use crate::link::Target;
 use crate::placement::Ready;
 use crate::roles::roles_target;
@@ -34,6 +35,10 @@ pub struct Rules<'a> {
     pub(crate) made: PerKind<bool>,
     /// The field that holds roles.
     pub(crate) roles_target: Target,
+    /// The field that holds links to licences.
+    pub(crate) licences_target: Target,
+    /// Halo's licences by the SKU that they are; `None` = links to licences stay as they are (S1).
+    pub(crate) licences: Option<BTreeMap<SkuId, LicenceId>>,
     /// Roles that make agents inactive; none without licence management (R5).
     pub(crate) inactive_roles: BTreeSet<i64>,
     /// The properties that the rules look at.
@@ -92,9 +97,23 @@ impl<'a> Rules<'a> {
             tenant: document.tenant_id.to_string(),
             mappings,
             roles_target: roles_target(),
+            licences_target: licences_target(),
+            licences: None,
             inactive_roles: inactive_roles(document),
             names,
         }
+    }
+
+    /// The same, with the ledger by which users are linked to the licences that they hold (S1).
+    #[must_use]
+    pub fn with_licences(mut self, book: &Book) -> Self {
+        self.licences = Some(book.linkable());
+        self
+    }
+
+    /// Whether that is the number of a licence in the ledger.
+    pub(crate) fn is_licence(&self, licence: i64) -> bool {
+        self.licences.iter().flat_map(BTreeMap::values).any(|known| known.0 == licence)
     }
 
     /// The document that the rules stand in.
@@ -107,10 +126,12 @@ impl<'a> Rules<'a> {
         self.records.of(kind).matching
     }
 
-    /// Every field of a record that may be compared, roles included.
+    /// Every field of a record that may be compared, roles and licences included.
     pub fn targets(&self, kind: RecordKind) -> BTreeSet<Target> {
         let columns = self.records.of(kind).columns.iter();
-        columns.map(|column| column.target.clone()).chain([roles_target()]).collect()
+        let licences = (kind == RecordKind::User && self.licences.is_some()).then(licences_target);
+        let sets = [roles_target()].into_iter().chain(licences);
+        columns.map(|column| column.target.clone()).chain(sets).collect()
     }
 
     /// Whether records of a kind are looked at: the run covers them and some mapping makes them, or

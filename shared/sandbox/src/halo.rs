@@ -330,6 +330,20 @@ impl Halo {
         self.model().remove(Kind::Cabs, id);
     }
 
+    /// Takes a software licence away, with the links to it.
+    pub fn remove_licence(&self, id: i64) {
+        let mut model = self.model();
+        let users: Vec<i64> = model.table(Kind::Users).rows.keys().copied().collect();
+        for user in users {
+            let mut row = model.row(Kind::Users, user).cloned().expect("the record is there");
+            if let Some(software) = row.get_mut("software").and_then(Value::as_array_mut) {
+                software.retain(|held| held["licence_id"] != id);
+            }
+            model.put(Kind::Users, user, row);
+        }
+        model.remove(Kind::Licences, id);
+    }
+
     /// Takes an agent away.
     pub fn remove_agent(&self, id: i64) {
         self.model().remove(Kind::Agents, id);

@@ -22,6 +22,7 @@ mod held;
 mod idempotency;
 mod imports;
 mod killed;
+mod licences;
 mod links;
 mod log;
 mod log_cost;

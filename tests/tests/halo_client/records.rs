@@ -213,12 +213,12 @@ async fn custom_fields_of_others_survive() {
         let id = RecordId::user(world.add(json!({ "name": "Ada", "customfields": stored })));
         let halo = world.client();
         let user = halo.record(id, &BTreeSet::new()).await.unwrap().unwrap();
-        let custom = given.then_some(user.custom.as_slice());
+        let kept = given.then_some(&user.kept);
         let changes = [
             change(Target::Custom(CustomFieldId(2)), text("new")),
             change(Target::Custom(CustomFieldId(3)), text("3")),
         ];
-        halo.update(id, &changes, custom).await.unwrap();
+        halo.update(id, &changes, kept).await.unwrap();
         let fields = world.halo.user(id.id).unwrap()["customfields"].clone();
         let values: Vec<(Value, Value)> = fields
             .as_array()

@@ -9,6 +9,7 @@
 )]
 
 mod helpdesk;
+mod licences;
 mod offices;
 
 use std::collections::BTreeMap;

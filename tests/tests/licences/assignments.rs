@@ -35,7 +35,7 @@ async fn a_licence_is_given_and_taken_and_the_log_tells_of_it() {
     assert_eq!(answer.headers["location"], place.as_str());
     assert_eq!(
         (&answer.json["state"], &answer.json["product"]),
-        (&json!("accepted"), &json!("PRODUCT-7"))
+        (&json!("accepted"), &json!("Office 365 E5"))
     );
     desk.world.quiet().await;
     let done = desk.read(&answer.id()).await;
@@ -57,6 +57,7 @@ async fn a_licence_is_given_and_taken_and_the_log_tells_of_it() {
     let nothing = desk.done(&desk.body("remove", 1, SUITE)).await;
     assert_eq!((&nothing["state"], &nothing["did"]), (&json!("done"), &json!("nothing")));
 
+    assert!(desk.agrees(4).await);
     let log = desk.log().await;
     let found: Vec<_> = log.iter().map(told).collect();
     let expected = [
@@ -72,6 +73,7 @@ async fn a_licence_is_given_and_taken_and_the_log_tells_of_it() {
         // The run is the one that brings the outcome to Halo.
         let run = desk.world.engine.store.run(&desk.world.id, entry.run).await.unwrap().unwrap();
         assert_eq!(run.value.run.state, RunState::Completed);
+        assert_eq!(run.value.run.trigger, Trigger::Halo);
     }
     let list = format!("/v1/connections/{}/licence-assignments", desk.world.id);
     let page = desk.admin("GET", &format!("{list}?limit=3"), None).await.json;
@@ -203,6 +205,9 @@ async fn each_refusal_names_its_cause_and_leaves_entra_as_it_was() {
     for (name, action, sku, wrong, expected) in causes() {
         let desk = Desk::open(Start::default()).await;
         wrong(&desk, &id(1).to_string());
+        let entered = json!([{ "licence_id": desk.licence(sku) }]);
+        let entered = if action == "assign" { entered } else { json!([]) };
+        desk.world.halo.change_user(desk.user(1), &json!({ "software": entered }));
         let before = (name != "the person is gone").then(|| desk.held(1));
         let ended = desk.done(&desk.body(action, 1, sku)).await;
         assert_eq!((&ended["state"], &ended["did"]), (&json!("refused"), &json!(null)), "{name}");
@@ -216,6 +221,10 @@ async fn each_refusal_names_its_cause_and_leaves_entra_as_it_was() {
         let found: Vec<_> = log.iter().map(told).collect();
         assert_eq!(found, [("licence_refused", OutcomeKind::Refused)], "{name}");
         assert_eq!(log[0].error.as_deref(), refusal["detail"].as_str(), "{name}");
+        // Halo shows what Entra says, although somebody entered there what was asked for.
+        if name != "the person is gone" {
+            assert!(desk.agrees(4).await, "{name}");
+        }
         // Only this is off: everything else goes on.
         assert!(desk.world.state().await.is_authorised(), "{name}");
         assert_eq!(desk.world.sync().await.state, RunState::Completed, "{name}");
@@ -299,6 +308,7 @@ async fn twenty_ask_at_once_for_five_seats() {
         let refusal = now["refusal"]["type"].as_str().unwrap_or_default();
         *ended.entry(format!("{} {refusal}", now["state"].as_str().unwrap())).or_default() += 1;
     }
+    assert!(desk.agrees(20).await);
     let expected = [("done ".to_owned(), 5), ("refused no_free_seats".to_owned(), 15)];
     assert_eq!(ended, BTreeMap::from(expected));
     assert_eq!((desk.world.entra.consumed(SUITE), desk.ledger(SUITE).await), (5, 5));

@@ -7,13 +7,10 @@ use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use engine::queue::Queue;
-use engine::store::licences::LicenceOwner;
 use engine::store::log::Entry;
-use engine::store::{Expect, keys, put};
 use engine::web::Auth;
 use jiff::SignedDuration;
-use plan::ids::{LicenceId, ObjectId, SkuId};
-use plan::licences::{AppliesTo, Book, Seats, Sku, Standing};
+use plan::ids::ObjectId;
 use plan::tally::RunState;
 use sandbox::graph::Graph;
 use sandbox::halo::Halo;
@@ -88,6 +85,7 @@ fn edit(document: &mut Value) {
     document["field_mappings"]["users"] = json!([{ "from": "displayName", "to": "name" }]);
     let target = json!({ "type": "site", "site_id": 18 });
     document["mappings"] = json!([{ "id": "all", "sequence": 1, "target": target }]);
+    document["sync"]["entities"] = json!(["users", "licences"]);
     document["licences"] = json!({ "client_id": 3, "manage_from_halo": true });
 }
 
@@ -126,41 +124,11 @@ impl Desk {
         let run = world.sync().await;
         assert_eq!(run.state, RunState::Completed, "{run:#?}");
         let mut desk = Self { world, licences: BTreeMap::new() };
-        for (number, sku) in [(7, SUITE), (8, RIVAL), (9, ENDED)] {
-            desk.licences.insert(sku.to_owned(), number);
+        for sku in [SUITE, RIVAL, ENDED] {
+            desk.licences.insert(sku.to_owned(), desk.world.licence(sku).await);
         }
-        desk.know_licences().await;
         desk.admin("PUT", "/v1/licence-signing-key", Some(json!({ "key": KEY }))).await;
         desk
-    }
-
-    /// What the import of licences leaves behind.
-    async fn know_licences(&self) {
-        let Self { world, licences } = self;
-        let skus = licences.iter().map(|(sku, number)| {
-            let (seats, halo) = (Seats { enabled: 1, ..Seats::default() }, LicenceId(*number));
-            let sku: SkuId = sku.parse().unwrap();
-            let part_number = format!("PRODUCT-{number}");
-            let (applies_to, standing) = (AppliesTo::User, Standing::Enabled);
-            let known = Sku {
-                part_number,
-                applies_to,
-                standing,
-                seats,
-                used: 0,
-                gone: None,
-                halo: Some(halo),
-            };
-            (sku, known)
-        });
-        let book = Book { skus: skus.collect(), read: None };
-        let mut writes = vec![put(keys::licences(&world.id), &book, Expect::Absent).unwrap()];
-        for (sku, known) in &book.skus {
-            let owner = LicenceOwner { connection: world.id.clone(), sku: *sku };
-            let key = keys::licence_owner(known.halo.unwrap());
-            writes.push(put(key, &owner, Expect::Absent).unwrap());
-        }
-        let _: engine::store::Commit = world.engine.store.commit(&writes).await.unwrap();
     }
 
     /// Number of a person's user in Halo.
@@ -255,6 +223,17 @@ impl Desk {
     /// The products that a person holds in Entra.
     pub(crate) fn held(&self, n: usize) -> BTreeSet<String> {
         self.world.entra.licences_of(&id(n).to_string())
+    }
+
+    /// Whether Halo shows of everybody what they hold in Entra, and nothing else.
+    pub(crate) async fn agrees(&self, people: usize) -> bool {
+        for n in 1..=people {
+            let held: BTreeSet<i64> = self.held(n).iter().map(|sku| self.licence(sku)).collect();
+            if self.world.linked(id(n)).await != held {
+                return false;
+            }
+        }
+        true
     }
 
     /// Entries of the log about licences, oldest first.

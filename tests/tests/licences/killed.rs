@@ -22,6 +22,7 @@ struct End {
     states: Vec<(Value, Value, Value)>,
     log: BTreeMap<usize, Vec<&'static str>>,
     open: usize,
+    agrees: bool,
 }
 
 async fn begin() -> Desk {
@@ -69,7 +70,8 @@ async fn live(desk: &Desk, wire: Option<&Tripwire>) -> End {
         log.entry(n).or_default().push(entry.decision.name());
     }
     let open = desk.world.engine.store.open_assignments(&desk.world.id, None, 10).await.unwrap();
-    End { held: (1..=5).map(|n| desk.held(n)).collect(), states, log, open: open.0.len() }
+    let agrees = desk.agrees(5).await;
+    End { held: (1..=5).map(|n| desk.held(n)).collect(), states, log, open: open.0.len(), agrees }
 }
 
 async fn killed_at_every(moment: Moment) {
@@ -77,7 +79,7 @@ async fn killed_at_every(moment: Moment) {
     let before = calm.world.wire.calls();
     let expected = live(&calm, None).await;
     let calls = calm.world.wire.calls() - before;
-    assert_eq!(expected.open, 0);
+    assert!(expected.open == 0 && expected.agrees);
     assert_eq!(expected.states[2].2, "no_free_seats", "{expected:#?}");
     assert_eq!(expected.states[4].0, "done", "{expected:#?}");
     let mut killed = 0;

@@ -1,4 +1,6 @@
-//! Licences, through both simulators: what Halo asks for is done in Entra, or refused in words (S2).
+//! Licences, through both simulators: imported from Entra into Halo, linked to who holds them, refused
+//! where another connection imports them (S1, S3); what Halo asks for is done in Entra, or refused in
+//! words (S2).
 
 #![allow(
     clippy::unwrap_used,
@@ -9,5 +11,6 @@
 
 mod assignments;
 mod desk;
+mod import;
 mod killed;
 mod signatures;

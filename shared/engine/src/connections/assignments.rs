@@ -74,7 +74,7 @@ impl Engine {
             connection: owner.connection,
             request,
             sku: owner.sku,
-            product: sku.map_or_else(|| owner.sku.to_string(), |sku| sku.part_number.clone()),
+            product: sku.map_or_else(|| owner.sku.to_string(), |sku| sku.name().to_owned()),
             asked: now,
             stands: Stands::Accepted,
             person: None,

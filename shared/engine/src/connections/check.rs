@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plan::document::{Document, Entity, FieldRow, Mistake, Placement, RowTarget};
-use plan::ids::{ClientId, CustomFieldId, SiteId};
+use plan::ids::{ClientId, ConnectionId, CustomFieldId, SiteId};
 
 use crate::halo::{CustomField, Error, Halo, Picker, Site};
 
@@ -28,14 +28,25 @@ impl Findings {
     }
 }
 
-/// What this version cannot do yet, said on saving and not when a run fails.
-pub(super) fn check_scope(document: &Document, findings: &mut Findings) {
-    for (index, entity) in document.sync.entities.iter().enumerate() {
-        if *entity == Entity::Licences {
-            let message = "This version imports users and agents; licences are skipped.";
-            findings.warn(format!("$.sync.entities[{index}]"), message);
-        }
+/// What is allowed and comes to nothing.
+pub(super) fn check_licences(document: &Document, findings: &mut Findings) {
+    let manages = document.licences.is_some_and(|licences| licences.manage_from_halo);
+    if manages && !document.sync.entities.contains(&Entity::Licences) {
+        let message = "Halo can assign only licences that were imported. Name licences in sync.entities, or import them by hand from time to time.";
+        findings.warn("$.licences.manage_from_halo", message);
     }
+}
+
+/// Two connections must not import the licences of one tenant (S3).
+pub(super) fn second_source(owner: Option<&ConnectionId>) -> Mistake {
+    let owner = owner
+        .map_or_else(|| "Another connection".to_owned(), |id| format!("The connection \"{id}\""));
+    Mistake::new(
+        "$.licences",
+        format!(
+            "{owner} imports the licences of this tenant already; only one may. Take the licences out of one of them."
+        ),
+    )
 }
 
 /// Ids in a document, each with its path.

@@ -9,13 +9,13 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::Refusal;
-use super::check::{Findings, check_halo, check_scope};
+use super::check::{Findings, check_halo, check_licences, second_source};
 use super::directory::carry_pins;
 use super::save::{check_id, name_taken, same_account};
 use crate::Engine;
 use crate::meter::Meter;
 use crate::store::connections::{Saved, State};
-use crate::store::keys;
+use crate::store::{Key, keys};
 
 /// What saving a document would find.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -99,13 +99,28 @@ impl Engine {
         document: &Document,
         findings: &mut Findings,
     ) -> Result<(), Refusal> {
-        check_scope(document, findings);
-        let key = keys::connection_name(&document.name);
-        let owner = self.store.read::<ConnectionId>(&key).await?.map(|owner| owner.value);
-        if let Some(owner) = owner.filter(|owner| *owner != document.id) {
+        check_licences(document, findings);
+        let name = keys::connection_name(&document.name);
+        if let Some(owner) = self.other_owner(&name, document).await? {
             findings.mistakes.push(name_taken(Some(&owner)));
         }
+        if document.licences.is_some()
+            && let source = keys::licence_source(document.tenant_id)
+            && let Some(owner) = self.other_owner(&source, document).await?
+        {
+            findings.mistakes.push(second_source(Some(&owner)));
+        }
         Ok(())
+    }
+
+    /// The connection that has what only one may have, where that is another one.
+    async fn other_owner(
+        &self,
+        key: &Key,
+        document: &Document,
+    ) -> Result<Option<ConnectionId>, Refusal> {
+        let owner = self.store.read::<ConnectionId>(key).await?.map(|owner| owner.value);
+        Ok(owner.filter(|owner| *owner != document.id))
     }
 
     /// Groups and properties, where the credentials work; else they are checked on authorisation (C7).

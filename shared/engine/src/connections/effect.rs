@@ -18,7 +18,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Refusal;
-use super::check::{Findings, check_scope};
+use super::check::{Findings, check_licences};
 use super::directory::carry_pins;
 use super::save::check_id;
 use crate::Engine;
@@ -98,8 +98,9 @@ impl Engine {
         let (draft, mut warnings) = self.parse_draft(id, draft, &saved)?;
         let groups = self.store.groups(id).await?;
         let unread = unread(&draft, &state.value.reading, &groups);
-        let today = Directory { document: saved, groups: groups.clone() };
-        let draft = Directory { document: draft, groups };
+        let book = self.store.book(id).await?.map(|book| book.value);
+        let today = Directory::new(saved, groups.clone(), book.clone());
+        let draft = Directory::new(draft, groups, book);
         let mut walk = Walk::new(self, id, &draft.document, &state.value);
         walk.everybody(&rules(&today), &rules(&draft)).await?;
         let mut effect = walk.end();
@@ -122,7 +123,7 @@ impl Engine {
         let Parsed { document: mut draft, warnings } = self.parse_document(draft)?;
         check_id(id, &draft)?;
         let mut findings = Findings { mistakes: Vec::new(), warnings };
-        check_scope(&draft, &mut findings);
+        check_licences(&draft, &mut findings);
         carry_pins(&mut draft, Some(saved));
         for (index, asked) in carry_custom_fields(&mut draft, saved) {
             findings.warn(

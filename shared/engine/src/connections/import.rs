@@ -16,6 +16,7 @@ use super::save::rules;
 use super::{Refusal, TRIES, may_run};
 use crate::Engine;
 use crate::queue::QueueError;
+use crate::steps::StepError;
 use crate::store::connections::{Queued, State};
 use crate::store::previews::Stage;
 use crate::store::runs::{Extent, RunRecord, Whom};
@@ -52,7 +53,10 @@ impl Engine {
         let people = self.named_people(id, asked.people.as_deref()).await?;
         let planned = self.planned(id, asked.plan, &saved.value.document).await?;
         let entities = planned.as_ref().unwrap_or(&asked.entities);
+        let licences_alone = entities.as_slice() == [Entity::Licences];
+        check_entities(&saved.value.document, asked)?;
         let extent = match (asked.plan, &people) {
+            (None, None) if licences_alone => Extent::Licences,
             (Some(plan), Some(_)) => Extent::Plan { plan, people: Whom::Named },
             (Some(plan), None) => Extent::Plan { plan, people: Whom::All },
             (None, Some(_)) => Extent::Named,
@@ -82,6 +86,49 @@ impl Engine {
             }
         }
         Err(Refusal::Busy)
+    }
+
+    /// Asks for a run about one person that reads nothing, because Halo asked for something of theirs (S2).
+    /// One that waits already takes the person in. `None` = none may start now, or too many wait.
+    pub(crate) async fn look_at_person(
+        &self,
+        id: &ConnectionId,
+        person: ObjectId,
+    ) -> Result<Option<RunId>, Refusal> {
+        for _ in 0..TRIES {
+            let (saved, state) = self.load(id).await?;
+            if !saved.value.document.enabled || may_run(&state.value.authorisation).is_err() {
+                return Ok(None);
+            }
+            let mut queue = state.value.queue();
+            let waits = queue.find(|it| it.trigger == Trigger::Halo && it.extent == Extent::Named);
+            let (run, writes) = if let Some(Queued { run, .. }) = waits {
+                let key = keys::named(id, *run);
+                let named = self.store.read::<BTreeSet<ObjectId>>(&key).await?;
+                let Some(mut named) = named else { return Ok(None) };
+                let expect = named.unchanged();
+                named.value.insert(person);
+                let still = Write::Check { key: keys::state(id), expect: state.unchanged() };
+                (*run, vec![put(key, &named.value, expect)?, still])
+            } else {
+                let mut next = state.value.clone();
+                let (trigger, read, extent) = (Trigger::Halo, Read::None, Extent::Named);
+                let order = Order { trigger, read, entities: &[], extent };
+                let (run, mut writes) = match self.enqueue(id, &mut next, order) {
+                    Ok(enqueued) => enqueued,
+                    Err(Refusal::Busy) => return Ok(None),
+                    Err(refusal) => return Err(refusal),
+                };
+                writes.push(put(keys::named(id, run), &BTreeSet::from([person]), Expect::Absent)?);
+                writes.push(put(keys::state(id), &next, state.unchanged())?);
+                (run, writes)
+            };
+            if self.store.commit(&writes).await? == Commit::Done {
+                self.hint_fetch(id).await?;
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
     }
 
     /// The object ids of people who were named; every one that nobody knows is a mistake.
@@ -189,10 +236,68 @@ impl Engine {
         }
     }
 
+    /// Asks for a run about one person's user record that reads nothing (S2); one that waits for the same
+    /// person does not count, because it may have begun to look. `None` = none may start now, and the next
+    /// one about everybody looks at the person, who has to be marked.
+    pub async fn look_again(
+        &self,
+        id: &ConnectionId,
+        person: ObjectId,
+    ) -> Result<Option<RunId>, StepError> {
+        let order = Order {
+            trigger: Trigger::Halo,
+            read: Read::None,
+            entities: &[Entity::Users],
+            extent: Extent::Named,
+        };
+        loop {
+            let Some((saved, state)) = self.store.connection(id).await? else { return Ok(None) };
+            let off = self.module().await?.state() == Module::Off;
+            let enabled = saved.value.document.enabled;
+            if off || !enabled || may_run(&state.value.authorisation).is_err() {
+                return Ok(None);
+            }
+            let mut next = state.value.clone();
+            // The next run looks for marks, whatever becomes of this one.
+            note_marks(&mut next);
+            let (run, mut writes) = match self.enqueue(id, &mut next, order) {
+                Ok((run, writes)) => (Some(run), writes),
+                Err(Refusal::Ours(error)) => return Err(error),
+                Err(_) => (None, Vec::new()),
+            };
+            if let Some(run) = run {
+                let people = BTreeSet::from([person]);
+                writes.push(put(keys::named(id, run), &people, Expect::Absent)?);
+            }
+            writes.push(put(keys::state(id), &next, state.unchanged())?);
+            if self.store.commit(&writes).await? == Commit::Done {
+                self.hint_fetch(id).await?;
+                return Ok(run);
+            }
+        }
+    }
+
     pub(super) async fn hint_fetch(&self, id: &ConnectionId) -> Result<(), QueueError> {
         let fetch = Message::Fetch { connection: id.clone() };
         self.queue.send(&[fetch], Duration::ZERO).await
     }
+}
+
+/// Licences need to know their client, and are nobody's in particular (S1).
+fn check_entities(document: &Document, asked: &Asked) -> Result<(), Refusal> {
+    let Some(index) = asked.entities.iter().position(|it| *it == Entity::Licences) else {
+        return Ok(());
+    };
+    let message = if document.licences.is_none() {
+        "The connection does not say which client licences are imported to. Add licences.client_id to its document."
+    } else if asked.people.is_some() {
+        "Licences are imported for everybody. Leave out licences, or people."
+    } else if asked.read == Read::None {
+        "An import of licences reads Entra. Leave out licences, or read."
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::Request(vec![Mistake::new(format!("$.entities[{index}]"), message)]))
 }
 
 /// Whether a run that waits does what is asked. Names are not compared: people who are named twice are

@@ -51,17 +51,20 @@ impl Engine {
             let (saved, _) = self.load(id).await?;
             let document = &saved.value.document;
             let gone = |key: Key| Write::Delete { key, expect: Expect::Anything };
-            let writes = [
+            let mut writes = vec![
                 Write::Delete { key: keys::document(id), expect: saved.unchanged() },
                 gone(keys::state(id)),
                 gone(keys::lease(id)),
                 gone(keys::sign_in_lease(id)),
                 gone(keys::assigning_lease(id)),
+                gone(keys::licence_lease(id)),
                 gone(keys::listed(id)),
                 gone(keys::connection_name(&document.name)),
                 put(keys::removed(id), &(), Expect::Anything)?,
                 self.audit(id, who, "removed", Some(document), None)?,
             ];
+            let source = document.licences.map(|_| keys::licence_source(document.tenant_id));
+            writes.extend(source.map(gone));
             if self.store.commit(&writes).await? == Commit::Done {
                 return Ok(());
             }
@@ -94,6 +97,8 @@ impl Engine {
                 partitions.push(keys::members_of(id, group));
             }
         }
+        let licences = self.store.book(id).await?.map(|book| book.value).unwrap_or_default();
+        partitions.extend(licences.skus.keys().map(|sku| keys::holders_of(id, *sku)));
         for segment in Segment::all() {
             if !self.disown(id, segment, deadline).await? {
                 return Ok(false);
@@ -119,8 +124,9 @@ impl Engine {
         let pointers = runs.map(keys::run_pointer).chain(previews.map(keys::preview_pointer));
         let pointers: Vec<Key> = pointers.collect();
         let own = own.into_iter().filter(|key| !key.sk.starts_with("audit#"));
+        let owned = licences.linkable().into_values().map(keys::licence_owner);
         let gone = |key: Key| Write::Delete { key, expect: Expect::Anything };
-        let writes: Vec<Write> = pointers.into_iter().chain(own).map(gone).collect();
+        let writes: Vec<Write> = pointers.into_iter().chain(owned).chain(own).map(gone).collect();
         self.store.write_all(&writes).await?;
         Ok(true)
     }

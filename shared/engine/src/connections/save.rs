@@ -7,7 +7,7 @@ use plan::schedule::Module;
 use plan::tally::Trigger;
 use serde_json::Value;
 
-use super::check::Findings;
+use super::check::{Findings, second_source};
 use super::import::Order;
 use super::shown::STATUS;
 use super::{Connection, Refusal, TRIES, may_run};
@@ -117,7 +117,7 @@ impl Engine {
         let saved = Saved { document, revision: 1, saved: now, credentials: None };
         let state = State::new(now);
         let name = keys::connection_name(&saved.document.name);
-        let writes = [
+        let mut writes = vec![
             put(keys::document(&id), &saved, Expect::Absent)?,
             put(name, &id, Expect::Absent)?,
             put(keys::state(&id), &state, Expect::Anything)?,
@@ -125,10 +125,15 @@ impl Engine {
             Write::Check { key: keys::removed(&id), expect: Expect::Absent },
             self.audit(&id, who, "created", None, Some(&saved.document))?,
         ];
+        let source_at = writes.len();
+        writes.extend(licence_source(None, &saved.document)?);
         match self.store.commit(&writes).await? {
             Commit::Done => Ok(self.show(saved, state, warnings).await?),
             Commit::Conflict(0) => Err(Refusal::Exists(id)),
             Commit::Conflict(1) => Err(Refusal::Invalid(vec![name_taken(None)])),
+            Commit::Conflict(at) if at == source_at => {
+                Err(Refusal::Invalid(vec![second_source(None)]))
+            }
             Commit::Conflict(_) => Err(Refusal::Busy),
         }
     }
@@ -179,6 +184,8 @@ impl Engine {
             let mut writes = vec![put(keys::document(id), saved, old.unchanged())?];
             writes.extend(rename(id, before, after)?);
             writes.push(self.audit(id, saving.who, "changed", Some(before), Some(after))?);
+            let source_at = writes.len();
+            writes.extend(licence_source(Some(before), after)?);
             if saving.rules == RulesApply::AtOnce {
                 writes.extend(self.rule_run(after, &mut next).await?);
             }
@@ -187,6 +194,9 @@ impl Engine {
             match self.store.commit(&writes).await? {
                 Commit::Done => return Ok(next),
                 Commit::Conflict(at) if at == state_at => {}
+                Commit::Conflict(at) if at == source_at && after.licences.is_some() => {
+                    return Err(Refusal::Invalid(vec![second_source(None)]));
+                }
                 Commit::Conflict(0) => {
                     let found = self.store.document(id).await?;
                     // A step pinned a group; the revision tells whether a person was faster.
@@ -296,6 +306,20 @@ fn rename(
     }
     let freed = Write::Delete { key: old, expect: Expect::Anything };
     Ok(vec![put(new, id, Expect::Absent)?, freed, listed])
+}
+
+/// The record that keeps a tenant's licences to one connection (S3), the first of the writes where the
+/// document has any.
+fn licence_source(before: Option<&Document>, after: &Document) -> Result<Vec<Write>, StoreError> {
+    let tenant = |document: &Document| document.licences.map(|_| document.tenant_id);
+    let (old, new) = (before.and_then(tenant), tenant(after));
+    if old == new {
+        return Ok(Vec::new());
+    }
+    let place = |tenant| keys::licence_source(tenant);
+    let taken = new.map(|tenant| put(place(tenant), &after.id, Expect::Absent)).transpose()?;
+    let freed = old.map(|tenant| Write::Delete { key: place(tenant), expect: Expect::Anything });
+    Ok(taken.into_iter().chain(freed).collect())
 }
 
 pub(super) fn name_taken(owner: Option<&ConnectionId>) -> Mistake {

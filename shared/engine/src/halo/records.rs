@@ -132,11 +132,21 @@ pub struct HaloRecord {
     /// The asked fields as far as Halo has them, and always whether the record is out of use
     /// (`inactive` of a user, `isdisabled` of an agent) and a user's `site_id` and `azureoid`.
     pub fields: Fields,
-    /// Custom fields as they came: what [`Halo::update`] merges into.
-    pub custom: Vec<Value>,
+    /// The lists that [`Halo::update`] merges into.
+    pub kept: Kept,
     /// Whether it stands for nobody.
     pub special: Option<Special>,
     pub(super) record: Record,
+}
+
+/// Lists of a record as they came. Halo replaces a list whole, so what is not ours goes back as it was
+/// (F4, S1).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kept {
+    /// Custom fields.
+    pub(super) custom: Vec<Value>,
+    /// Links to licences and other software.
+    pub(super) software: Vec<Value>,
 }
 
 /// A record that was made.
@@ -215,9 +225,10 @@ impl Halo {
         }
         let always: Vec<Target> = api.always.iter().map(|name| Target::field(name)).collect();
         let fields = values::fields(&record, targets.iter().chain(&always));
-        let custom = record.array("customfields").to_vec();
+        let (custom, software) = (record.array("customfields"), record.array("software"));
+        let kept = Kept { custom: custom.to_vec(), software: software.to_vec() };
         let special = special(id.kind, &record);
-        Ok(Some(HaloRecord { id, fields, custom, special, record }))
+        Ok(Some(HaloRecord { id, fields, kept, special, record }))
     }
 
     /// Makes a record. Halo has no protection against making one twice: when the error
@@ -227,21 +238,26 @@ impl Halo {
         if fields.keys().any(is_id) {
             return Err(refused_here(api.create, "a new record cannot carry an id"));
         }
-        let fields: Vec<_> = fields.iter().collect();
-        let payload = self.payload(kind, api.create, &fields, &[]).await?;
+        let new = fields.iter().map(|(field, after)| FieldChange {
+            field: field.clone(),
+            before: None,
+            after: after.clone(),
+        });
+        let new: Vec<FieldChange> = new.collect();
+        let payload = self.payload(kind, api.create, &new, &Kept::default()).await?;
         let saved = self.save(api.create, api.path, Value::Object(payload)).await?;
         Ok(Created { id: RecordId { kind, id: saved.id }, warning: saved.warning })
     }
 
     /// Writes the changed fields of a record and nothing else (H3). Safe to repeat. Roles replace those
-    /// that the record holds, so the change names all of them. `custom` is what the record holds in
-    /// custom fields ([`HaloRecord::custom`]); when it is needed and not given it is read first, because
-    /// fields left out would be emptied (F4).
+    /// that the record holds, so the change names all of them. `kept` is what the record holds in lists
+    /// ([`HaloRecord::kept`]); when it is needed and not given it is read first, because elements left
+    /// out would be taken away (F4, S1).
     pub async fn update(
         &self,
         id: RecordId,
         changes: &[FieldChange],
-        custom: Option<&[Value]>,
+        kept: Option<&Kept>,
     ) -> Result<Updated, Error> {
         let api = api(id.kind);
         if id.id <= 0 {
@@ -250,34 +266,36 @@ impl Halo {
         if changes.is_empty() {
             return Ok(Updated::Done { warning: None });
         }
-        let writes_custom = changes.iter().any(|it| matches!(it.field, Target::Custom(_)));
-        let stored = match custom {
-            Some(stored) => stored.to_vec(),
-            None if writes_custom => match self.record(id, &BTreeSet::new()).await? {
-                Some(record) => record.custom,
+        let merges = |change: &FieldChange| match &change.field {
+            Target::Custom(_) => true,
+            Target::Field(name) => name == values::SOFTWARE,
+        };
+        let kept = match kept {
+            Some(kept) => kept.clone(),
+            None if changes.iter().any(merges) => match self.record(id, &BTreeSet::new()).await? {
+                Some(record) => record.kept,
                 None => return Ok(Updated::Gone),
             },
-            None => Vec::new(),
+            None => Kept::default(),
         };
-        let changes = changes.iter().filter(|change| !is_id(&change.field));
-        let fields: Vec<_> = changes.map(|change| (&change.field, &change.after)).collect();
-        let mut payload = self.payload(id.kind, api.update, &fields, &stored).await?;
+        let mut payload = self.payload(id.kind, api.update, changes, &kept).await?;
         payload.insert("id".to_owned(), json!(id.id));
         self.save_again(api.update, api.path, id.id, payload).await
     }
 
-    /// The properties that write `fields`.
+    /// The properties that write `changes`.
     async fn payload(
         &self,
         kind: RecordKind,
         operation: &'static str,
-        fields: &[(&Target, &HaloValue)],
-        stored: &[Value],
+        changes: &[FieldChange],
+        kept: &Kept,
     ) -> Result<Map<String, Value>, Error> {
-        let mut payload = values::payload(fields.iter().copied(), stored);
+        let changes = changes.iter().filter(|change| !is_id(&change.field));
+        let mut payload = values::payload(changes.clone(), kept);
         if kind == RecordKind::Agent {
-            let roles = fields.iter().find(|(target, _)| **target == Target::field("roles"));
-            if let Some((_, HaloValue::Ids(numbers))) = roles {
+            let roles = changes.clone().find(|change| change.field == Target::field("roles"));
+            if let Some(FieldChange { after: HaloValue::Ids(numbers), .. }) = roles {
                 let roles = self.posted_agent_roles(operation, numbers).await?;
                 payload.insert("roles".to_owned(), roles);
             }

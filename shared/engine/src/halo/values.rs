@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
-use plan::link::{Fields, HaloValue, Target};
+use plan::link::{FieldChange, Fields, HaloValue, Target};
 use serde_json::{Map, Value, json};
 
-use super::wire::{Record, element_id, member, text};
+use super::records::Kept;
+use super::wire::{Record, element_id, int, member, text};
 
 impl Record {
     /// What Halo has in a field that imports write. `None` where the record does not say, or where a
@@ -34,12 +35,23 @@ impl Record {
             }
             "licence_type" => self.int(name).map(HaloValue::Int),
             "roles" | "role_ids" => self.role_numbers().map(HaloValue::Ids),
+            SOFTWARE => self.licence_numbers().map(HaloValue::Ids),
             "inactive" | "isdisabled" => Some(HaloValue::Bool(self.flag(name))),
             "azure_last_login_date" => Some(HaloValue::Text(moment(&self.text(name)))),
             _ => Some(match self.get(name) {
                 Some(Value::Bool(flag)) => HaloValue::Bool(*flag),
                 other => HaloValue::Text(other.map_or(Cow::Borrowed(""), text).into_owned()),
             }),
+        }
+    }
+
+    /// Numbers of the licences that the user is linked to; `None` where the record does not tell, and
+    /// none where it says null, as it does of lists that are empty.
+    fn licence_numbers(&self) -> Option<BTreeSet<i64>> {
+        match self.get(SOFTWARE)? {
+            Value::Array(list) => Some(list.iter().filter_map(licence_of).collect()),
+            Value::Null => Some(BTreeSet::new()),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => None,
         }
     }
 
@@ -52,6 +64,14 @@ impl Record {
         };
         told("roles").or_else(|| told("role_ids"))
     }
+}
+
+/// The list of a user that holds links to licences (Halo's API documentation, `Users.software`).
+pub(super) const SOFTWARE: &str = "software";
+
+/// The licence that an element of that list links to; `None` = it is about other software.
+fn licence_of(element: &Value) -> Option<i64> {
+    member(element, "licence_id").and_then(int).filter(|id| *id > 0)
 }
 
 /// A moment as `2026-01-02T03:04:05` in UTC, the way Halo keeps it; a text that is none as it is.
@@ -70,29 +90,48 @@ pub(super) fn fields<'a>(record: &Record, asked: impl IntoIterator<Item = &'a Ta
     asked.filter_map(|target| Some((target.clone(), record.value(target)?))).collect()
 }
 
-/// The properties that write `fields`. `stored` is what the record holds in `customfields`: Halo
-/// replaces the whole array, so what is not ours goes back as it was (F4).
+/// The properties that write `changes`. `kept` is what the record holds in lists: Halo replaces a list
+/// whole, so what is not ours goes back as it was (F4, S1).
 pub(super) fn payload<'a>(
-    fields: impl IntoIterator<Item = (&'a Target, &'a HaloValue)>,
-    stored: &[Value],
+    changes: impl IntoIterator<Item = &'a FieldChange>,
+    kept: &Kept,
 ) -> Map<String, Value> {
     let mut payload = Map::new();
     let mut custom = Vec::new();
-    for (target, value) in fields {
-        match target {
-            Target::Field(name) => {
-                payload.insert(name.clone(), written(name, value));
+    for change in changes {
+        match &change.field {
+            Target::Field(name) if name == SOFTWARE => {
+                payload.insert(name.clone(), software(change, &kept.software));
             }
-            Target::Custom(id) => custom.push((id.0, written("value", value))),
+            Target::Field(name) => {
+                payload.insert(name.clone(), written(name, &change.after));
+            }
+            Target::Custom(id) => custom.push((id.0, written("value", &change.after))),
         }
     }
     if !custom.is_empty() {
         let ours = |field: &Value| custom.iter().any(|(id, _)| element_id(field) == Some(*id));
-        let kept = stored.iter().filter(|field| !ours(field)).map(plain_custom_field);
+        let stored = kept.custom.iter().filter(|field| !ours(field)).map(plain_custom_field);
         let new = custom.iter().map(|(id, value)| json!({ "id": id, "value": value }));
-        payload.insert("customfields".to_owned(), kept.chain(new).collect());
+        payload.insert("customfields".to_owned(), stored.chain(new).collect());
     }
     payload
+}
+
+/// The list with the links that a change makes, and without those that it takes.
+fn software(change: &FieldChange, stored: &[Value]) -> Value {
+    let set = |value: Option<&HaloValue>| match value {
+        Some(HaloValue::Ids(ids)) => ids.clone(),
+        Some(HaloValue::Bool(_) | HaloValue::Int(_) | HaloValue::Text(_)) | None => BTreeSet::new(),
+    };
+    let (before, after) = (set(change.before.as_ref()), set(Some(&change.after)));
+    let is_taken = |element: &&Value| {
+        licence_of(element).is_some_and(|id| before.contains(&id) && !after.contains(&id))
+    };
+    let there: BTreeSet<i64> = stored.iter().filter_map(licence_of).collect();
+    let new = after.difference(&before).filter(|id| !there.contains(id));
+    let new = new.map(|id| json!({ "licence_id": id }));
+    stored.iter().filter(|it| !is_taken(it)).cloned().chain(new).collect()
 }
 
 /// A custom field as it is posted: its id and value, without what Halo adds for display.
@@ -221,24 +260,82 @@ mod tests {
         }
     }
 
+    fn change(field: Target, before: Option<HaloValue>, after: HaloValue) -> FieldChange {
+        FieldChange { field, before, after }
+    }
+
     #[test]
     fn custom_fields_go_back_whole() {
         // F4: ours replaced, the others with the values that they had.
-        let stored = [
+        let custom = vec![
             json!({"id": 1, "name": "CFa", "value": "keep", "display": "keep"}),
             json!({"id": 2, "value": "old"}),
         ];
-        let fields = Fields::from([
-            (Target::Custom(CustomFieldId(2)), HaloValue::Text("new".into())),
-            (Target::field("site_id"), HaloValue::Int(18)),
-            (Target::field("roles"), HaloValue::Ids(BTreeSet::from([3]))),
-        ]);
+        let kept = Kept { custom, ..Kept::default() };
+        let changes = [
+            change(Target::Custom(CustomFieldId(2)), None, HaloValue::Text("new".into())),
+            change(Target::field("site_id"), None, HaloValue::Int(18)),
+            change(Target::field("roles"), None, HaloValue::Ids(BTreeSet::from([3]))),
+        ];
         assert_eq!(
-            Value::Object(payload(&fields, &stored)),
+            Value::Object(payload(&changes, &kept)),
             json!({
                 "site_id": 18, "roles": [{"id": 3}],
                 "customfields": [{"id": 1, "value": "keep"}, {"id": 2, "value": "new"}],
             })
         );
+    }
+
+    #[test]
+    fn links_to_licences_are_made_and_taken_one_by_one() {
+        // S1: elements of others go back as they came, those without a licence as well.
+        let ids = |ids: &[i64]| HaloValue::Ids(ids.iter().copied().collect());
+        let other = json!({"id": 71, "licence_id": 90, "version": "2"});
+        let plain = json!({"id": 72, "licence_id": 0, "name": "Editor"});
+        let ours = json!({"id": 73, "licence_id": 31.0});
+        let linked = |id: i64| json!({ "licence_id": id });
+        let cases = [
+            (vec![], None, ids(&[31]), json!([linked(31)])),
+            (
+                vec![other.clone(), plain.clone()],
+                Some(ids(&[90])),
+                ids(&[31, 90]),
+                json!([other, plain, linked(31)]),
+            ),
+            (
+                vec![other.clone(), ours.clone(), ours.clone()],
+                Some(ids(&[31, 90])),
+                ids(&[90]),
+                json!([other]),
+            ),
+            // Somebody linked one, and another, after the decision was taken.
+            (vec![ours.clone()], Some(ids(&[])), ids(&[31]), json!([ours])),
+            (vec![other.clone()], Some(ids(&[])), ids(&[31]), json!([other, linked(31)])),
+        ];
+        for (software, before, after, expected) in cases {
+            let kept = Kept { software, ..Kept::default() };
+            let change = change(Target::field("software"), before, after);
+            let posted = payload([&change], &kept);
+            assert_eq!(posted["software"], expected, "{change:?}");
+        }
+    }
+
+    #[test]
+    fn licences_are_told_or_not() {
+        // S1
+        type Told = Option<&'static [i64]>;
+        let cases: [(Value, Told); 6] = [
+            (json!({"software": [{"licence_id": 31}, {"licence_id": "32"}]}), Some(&[31, 32])),
+            (json!({"software": [{"licence_id": 0}, {"licence_id": null}, {}, 7]}), Some(&[])),
+            (json!({"software": []}), Some(&[])),
+            (json!({"software": null}), Some(&[])),
+            (json!({"software": "none"}), None),
+            (json!({}), None),
+        ];
+        for (shape, expected) in cases {
+            let told = Record::new(shape.clone()).unwrap().value(&Target::field("software"));
+            let expected = expected.map(|ids| HaloValue::Ids(ids.iter().copied().collect()));
+            assert_eq!(told, expected, "{shape}");
+        }
     }
 }

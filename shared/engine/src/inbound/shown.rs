@@ -177,7 +177,7 @@ struct ShownLicence {
     licence_id: LicenceId,
     /// The licence as Entra knows it.
     sku: SkuId,
-    /// Its technical name.
+    /// Its name.
     product: String,
     /// What came of it.
     outcome: LicenceOutcome,

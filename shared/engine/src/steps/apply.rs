@@ -75,7 +75,9 @@ pub(super) async fn apply(
     let priority = match record.value.extent {
         // Somebody waits for it (H2).
         Extent::Named => Priority::Manual,
-        Extent::Everybody | Extent::Plan { .. } | Extent::Preview { .. } => Priority::Background,
+        Extent::Everybody | Extent::Licences | Extent::Plan { .. } | Extent::Preview { .. } => {
+            Priority::Background
+        }
     };
     let halo = engine.halo.with_meter(meter.clone()).with_priority(priority);
     let rules = directory.rules(record.value.scope(&directory.document));
@@ -254,13 +256,12 @@ impl Worker<'_> {
                 if finds && !self.own_agent(batch, id, write.record).await? {
                     return Ok(None);
                 }
-                if !write.given.is_empty() {
+                if write.gives() {
                     self.intend(batch, id).await?;
                     self.posted.insert((id, kind));
                 }
-                let custom = batch.custom.remove(&write.record);
-                let answer =
-                    self.halo.update(write.record, &write.changes, custom.as_deref()).await;
+                let kept = batch.kept.remove(&write.record);
+                let answer = self.halo.update(write.record, &write.changes, kept.as_ref()).await;
                 let sent = self.unless_stuck(id, Sent::updated(answer))?;
                 if matches!(sent, Sent::Gone) {
                     forget(batch, id, write.record);
@@ -330,7 +331,7 @@ impl Worker<'_> {
             Need::Record(record, targets) => match self.halo.record(record, &targets).await? {
                 Some(found) => {
                     known.records.of_mut(record.kind).record = Some(found.fields);
-                    batch.custom.insert(record, found.custom);
+                    batch.kept.insert(record, found.kept);
                 }
                 None => forget(batch, id, record),
             },

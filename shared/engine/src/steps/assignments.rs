@@ -21,13 +21,12 @@ use plan::ids::{AssignmentId, ConnectionId, LicenceId, ObjectId, RunId, SkuId};
 use plan::licences::{Holder, LicenceChange, SubscribedSku};
 use plan::link::Target;
 use plan::message::Message;
-use plan::reading::Read;
 use plan::tally::Trigger;
 
 use super::{StepError, Trouble};
 use crate::Engine;
 use crate::clock::Deadline;
-use crate::connections::{self, Refusal as Unwilling};
+use crate::connections::Refusal as Unwilling;
 use crate::graph::Graph;
 use crate::halo::{Halo, Priority};
 use crate::meter::Meter;
@@ -36,7 +35,7 @@ use crate::store::connections::{Authorisation, Saved, State};
 use crate::store::leases::Fence;
 use crate::store::log::{Entry, HaloIds, OutcomeKind, PersonNames};
 use crate::store::people::{Fenced, Person, RecordOwner};
-use crate::store::{Commit, Expect, Store, StoreError, Versioned, Write, keys, put};
+use crate::store::{Commit, Expect, Versioned, Write, keys, put};
 
 /// Open marks read together.
 const PAGE: usize = 100;
@@ -393,12 +392,8 @@ impl<'a> Job<'a> {
         let End { stands, found, holder, started } = end;
         let mut run = None;
         if let (Some(found), Some(holder)) = (found, holder) {
-            let (store, licence) = (&self.engine.store, one.value.request.licence);
-            let check = self.fence.check();
-            match store.settle_licence(self.connection, &check, holder, licence).await? {
-                Fenced::Done(()) => run = look_at(self.engine, self.connection, found.id).await?,
-                Fenced::Lost => return Err(Trouble::Lost),
-            }
+            self.settle(holder, one.value.request.licence).await?;
+            run = look_at(self.engine, self.connection, found.id).await?;
         }
         one.value.stands = stands;
         one.value.failures = 0;
@@ -411,6 +406,19 @@ impl<'a> Job<'a> {
             all.extend(entry.writes(expires)?);
         }
         self.commit(&all).await
+    }
+
+    /// Takes over what a person holds now, and tells the next run that somebody has to be looked at.
+    async fn settle(&self, holder: &Holder, licence: LicenceId) -> Result<(), Trouble> {
+        let (store, check) = (&self.engine.store, self.fence.check());
+        let told = match store.settle_licence(self.connection, &check, holder, licence).await? {
+            Fenced::Done(()) => store.tell_of_marks(self.connection, &check).await?,
+            Fenced::Lost => Fenced::Lost,
+        };
+        match told {
+            Fenced::Done(()) => Ok(()),
+            Fenced::Lost => Err(Trouble::Lost),
+        }
     }
 
     /// The entry of the log. Its run is the one that brings the outcome to Halo; where none could be
@@ -540,11 +548,7 @@ impl<'a> Job<'a> {
         };
         let Some(mut book) = self.engine.store.book(self.connection).await? else { return Ok(()) };
         let expect = book.unchanged();
-        for sku in skus {
-            if let Some(known) = book.value.skus.get_mut(&sku.id) {
-                (known.seats, known.used, known.standing) = (sku.seats, sku.used, sku.standing);
-            }
-        }
+        book.value.take(&skus, self.engine.clock.now());
         let told = put(keys::licences(self.connection), &book.value, expect)?;
         match self.engine.store.commit(&[self.fence.check(), told]).await? {
             // An import wrote it at the same moment, and read Graph for it.
@@ -593,34 +597,17 @@ fn told(one: &Assignment, holder: Option<&Holder>) -> LicencePart {
     LicencePart { action, licence, sku: *sku, product: name(), outcome, reasons }
 }
 
-/// Asks for a run about one person that reads nothing; `None` = none may start now, or too many wait, and
-/// the next one looks at the person.
+/// Asks for the run that brings what a person holds now to Halo; `None` = none may start now, or too many
+/// wait, and the next one looks at the person.
 async fn look_at(
     engine: &Engine,
     connection: &ConnectionId,
     person: ObjectId,
 ) -> Result<Option<RunId>, StepError> {
-    let people = Some(vec![person.to_string()]);
-    let asked = connections::Asked { read: Read::None, people, ..connections::Asked::default() };
-    match engine.import(connection, &asked).await {
-        Ok(run) => Ok(Some(run)),
+    match engine.look_at_person(connection, person).await {
+        Ok(run) => Ok(run),
         Err(Unwilling::Ours(error)) => Err(error),
+        // The connection is being removed.
         Err(_) => Ok(None),
-    }
-}
-
-impl Store {
-    /// Marks a person so that the next run looks at what they hold.
-    async fn settle_licence(
-        &self,
-        connection: &ConnectionId,
-        check: &Write,
-        holder: &Holder,
-        _licence: LicenceId,
-    ) -> Result<Fenced<()>, StoreError> {
-        match self.mark_dirty(connection, check, [holder.id], "licences").await? {
-            Fenced::Done(_) => self.tell_of_marks(connection, check).await,
-            Fenced::Lost => Ok(Fenced::Lost),
-        }
     }
 }

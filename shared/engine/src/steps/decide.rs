@@ -15,7 +15,7 @@ use crate::Engine;
 use crate::clock::Deadline;
 use crate::halo::index::Freshness;
 use crate::store::people::{Fenced, Person};
-use crate::store::runs::{HeldSegment, Phase};
+use crate::store::runs::{HeldSegment, Phase, WaitsFor};
 use crate::store::{Commit, Expect, Versioned, Write, keys, put};
 
 /// People looked at between two savings of the place.
@@ -30,7 +30,7 @@ pub(super) async fn decide(
     deadline: Deadline,
 ) -> Result<(), StepError> {
     let Some(record) = engine.run_at_work(connection, run).await? else { return Ok(()) };
-    if record.value.run.state != RunState::Deciding || record.value.waits_for_index {
+    if record.value.run.state != RunState::Deciding || record.value.waits_for != WaitsFor::Nothing {
         return Ok(());
     }
     let Some(directory) = Directory::load(engine, connection).await? else { return Ok(()) };
@@ -208,10 +208,10 @@ async fn ask_for_index(
     run: RunId,
 ) -> Result<(), StepError> {
     let Some(mut record) = engine.store.run(connection, run).await? else { return Ok(()) };
-    if record.value.waits_for_index || record.value.run.state != RunState::Deciding {
+    if record.value.waits_for != WaitsFor::Nothing || record.value.run.state != RunState::Deciding {
         return Ok(());
     }
-    record.value.waits_for_index = true;
+    record.value.waits_for = WaitsFor::Index;
     let write = put(keys::run(connection, run), &record.value, record.unchanged())?;
     match engine.store.commit(&[write]).await? {
         Commit::Done => Ok(engine.wake(&record.value).await?),

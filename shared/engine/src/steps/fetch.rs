@@ -1,6 +1,7 @@
 //! Fetch: reads Graph page by page into facts, and moves the cursor last (D1–D7).
 
 mod groups;
+mod licences;
 mod people;
 
 use std::collections::BTreeSet;
@@ -26,7 +27,7 @@ use crate::meter::Meter;
 use crate::store::connections::{Authorisation, Saved, State};
 use crate::store::leases::Fence;
 use crate::store::people::Fenced;
-use crate::store::runs::{Extent, RunRecord};
+use crate::store::runs::{Extent, RunRecord, WaitsFor};
 use crate::store::{Commit, Expect, Range, Versioned, Write, keys, put};
 
 /// A reader at work: what it holds, and what it will store next.
@@ -173,6 +174,7 @@ impl<'a> Reader<'a> {
             select: &catalogue::selected(&self.document),
             groups: &groups,
             rules_changed: is_whole && std::mem::take(&mut state.rules_changed),
+            covers: self.run.value.covers(&self.document),
             now,
         };
         // This run looks for what others marked so far.
@@ -207,6 +209,8 @@ impl<'a> Reader<'a> {
                 return Ok(());
             }
             match stage {
+                Stage::Licences => self.licences().await?,
+                Stage::Holders { cursor } => self.holders_page(cursor).await?,
                 Stage::Everybody { segment, after } => self.everybody(segment, after).await?,
                 Stage::Users => self.users_page().await?,
                 Stage::Managers { cursor } => self.managers_page(cursor).await?,
@@ -313,11 +317,16 @@ impl<'a> Reader<'a> {
         self.warn_of_groups().await?;
         let extent = self.run.value.extent;
         let (segments, seats) = self.left_to_do(extent).await?;
+        let licences = self.licences_to_write().await?;
         let now = self.engine.clock.now();
         let record = &mut self.run.value;
         record.read_complete = self.state.value.reading.complete;
         record.segments.clone_from(&segments);
-        if segments.is_empty() && seats {
+        record.waits_for = if licences { WaitsFor::Licences } else { WaitsFor::Nothing };
+        let nothing = segments.is_empty() && !seats && !licences;
+        if licences {
+            record.run.state = RunState::Deciding;
+        } else if segments.is_empty() && seats {
             // Boards that could not be written last time (R3).
             record.run.state = RunState::Applying;
         } else if segments.is_empty() {
@@ -335,7 +344,7 @@ impl<'a> Reader<'a> {
         if let Extent::Preview { preview } = extent {
             preview::begin(self.engine, self.connection, preview).await?;
         }
-        if segments.is_empty() && !seats {
+        if nothing {
             finish::tell(&self.run.value.run);
             return self.start_queued().await;
         }
@@ -347,7 +356,7 @@ impl<'a> Reader<'a> {
     async fn left_to_do(&self, extent: Extent) -> Result<(Vec<Segment>, bool), Trouble> {
         let (store, connection) = (&self.engine.store, self.connection);
         let segments = match extent {
-            Extent::Preview { .. } => return Ok((Vec::new(), false)),
+            Extent::Preview { .. } | Extent::Licences => return Ok((Vec::new(), false)),
             Extent::Named | Extent::Plan { .. } => {
                 picked::segments(self.engine, &self.run.value).await?
             }

@@ -15,6 +15,7 @@ use crate::Engine;
 use crate::clock::Deadline;
 use crate::halo::{self, Error};
 use crate::meter::Meter;
+use crate::store::runs::WaitsFor;
 use crate::store::{Commit, keys, put};
 
 /// Goes on with the index until it is ready, then sends the run on.
@@ -25,7 +26,8 @@ pub(super) async fn index(
     deadline: Deadline,
 ) -> Result<(), StepError> {
     let Some(mut record) = engine.run_at_work(connection, run).await? else { return Ok(()) };
-    if record.value.run.state != RunState::Deciding {
+    if record.value.run.state != RunState::Deciding || record.value.waits_for == WaitsFor::Licences
+    {
         return Ok(());
     }
     let again = Message::Index { connection: connection.clone(), run };
@@ -38,7 +40,8 @@ pub(super) async fn index(
         return Ok(engine.later(again, ELSEWHERE).await?);
     }
     record.value.run.requests += meter.take();
-    record.value.waits_for_index = !matches!(built, Built::Ready);
+    record.value.waits_for =
+        if matches!(built, Built::Ready) { WaitsFor::Nothing } else { WaitsFor::Index };
     let failed = matches!(built, Built::Failed(_));
     record.value.attempts = if failed { record.value.attempts + 1 } else { 0 };
     let attempt = record.value.attempts;

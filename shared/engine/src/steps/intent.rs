@@ -340,12 +340,12 @@ fn beside(batch: &Batch, id: ObjectId, kind: RecordKind) -> BTreeSet<RecordId> {
 fn intent(part: &Part, epoch: Uuid) -> Option<Intent> {
     match &part.action {
         Action::Create(create) => {
-            let (grants, beside) = (create.granted.clone(), BTreeSet::new());
-            Some(Intent { epoch, creates: true, grants, beside })
+            let (grants, licences) = (create.granted.clone(), create.licences.clone());
+            Some(Intent { epoch, creates: true, grants, licences, beside: BTreeSet::new() })
         }
-        Action::Write(write) if !write.given.is_empty() => {
-            let (grants, beside) = (write.given.clone(), BTreeSet::new());
-            Some(Intent { epoch, creates: false, grants, beside })
+        Action::Write(write) if write.gives() => {
+            let (grants, licences) = (write.given.clone(), write.linking.clone());
+            Some(Intent { epoch, creates: false, grants, licences, beside: BTreeSet::new() })
         }
         Action::Write(_)
         | Action::Unchanged

@@ -11,12 +11,14 @@ use plan::fields::{ManagerView, View};
 use plan::groups::Groups;
 use plan::guard;
 use plan::ids::{ConnectionId, ObjectId, PerKind, RecordId, RecordKind};
+use plan::licences::Book;
 use plan::link::Link;
 use plan::matching::{Hits, MatchKey};
 use plan::rules::{Rules, Scope};
 
 use super::StepError;
 use crate::Engine;
+use crate::halo::Kept;
 use crate::halo::index::Freshness;
 use crate::store::people::Person;
 use crate::store::{Range, Versioned, keys};
@@ -27,6 +29,8 @@ pub(crate) struct Directory {
     pub(crate) document: Document,
     /// The groups that they name.
     pub(crate) groups: Groups,
+    /// The ledger by which users are linked to licences, where the document imports them (S1).
+    pub(crate) book: Option<Book>,
 }
 
 impl Directory {
@@ -50,12 +54,26 @@ impl Directory {
         } else {
             engine.store.groups(connection).await?
         };
-        Ok(Self { document, groups })
+        let book = match &document.licences {
+            Some(_) => engine.store.book(connection).await?.map(|book| book.value),
+            None => None,
+        };
+        Ok(Self::new(document, groups, book))
+    }
+
+    /// The same of what is loaded already.
+    pub(crate) fn new(document: Document, groups: Groups, book: Option<Book>) -> Self {
+        let book = book.filter(|_| document.licences.is_some());
+        Self { document, groups, book }
     }
 
     /// The rules made ready for some kinds of records.
     pub(crate) fn rules(&self, scope: Scope) -> Rules<'_> {
-        Rules::covering(&self.document, &self.groups, scope)
+        let rules = Rules::covering(&self.document, &self.groups, scope);
+        match &self.book {
+            Some(book) => rules.with_licences(book),
+            None => rules,
+        }
     }
 }
 
@@ -66,8 +84,8 @@ pub(crate) struct Batch {
     pub(crate) known: BTreeMap<ObjectId, Known>,
     /// Links as they are since something was written that is not stored yet.
     pub(crate) written: BTreeMap<ObjectId, Link>,
-    /// Custom fields of records that were just read, which a write of some has to repeat (F4, H3).
-    pub(crate) custom: BTreeMap<RecordId, Vec<serde_json::Value>>,
+    /// Lists of records that were just read, which a write of some elements has to repeat (F4, S1, H3).
+    pub(crate) kept: BTreeMap<RecordId, Kept>,
     now: Timestamp,
 }
 
@@ -102,7 +120,7 @@ impl Batch {
             .collect();
         let known = people.keys().map(|id| (*id, Known::default())).collect();
         let now = engine.clock.now();
-        Ok(Self { people, managers, known, written: BTreeMap::new(), custom: BTreeMap::new(), now })
+        Ok(Self { people, managers, known, written: BTreeMap::new(), kept: BTreeMap::new(), now })
     }
 
     /// Takes over a link that is not stored yet; whoever reports to the person sees the agent at once.

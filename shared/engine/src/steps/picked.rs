@@ -55,7 +55,7 @@ impl Picked {
         };
         let plan = match run.extent {
             Extent::Plan { plan, .. } => Some(plan),
-            Extent::Everybody | Extent::Named | Extent::Preview { .. } => None,
+            Extent::Everybody | Extent::Named | Extent::Licences | Extent::Preview { .. } => None,
         };
         Ok(Self { connection, named, plan })
     }

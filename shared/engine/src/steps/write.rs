@@ -100,6 +100,7 @@ pub(super) fn linked_after(part: &Part, sent: &Sent, before: Option<&Linked>) ->
             image: create.fields.clone(),
             mapping,
             granted: create.granted.clone(),
+            licences: create.licences.clone(),
         }),
         (Action::Write(write), Sent::Written(_)) => Some(Linked {
             record: write.record,
@@ -108,6 +109,7 @@ pub(super) fn linked_after(part: &Part, sent: &Sent, before: Option<&Linked>) ->
             image: write.image(),
             mapping,
             granted: write.granted.clone(),
+            licences: write.licences.clone(),
         }),
         _ => None,
     }

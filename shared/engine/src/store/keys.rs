@@ -4,14 +4,16 @@
 //! |---|---|---|
 //! | `connections` | id | name of each connection |
 //! | `connections#names` | name | the connection that has it (C1) |
+//! | `connections#licences` | tenant | the connection that imports its licences (S3) |
 //! | `connections#removed` | id | a connection of which something is left to remove |
 //! | `runs#RUN` | `connection` | whose run that is |
 //! | `deployment` | `module`, `audit#TIME` | the module switch (C11); who changed the deployment (C10) |
 //! | `calls#CALLER` | address and key | what a call with a key was answered |
 //! | `c#ID` | `document`, `state`, `lease` | what a step reads first |
 //! | `c#ID` | `sign-ins`, `sign-in-lease` | the job that reads last sign-ins (D8) |
-//! | `c#ID` | `licences` | the ledger of licences (S1) |
+//! | `c#ID` | `licences`, `licence-lease` | the ledger of licences (S1) |
 //! | `c#ID` | `assigning-lease` | the lease of whoever carries out what Halo asked for (S2) |
+//! | `c#ID#holders#SKU` | OID | somebody who holds a licence, or should (S1) |
 //! | `c#ID#assignments` | assignment | a licence that Halo asked for; ids sort by time (S2) |
 //! | `c#ID#assigning` | assignment | one that is still to be carried out |
 //! | `c#ID` | `attempt` | the newest sign-in of a person, and what came of it (C6) |
@@ -53,7 +55,7 @@
 use jiff::Timestamp;
 use plan::ids::{
     AssignmentId, CabId, ConnectionId, LicenceId, MappingId, ObjectId, PreviewId, RecordId,
-    RecordKind, RunId, Segment,
+    RecordKind, RunId, Segment, SkuId, TenantId,
 };
 
 use super::Key;
@@ -135,6 +137,26 @@ pub fn attempt(connection: &ConnectionId) -> Key {
 /// The connection's ledger of licences (S1).
 pub fn licences(connection: &ConnectionId) -> Key {
     Key::new(own(connection), "licences")
+}
+
+/// The lease of the worker that brings Halo's licences up to date.
+pub fn licence_lease(connection: &ConnectionId) -> Key {
+    Key::new(own(connection), "licence-lease")
+}
+
+/// The partition of the people who hold a SKU.
+pub fn holders_of(connection: &ConnectionId, sku: SkuId) -> String {
+    format!("c#{connection}#holders#{sku}")
+}
+
+/// Somebody who holds a SKU.
+pub fn holder(connection: &ConnectionId, sku: SkuId, id: ObjectId) -> Key {
+    Key::new(holders_of(connection, sku), id.to_string())
+}
+
+/// The connection that imports the licences of a tenant (S3).
+pub fn licence_source(tenant: TenantId) -> Key {
+    Key::new("connections#licences", tenant.to_string())
 }
 
 /// The connection that imported a licence of Halo's (S1).

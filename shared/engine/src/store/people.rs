@@ -12,6 +12,7 @@ use plan::link::Link;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::licences::holder_keys;
 use super::{
     COMMIT_LIMIT, Commit, Expect, Key, Page, Range, Store, StoreError, Versioned, Write, decode,
     keys, put,
@@ -131,8 +132,8 @@ pub enum Fenced<T> {
 }
 
 /// People in memory with their versions, and which of them were touched.
-struct Loaded {
-    people: BTreeMap<ObjectId, Versioned<Person>>,
+pub(super) struct Loaded {
+    pub(super) people: BTreeMap<ObjectId, Versioned<Person>>,
     before: BTreeMap<ObjectId, Person>,
 }
 
@@ -303,7 +304,7 @@ impl Store {
         }
     }
 
-    async fn load(
+    pub(super) async fn load(
         &self,
         connection: &ConnectionId,
         ids: impl IntoIterator<Item = ObjectId>,
@@ -317,9 +318,9 @@ impl Store {
         Ok(Loaded { people, before })
     }
 
-    /// Records by which a person is found: by name, and by manager. Written before the person, so
+    /// Records by which a person is found: by name, by licence, and by manager. Written before the person, so
     /// that a kill in between leaves at most a record too many, which the repetition explains.
-    async fn write_side_records(
+    pub(super) async fn write_side_records(
         &self,
         connection: &ConnectionId,
         loaded: &Loaded,
@@ -332,7 +333,7 @@ impl Store {
         };
         for (id, now, was) in loaded.touched() {
             let (old, new) =
-                (name_keys(connection, *id, &was.facts), name_keys(connection, *id, &now.facts));
+                (found_by(connection, *id, &was.facts), found_by(connection, *id, &now.facts));
             for key in old.difference(&new) {
                 add(Write::Delete { key: key.clone(), expect: Expect::Anything });
             }
@@ -401,7 +402,7 @@ impl Store {
 
     /// Writes the touched people with their dirty marks, in transactions that check the lease.
     /// `None` = somebody wrote one of them in between; read again.
-    async fn save_people(
+    pub(super) async fn save_people(
         &self,
         connection: &ConnectionId,
         check: &Write,
@@ -469,7 +470,7 @@ impl Loaded {
 
     /// People who wait for a decision, also those of an earlier try: so that a reader that was
     /// killed behind its marks does not take the connection for clean.
-    fn dirty(&self) -> u64 {
+    pub(super) fn dirty(&self) -> u64 {
         self.people.values().filter(|person| person.value.pending.is_some()).count() as u64
     }
 }
@@ -503,6 +504,13 @@ fn merge_one(
         let changed = difference(&before, &person.facts);
         person.mark(changed);
     }
+}
+
+/// The records by which a person is found: by name, and by licence.
+fn found_by(connection: &ConnectionId, id: ObjectId, facts: &Facts) -> BTreeSet<Key> {
+    let mut keys = name_keys(connection, id, facts);
+    keys.extend(holder_keys(connection, id, facts));
+    keys
 }
 
 fn name_keys(connection: &ConnectionId, id: ObjectId, facts: &Facts) -> BTreeSet<Key> {

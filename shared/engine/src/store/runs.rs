@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use plan::document::{Document, Entity};
 use plan::guard;
 use plan::ids::{ConnectionId, ObjectId, PerKind, PreviewId, RunId, Segment};
+use plan::reading::Covers;
 use plan::rules::{Scope, scope_of};
 use plan::schedule::Purpose;
 use plan::tally::{Counts, Requests, Run, RunState, Trigger};
@@ -36,14 +37,27 @@ pub struct RunRecord {
     /// Whether the boards were written after the people (R3).
     #[serde(default)]
     pub boards_done: bool,
-    /// Whether deciding waits for the indexes of Halo's users and agents.
+    /// What deciding waits for.
     #[serde(default)]
-    pub waits_for_index: bool,
+    pub waits_for: WaitsFor,
     /// Failures of Halo in a row while the index was built for this run.
     #[serde(default)]
     pub attempts: u32,
     /// When a step last did something for the run; the timer sends hints again to one that stands still.
     pub touched: Timestamp,
+}
+
+/// What has to be there before people are decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitsFor {
+    /// All is there.
+    #[default]
+    Nothing,
+    /// Halo's software licences, as the ledger wants them (S1).
+    Licences,
+    /// The indexes of Halo's users and agents (H4).
+    Index,
 }
 
 /// Whom a run is about (I2).
@@ -62,6 +76,8 @@ pub enum Extent {
         /// All of them, or only those whose list is kept with the run.
         people: Whom,
     },
+    /// Nobody: the run imports licences alone (S1).
+    Licences,
     /// Nobody: the run reads Entra for a preview, and decides nothing.
     Preview {
         /// The preview.
@@ -93,7 +109,9 @@ impl Extent {
     /// What a run of this extent is there for.
     pub fn purpose(&self) -> Purpose {
         match self {
-            Extent::Everybody | Extent::Named | Extent::Plan { .. } => Purpose::Import,
+            Extent::Everybody | Extent::Named | Extent::Plan { .. } | Extent::Licences => {
+                Purpose::Import
+            }
             Extent::Preview { .. } => Purpose::Read,
         }
     }
@@ -127,7 +145,7 @@ impl RunRecord {
             boards_done: false,
             verdict: None,
             read_complete: false,
-            waits_for_index: false,
+            waits_for: WaitsFor::Nothing,
             attempts: 0,
             touched: now,
         }
@@ -137,8 +155,24 @@ impl RunRecord {
 impl RunRecord {
     /// The kinds of records that it is about.
     pub fn scope(&self, document: &Document) -> Scope {
-        let named = if self.entities.is_empty() { &document.sync.entities } else { &self.entities };
-        scope_of(named)
+        scope_of(self.entities(document))
+    }
+
+    /// What it reads of Entra.
+    pub fn covers(&self, document: &Document) -> Covers {
+        match self.extent {
+            Extent::Licences => Covers::Licences,
+            Extent::Everybody if self.entities(document).contains(&Entity::Licences) => {
+                Covers::PeopleAndLicences
+            }
+            Extent::Everybody | Extent::Named | Extent::Plan { .. } | Extent::Preview { .. } => {
+                Covers::People
+            }
+        }
+    }
+
+    fn entities<'a>(&'a self, document: &'a Document) -> &'a [Entity] {
+        if self.entities.is_empty() { &document.sync.entities } else { &self.entities }
     }
 }
 

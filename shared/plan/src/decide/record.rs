@@ -6,6 +6,7 @@ mod known;
 use std::collections::BTreeSet;
 use std::ptr;
 
+use self::known::{Due, Gifts, held};
 use super::activity::{
     Leave, disabled_is_inactive, inactive_role, leave_to_deactivate, switch, switched,
 };
@@ -13,11 +14,11 @@ use super::{Action, Case, Create, KnownRecord, Need, Part, Verb, Write};
 use crate::document::OutOfScope;
 use crate::explain::Reason;
 use crate::fields::Record;
+use crate::granted;
 use crate::ids::{MappingId, RecordId, RecordKind, SiteId};
 use crate::link::{Activity, Choice, FieldChange, Fields, HaloValue, Linked, LinkedBy, Target};
 use crate::matching::{self, Hit, Match};
 use crate::placement::{Found, Placed};
-use crate::roles;
 use crate::rules::{RecordRules, Rules};
 use crate::sight::Sight;
 
@@ -152,25 +153,37 @@ impl<'a> Draft<'a> {
 
     fn deactivate(mut self, linked: &Linked) -> Result<Part, Need> {
         self.reasons.push(Reason::Linked { record: linked.record });
-        if !linked.activity.is_active() {
-            return Ok(self.end(Action::Unchanged, Reason::AlreadyInactive));
-        }
-        match leave_to_deactivate(self.case, linked.record, &mut self.reasons)? {
-            Leave::Held => return Ok(self.done(Action::Held)),
-            Leave::Denied => return Ok(self.done(Action::Unchanged)),
-            Leave::Granted => {}
-        }
-        let write = Write {
-            verb: Verb::Deactivate,
-            record: linked.record,
-            links: None,
-            changes: vec![switched(self.kind, true)],
-            activity: Activity::InactiveByUs,
-            base: linked.image.clone(),
-            granted: linked.granted.clone(),
-            given: BTreeSet::new(),
+        let (verb, activity) = if linked.activity.is_active() {
+            match leave_to_deactivate(self.case, linked.record, &mut self.reasons)? {
+                Leave::Held => return Ok(self.done(Action::Held)),
+                Leave::Denied => return Ok(self.done(Action::Unchanged)),
+                Leave::Granted => (Verb::Deactivate, Activity::InactiveByUs),
+            }
+        } else {
+            self.reasons.push(Reason::AlreadyInactive);
+            (Verb::Update, linked.activity)
         };
-        Ok(self.end(Action::Write(write), Reason::FieldsDiffer { count: 1 }))
+        // Whoever Entra does not have any more holds no licence any more (S1).
+        let due = Due { licences: self.licences_due(Some(linked)), ..Due::default() };
+        let (base, licences) = if self.licences_settled(&due.licences, &linked.image, linked) {
+            (linked.image.clone(), None)
+        } else {
+            let target = BTreeSet::from([self.rules.licences_target.clone()]);
+            let read = self.read(linked, target)?;
+            let licences = self.licences(&due.licences, linked, &read);
+            (read, licences)
+        };
+        let mut gifts = Gifts { roles: None, licences };
+        let mut changes: Vec<FieldChange> = gifts.take_changes().collect();
+        changes.extend((verb == Verb::Deactivate).then(|| switched(self.kind, true)));
+        if changes.is_empty() && gifts.leave(linked) {
+            return Ok(self.done(Action::Unchanged));
+        }
+        self.reasons.extend(gifts.reasons());
+        Ok(self.written(
+            linked,
+            Written { verb, activity, links: Links::Already, changes, base, gifts },
+        ))
     }
 
     /// An unlinked person with a place: found in Halo, made there, or neither (M2, M3).
@@ -228,10 +241,13 @@ impl<'a> Draft<'a> {
             Ok(differences) => differences,
             Err(problems) => return Ok(self.invalid(problems)),
         };
-        let roles = self.roles_wished(placed);
-        let roles = roles::of_new(&roles);
-        self.reasons.extend(roles.reasons());
-        let changes = differences.changes.into_iter().chain(roles.change.clone());
+        let due = self.due(placed, None);
+        let roles = granted::of_new(&self.rules.roles_target, &due.roles);
+        let licences = granted::of_new(&self.rules.licences_target, &due.licences);
+        let held = roles.after.clone();
+        let mut gifts = Gifts { roles: Some(roles), licences: Some(licences) };
+        self.reasons.extend(gifts.reasons());
+        let changes = differences.changes.into_iter().chain(gifts.take_changes());
         let mut fields: Fields = changes.map(|change| (change.field, change.after)).collect();
         if fields.get(&Target::field("name")).is_none_or(HaloValue::is_empty) {
             return Ok(self.invalid(vec![Reason::ValueMissing { field: "name".into() }]));
@@ -239,7 +255,7 @@ impl<'a> Draft<'a> {
         let activity = if !self.enabled() && self.disabled_is_inactive() {
             self.reasons.push(Reason::AccountDisabled);
             Activity::InactiveByUs
-        } else if let Some(role) = inactive_role(self.rules, self.kind, roles.after.as_ref()) {
+        } else if let Some(role) = inactive_role(self.rules, self.kind, held.as_ref()) {
             self.reasons.push(Reason::InactiveRole { role });
             Activity::InactiveByRole
         } else {
@@ -249,7 +265,9 @@ impl<'a> Draft<'a> {
             fields.insert(switch(self.kind), HaloValue::Bool(true));
         }
         let count = fields.len();
-        let create = Create { fields, activity, granted: roles.granted };
+        let granted = |gift: Option<granted::Outcome>| gift.unwrap_or_default().granted;
+        let (granted, licences) = (granted(gifts.roles), granted(gifts.licences));
+        let create = Create { fields, activity, granted, licences };
         Ok(self.end(Action::Create(create), Reason::FieldsDiffer { count }))
     }
 
@@ -277,8 +295,7 @@ impl<'a> Draft<'a> {
             Err(problems) => return Ok(self.invalid(problems)),
         };
         let Some(record) = record else {
-            let roles = self.looks_at_roles(&BTreeSet::new());
-            return Err(Need::Record(found, self.targets(roles)));
+            return Err(Need::Record(found, self.targets_of_new()));
         };
         let inactive = record.get(&switch(self.kind)) == Some(&HaloValue::Bool(true));
         self.reasons.push(Reason::Found { record: found, how: how.clone() });
@@ -295,9 +312,10 @@ impl<'a> Draft<'a> {
             image: record.clone(),
             mapping: None,
             granted: BTreeSet::new(),
+            licences: BTreeSet::new(),
         };
-        let roles = self.roles_wished(placed);
-        self.write(&before, changes, &roles, record, Links::Now)
+        let due = self.due(placed, Some(&before));
+        self.write(&before, changes, &due, record, Links::Now)
     }
 
     /// A linked person with a place: kept right, moved, made active again, or made inactive.
@@ -311,16 +329,16 @@ impl<'a> Draft<'a> {
             Ok(differences) => differences,
             Err(problems) => return Ok(self.invalid(problems)),
         };
-        let roles = self.roles_wished(placed);
-        let Some(read) = self.read_again(linked, found.unread, &roles)? else {
-            return self.write(linked, found.changes, &roles, &linked.image, Links::Already);
+        let due = self.due(placed, Some(linked));
+        let Some(read) = self.read_again(linked, found.unread, &due)? else {
+            return self.write(linked, found.changes, &due, &linked.image, Links::Already);
         };
         // What the first look noted is noted.
         let noted = self.reasons.len();
         let found = self.differences(&filling, Record::Known(&read));
         self.reasons.truncate(noted);
         let changes = found.map(|differences| differences.changes).unwrap_or_default();
-        self.write(linked, changes, &roles, &read, Links::Already)
+        self.write(linked, changes, &due, &read, Links::Already)
     }
 
     /// The write that makes the record right, or nothing.
@@ -328,15 +346,15 @@ impl<'a> Draft<'a> {
         mut self,
         linked: &Linked,
         mut changes: Vec<FieldChange>,
-        due: &roles::Wished,
+        due: &Due,
         base: &Fields,
         links: Links,
     ) -> Result<Part, Need> {
-        let held = self.held_roles(base);
-        let mut roles = self.roles(due, linked, held);
-        changes.extend(roles.as_mut().and_then(|roles| roles.change.take()));
-        let held = roles.as_ref().map_or(held, |roles| roles.after.as_ref());
-        let (verb, activity) = match self.activity(linked, held)? {
+        let mut gifts = self.gifts(due, linked, base);
+        changes.extend(gifts.take_changes());
+        let roles = held(base, &self.rules.roles_target);
+        let roles = gifts.roles.as_ref().map_or(roles, |roles| roles.after.as_ref());
+        let (verb, activity) = match self.activity(linked, roles)? {
             Ok(Some(active)) => {
                 changes.push(switched(self.kind, !active.is_active()));
                 let verb = if active.is_active() { Verb::Reactivate } else { Verb::Deactivate };
@@ -345,10 +363,9 @@ impl<'a> Draft<'a> {
             Ok(None) => (Verb::Update, linked.activity),
             Err(Waits) => return Ok(self.done(Action::Held)),
         };
-        let settled = !self.may_have_given()
-            && roles.as_ref().is_none_or(|roles| roles.granted == linked.granted);
         // What was read is kept, so that it is not asked for again (T4).
         let known = ptr::eq(base, &raw const linked.image) || *base == linked.image;
+        let settled = !self.may_have_given() && gifts.leave(linked);
         let same = changes.is_empty() && settled && known;
         if same && links == Links::Already {
             return Ok(self.end(Action::Unchanged, Reason::NothingToChange));
@@ -358,26 +375,37 @@ impl<'a> Draft<'a> {
         if let Some(HaloValue::Int(from)) = moved.and_then(|change| change.before.as_ref()) {
             self.reasons.push(Reason::Moves { from: SiteId(*from) });
         }
-        self.reasons.extend(roles.iter().flat_map(roles::Outcome::reasons));
+        self.reasons.extend(gifts.reasons());
+        let base = base.clone();
+        Ok(self.written(linked, Written { verb, activity, links, changes, base, gifts }))
+    }
+
+    /// The part that carries a write out.
+    fn written(self, linked: &Linked, written: Written) -> Part {
+        let Written { verb, activity, links, mut changes, base, gifts } = written;
         changes.sort_by(|a, b| a.field.cmp(&b.field));
         let count = changes.len();
-        let (granted, given) = match roles {
-            Some(roles) => (roles.granted, roles.given),
-            None => (linked.granted.clone(), BTreeSet::new()),
+        let sets = |gift: Option<granted::Outcome>, ours: &BTreeSet<i64>| match gift {
+            Some(gift) => (gift.granted, gift.given),
+            None => (ours.clone(), BTreeSet::new()),
         };
+        let (granted, given) = sets(gifts.roles, &linked.granted);
+        let (licences, linking) = sets(gifts.licences, &linked.licences);
         let write = Write {
             verb,
             record: linked.record,
             links: (links == Links::Now).then(|| linked.how.clone()),
             changes,
             activity,
-            base: base.clone(),
+            base,
             granted,
             given,
+            licences,
+            linking,
         };
         let reason =
             if count == 0 { Reason::NothingToChange } else { Reason::FieldsDiffer { count } };
-        Ok(self.end(Action::Write(write), reason))
+        self.end(Action::Write(write), reason)
     }
 
     /// Whether the record becomes active or inactive; `None` = it stays as it is.
@@ -429,6 +457,16 @@ impl<'a> Draft<'a> {
 
 /// A deactivation that waits (L4, L5).
 struct Waits;
+
+/// What a write consists of.
+struct Written {
+    verb: Verb,
+    activity: Activity,
+    links: Links,
+    changes: Vec<FieldChange>,
+    base: Fields,
+    gifts: Gifts,
+}
 
 /// Whether a write makes the link.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -15,6 +15,7 @@ mod boards;
 mod difference;
 mod fields;
 mod finding;
+mod licences;
 mod modes;
 mod order;
 mod placing;
@@ -34,6 +35,8 @@ use crate::document::{self, CustomClouds, Document, Entity};
 use crate::facts::Value;
 use crate::fields::ManagerView;
 use crate::groups::{Group, GroupState, Groups};
+use crate::ids::LicenceId;
+use crate::licences::{Book, Sku};
 use crate::matching::Hit;
 use crate::rules::scope_of;
 
@@ -104,6 +107,9 @@ const WORDS: &[(&str, &str)] = &[
     ("kept", "roles.cabs.0.keep=true"),
     ("seat", r#"link.seats={"1":{"record":{"kind":"user","id":7},"role":2,"state":"ours"}}"#),
     ("licensed", "roles.licence_management=true; roles.inactive_agent_role_ids=[11]"),
+    // Licences: E5 and E3 are licences 31 and 32 in Halo; the person holds E5.
+    ("ledger", r#"ledger={"E5":31,"E3":32}"#),
+    ("holds", r#"ledger; person.assignedLicenses=["E5"]"#),
     (
         "interrupted",
         r#"link.intents.user={"epoch":"other","creates":false}; link.intents.agent={"epoch":"other","creates":false}"#,
@@ -128,7 +134,7 @@ fn ordinary() -> Json {
         "groups": { "Sales": "read", "Admins": "read", "Sleepers": "read", "Board": "read",
             "Old": "gone", "Slow": "unread" },
         "person": { "displayName": "Ada", "mail": "ada@x.example", "accountEnabled": true },
-        "in": [], "presence": "present", "manager": "none", "link": {},
+        "in": [], "presence": "present", "manager": "none", "link": {}, "ledger": null,
         "known": { "user": { "claims": [], "standing": "free" },
             "agent": { "claims": [], "standing": "free" } },
         "guard": { "user": "pass", "agent": "pass" }, "run": ["users", "agents"],
@@ -146,6 +152,7 @@ struct Given {
     known: Known,
     guard: PerKind<guard::Verdict>,
     run: Vec<Entity>,
+    book: Option<Book>,
 }
 
 /// The manager: `none`, `unread`, or their properties with the agent that they are.
@@ -210,12 +217,25 @@ fn group_id(name: &str) -> String {
     )
 }
 
+fn sku_id(name: &str) -> String {
+    format!("55555555-44d7-43e1-9a83-00000000{:02x}{:02x}", name.as_bytes()[0], name.as_bytes()[1])
+}
+
+fn book(licences: BTreeMap<String, i64>) -> Book {
+    let sku = |(name, licence): (String, i64)| {
+        let sku = Sku { halo: Some(LicenceId(licence)), ..Sku::default() };
+        (sku_id(&name).parse().unwrap(), sku)
+    };
+    Book { skus: licences.into_iter().map(sku).collect(), ..Book::default() }
+}
+
 /// Replaces short names by the ids that they stand for, and groups by their pinned names.
 fn spelled_out(value: &mut Json) {
     match value {
         Json::String(text) => match text.as_str() {
             "me" => ME.clone_into(text),
             "other" | "tenant" => OTHER.clone_into(text),
+            "E5" | "E3" | "F1" => *text = sku_id(text),
             _ => {}
         },
         Json::Array(list) => list.iter_mut().for_each(spelled_out),
@@ -286,7 +306,9 @@ fn given(changes: &str) -> Given {
         properties: read(part("person")),
         manager: None,
         groups: member_of.iter().map(|name| group_id(name).parse().unwrap()).collect(),
+        licences: BTreeSet::new(),
     };
+    let ledger: Option<BTreeMap<String, i64>> = read(part("ledger"));
     let known: PerKind<Looked> = read(part("known"));
     let site: Option<i64> = read(part("site"));
     let records = PerKind {
@@ -302,6 +324,7 @@ fn given(changes: &str) -> Given {
         known: Known { records, site: site.map(SiteId) },
         guard: read(part("guard")),
         run: read(part("run")),
+        book: ledger.map(book),
     }
 }
 
@@ -329,7 +352,11 @@ impl Given {
             guard: self.guard,
             now: "2026-01-15T00:00:00Z".parse().unwrap(),
         };
-        decide(&Rules::covering(&self.document, &self.groups, scope_of(&self.run)), &case)
+        let rules = Rules::covering(&self.document, &self.groups, scope_of(&self.run));
+        match &self.book {
+            Some(book) => decide(&rules.with_licences(book), &case),
+            None => decide(&rules, &case),
+        }
     }
 
     /// The verdict as a line: what is asked for, or what happens to each record and seat.
@@ -362,11 +389,11 @@ impl Given {
     fn told_part(&self, kind: RecordKind, part: &Part) -> String {
         let mut words = vec![kind.to_string(), part.action.name().to_owned()];
         let ours = match &part.action {
-            Action::Create(create) => Some(&create.granted),
+            Action::Create(create) => Some((&create.granted, &create.licences)),
             Action::Write(write) => {
                 words.push(write.record.id.to_string());
                 words.extend(write.links.is_some().then(|| "linked".to_owned()));
-                Some(&write.granted)
+                Some((&write.granted, &write.licences))
             }
             Action::Conflict { candidates } => {
                 words.extend(candidates.iter().map(|record| record.id.to_string()));
@@ -379,10 +406,15 @@ impl Given {
             words.push("with".to_owned());
         }
         words.extend(changes.iter().map(|change| format!("{}={}", change.field, change.after)));
-        let before = self.link.of(kind).map(|linked| linked.granted.clone()).unwrap_or_default();
-        if let Some(ours) = ours.filter(|ours| **ours != before) {
-            let ours: Vec<_> = ours.iter().map(ToString::to_string).collect();
-            words.push(format!("[ours {}]", ours.join(",")));
+        let none = BTreeSet::new();
+        let before = self.link.of(kind);
+        let before = before.map_or((&none, &none), |it| (&it.granted, &it.licences));
+        if let Some((roles, licences)) = ours {
+            let sets = [("ours", roles, before.0), ("our licences", licences, before.1)];
+            for (what, now, _) in sets.into_iter().filter(|(_, now, was)| now != was) {
+                let now: Vec<_> = now.iter().map(ToString::to_string).collect();
+                words.push(format!("[{what} {}]", now.join(",")));
+            }
         }
         words.extend(reasons(&part.reasons));
         words.join(" ")
@@ -390,7 +422,7 @@ impl Given {
 }
 
 /// Reasons that every case of their kind has, or that the changes show.
-const ROUTINE: [&str; 11] = [
+const ROUTINE: [&str; 13] = [
     "placed_by",
     "no_mapping_matches",
     "linked",
@@ -400,6 +432,8 @@ const ROUTINE: [&str; 11] = [
     "fields_differ",
     "roles_given",
     "roles_taken",
+    "licences_linked",
+    "licences_unlinked",
     "joins_board",
     "leaves_board",
 ];

@@ -53,7 +53,7 @@ pub struct LicencePart {
     pub licence: LicenceId,
     /// The licence as Entra knows it.
     pub sku: SkuId,
-    /// Its technical name.
+    /// Its name.
     pub product: String,
     /// What came of it.
     pub outcome: LicenceOutcome,
@@ -118,6 +118,9 @@ pub struct Create {
     /// Roles that it gets from us (R4).
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub granted: BTreeSet<i64>,
+    /// Licences that we link to it (S1).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub licences: BTreeSet<i64>,
 }
 
 /// A write to an existing record.
@@ -142,6 +145,12 @@ pub struct Write {
     /// Roles that this write gives.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub given: BTreeSet<i64>,
+    /// Licences that are linked by us afterwards (S1).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub licences: BTreeSet<i64>,
+    /// Licences that this write links.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub linking: BTreeSet<i64>,
 }
 
 /// The name of a write.
@@ -157,6 +166,11 @@ pub enum Verb {
 }
 
 impl Write {
+    /// Whether it gives something that has to be known as ours if it is interrupted (R4, S1).
+    pub fn gives(&self) -> bool {
+        !self.given.is_empty() || !self.linking.is_empty()
+    }
+
     /// What the record holds after the write.
     pub fn image(&self) -> Fields {
         let mut image = self.base.clone();
@@ -234,6 +248,19 @@ impl Part {
             | Action::Held
             | Action::Invalid
             | Action::Create(_) => None,
+        }
+    }
+
+    /// Whether links to licences are what Entra says once this is carried out, those included that
+    /// somebody in Halo asked to change (S2).
+    pub fn settles_licences(&self) -> bool {
+        match &self.action {
+            Action::Unchanged | Action::Write(_) => true,
+            Action::NotInScope
+            | Action::Conflict { .. }
+            | Action::Held
+            | Action::Invalid
+            | Action::Create(_) => false,
         }
     }
 

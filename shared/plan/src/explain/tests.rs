@@ -49,6 +49,9 @@ reasons! {
     RolesGiven { roles: vec![4, 5] };
     RolesTaken { roles: vec![4] };
     RolesUnreadable;
+    LicencesLinked { licences: vec![4, 5] };
+    LicencesUnlinked { licences: vec![4] };
+    LicencesUnreadable;
     NoManager { role: UserRoleId(9) };
     GroupUnknown { group: "Sales".into(), why: WhyUnknown::NotRead };
     InactiveRole { role: 11 };

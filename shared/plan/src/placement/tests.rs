@@ -104,6 +104,7 @@ fn person(properties: &str, groups: &[u8]) -> Facts {
         properties: serde_json::from_str(properties).expect(properties),
         manager: None,
         groups: groups.iter().map(|n| group_id(*n)).collect(),
+        licences: BTreeSet::new(),
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Knobs {
     pub agents_with_open_tickets: BTreeSet<i64>,
     /// Users with history, which cannot be deleted.
     pub users_with_history: BTreeSet<i64>,
+    /// Properties that the instance takes without keeping them.
+    pub forgets: BTreeSet<&'static str>,
     /// Real time to wait before each answer.
     pub latency: Duration,
     /// Whether the instance is up at all.
@@ -83,6 +85,7 @@ impl Default for Knobs {
             named_licences: None,
             agents_with_open_tickets: BTreeSet::new(),
             users_with_history: BTreeSet::new(),
+            forgets: BTreeSet::new(),
             latency: Duration::ZERO,
             outage: Outage::Up,
             wrong_tenant: WrongTenant::HtmlPage,

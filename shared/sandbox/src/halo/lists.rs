@@ -13,6 +13,9 @@ impl Model {
     pub(super) fn merge(&self, kind: Kind, id: i64, row: &mut Row, posted: &Row) {
         for (name, value) in posted {
             let known = kind.field(name).is_some_and(|field| field.set == Set::Posted);
+            if self.knobs.forgets.contains(name.as_str()) {
+                continue;
+            }
             if value.is_null() {
                 if known && self.knobs.null_in_update == NullInUpdate::Clears {
                     row.remove(name);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use plan::decide::{Action, Decision};
+use plan::decide::{Action, Decision, Part};
 use plan::explain::Reason;
 use plan::failure::parked_for;
 use plan::ids::RecordKind;
@@ -48,6 +48,11 @@ pub(super) fn settle(
     }
     let decision = whole(done, outcome.was);
     outcome.now.carried = None;
+    if decision.user.as_ref().is_some_and(Part::settles_licences) && done.trouble().is_none() {
+        // What was asked for since stays to be looked at.
+        let seen = &decided_on.link.contested;
+        outcome.now.link.contested.retain(|licence| !seen.contains(licence));
+    }
     let overruled = outcome.is_overruled();
     if !overruled {
         outcome.now.parked = parked(worker, done, &decision, outcome.was);

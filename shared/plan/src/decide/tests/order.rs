@@ -109,6 +109,7 @@ impl World {
             image,
             mapping: part.mapping.clone(),
             granted: BTreeSet::new(),
+            licences: BTreeSet::new(),
         };
         self.links.insert(who.0, Link { user: Some(linked), ..Link::default() });
         if part.action.name() == "create" { "create".to_owned() } else { format!("takes {record}") }

@@ -9,6 +9,7 @@ use crate::boards::SeatMove;
 use crate::decide::{Action, Decision, KnownRecord, Need, Part, Standing, Verdict, Write};
 use crate::guard;
 use crate::ids::{PerKind, RecordId, RecordKind, SiteId};
+use crate::licences::licences_target;
 use crate::link::{Fields, HaloValue, Link, Linked, Says, Seat, SeatState, Target};
 use crate::matching::Hits;
 use crate::roles::roles_target;
@@ -32,6 +33,9 @@ const USERS: &[&str] = &[
     "user; link.user.image.roles=[4,6]; link.user.granted=[4]",
     "user; link.user.image.roles=[9]; link.user.granted=[9]; link.user.mapping=rest",
     r#"user; link.user.how={"by":"object_id"}; link.user.mapping=staff"#,
+    "user; link.user.image.software=[31,32]; link.user.licences=[31]",
+    "user; ledger; link.user.image.software=[31,32]; link.user.licences=[31]",
+    "user; ledger; link.user.image.software=[32]; link.contested=[32]",
 ];
 
 /// Who the person may be among agents.
@@ -103,6 +107,7 @@ const ELSE: &[&str] = &[
     "rejected",
     "released; expired",
     "nowhere",
+    "holds",
 ];
 
 pub(crate) fn situation() -> impl Strategy<Value = String> {
@@ -122,6 +127,9 @@ fn in_halo(given: &Given) -> PerKind<Fields> {
             let mut roles = roles_of(&fields);
             roles.insert(others);
             fields.insert(roles_target(), HaloValue::Ids(roles));
+            let mut software = set_of(&fields, &licences_target());
+            software.insert(others);
+            fields.insert(licences_target(), HaloValue::Ids(software));
             fields.entry(Target::field("title")).or_insert(HaloValue::Text("Old".into()));
         }
         fields
@@ -130,14 +138,18 @@ fn in_halo(given: &Given) -> PerKind<Fields> {
 }
 
 fn roles_of(fields: &Fields) -> BTreeSet<i64> {
-    match fields.get(&roles_target()) {
-        Some(HaloValue::Ids(roles)) => roles.clone(),
+    set_of(fields, &roles_target())
+}
+
+fn set_of(fields: &Fields, target: &Target) -> BTreeSet<i64> {
+    match fields.get(target) {
+        Some(HaloValue::Ids(ids)) => ids.clone(),
         _ => BTreeSet::new(),
     }
 }
 
 fn nothing(target: &Target) -> HaloValue {
-    if *target == roles_target() {
+    if [roles_target(), licences_target()].contains(target) {
         HaloValue::Ids(BTreeSet::new())
     } else {
         HaloValue::Text(String::new())
@@ -201,6 +213,9 @@ impl World {
 
     /// Carries a decision out, and forgets what was looked up of records that are linked.
     fn apply(&mut self, decision: &Decision) {
+        if decision.user.as_ref().is_some_and(Part::settles_licences) {
+            self.given.link.contested.clear();
+        }
         for (kind, part) in decision.parts() {
             let linked = self.linked_after(kind, part);
             if let Some(linked) = linked {
@@ -236,6 +251,7 @@ impl World {
                 image: create.fields.clone(),
                 mapping: part.mapping.clone(),
                 granted: create.granted.clone(),
+                licences: create.licences.clone(),
             }),
             Action::Write(write) => Some(Linked {
                 record: write.record,
@@ -244,6 +260,7 @@ impl World {
                 image: write.image(),
                 mapping: part.mapping.clone().or_else(|| before?.mapping.clone()),
                 granted: write.granted.clone(),
+                licences: write.licences.clone(),
             }),
             Action::Unchanged
             | Action::NotInScope
