@@ -62,6 +62,12 @@ const HTTPS: &[(&str, u16)] = &[
     ("admin-module", 200),
     ("admin-module-turn", 200),
     ("admin-check", 200),
+    ("admin-licence-key-set", 200),
+    ("admin-licence-key", 200),
+    // The signature is good, and no licence was imported.
+    ("admin-licence-assign", 422),
+    ("admin-licence-assignment", 404),
+    ("admin-licence-assignments", 200),
     ("inbound-logs-get", 200),
     ("inbound-logs-runs", 200),
     ("inbound-logs-run", 404),
@@ -130,7 +136,7 @@ async fn requests_are_answered() {
 #[tokio::test]
 async fn claims_decide_who_may_do_what() {
     let world = World::new(Setup::default()).await;
-    let open = ["admin-health", "admin-callback"];
+    let open = ["admin-health", "admin-callback", "admin-licence-assign"];
     for (name, _) in HTTPS.iter().filter(|(name, _)| !open.contains(name)) {
         let change = |edit: fn(&mut Value)| {
             let mut json: Value = event(name);
@@ -188,9 +194,10 @@ async fn a_batch_holds_every_kind_of_hint_and_none_fails() {
         Message::SignIns { .. } => 6,
         Message::Preview { .. } => 7,
         Message::Licences { .. } => 8,
+        Message::Assign { .. } => 9,
     };
     let kinds: BTreeSet<i32> = hints.iter().map(kind).collect();
-    assert_eq!(kinds, (0..9).collect());
+    assert_eq!(kinds, (0..10).collect());
 
     assert!(handled(&world, "worker-sqs").await.is_empty());
     world.quiet().await;

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use engine::web::api::ProblemBody;
 use serde_json::{Value, json};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 /// What all routes share.
@@ -28,12 +28,13 @@ use `GET`, but for operations marked `x-role: administrator`, and sees the value
         (name = "imports", description = "Runs: started, followed, listed"),
         (name = "people", description = "What is known of a person, why they are treated so, who they are in Halo"),
         (name = "held", description = "Deactivations that wait for an administrator"),
+        (name = "licences", description = "Licences that Halo asks to be given or taken"),
         (name = "log", description = "What was decided about whom, and why"),
         (name = "halo", description = "The Halo of this deployment"),
         (name = "deployment", description = "Whether it works, and what it can do")),
     components(schemas(ProblemBody)),
     security(("bearer" = [])),
-    modifiers(&Bearer))]
+    modifiers(&Bearer, &Signature))]
 struct Shared;
 
 /// The token of a caller.
@@ -46,6 +47,20 @@ impl Modify for Bearer {
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(text));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
+    }
+}
+
+/// The signature of a call that needs no token (S2).
+struct Signature;
+
+impl Modify for Signature {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let text = "`v1=` and the HMAC-SHA-256, in hexadecimal, of X-Halo-Entra-Timestamp, `.` and the body, made \
+                    with the licence signing key.";
+        let header = ApiKeyValue::with_description("X-Halo-Entra-Signature", text);
+        let components = document.components.get_or_insert_default();
+        let scheme = SecurityScheme::ApiKey(ApiKey::Header(header));
+        components.add_security_scheme("signature", scheme);
     }
 }
 

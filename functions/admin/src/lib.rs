@@ -23,11 +23,15 @@
 //! | `GET /v1/connections/{id}/groups` | groups of the tenant, to choose from |
 //! | `GET /v1/halo/{list}` | what Halo has, to choose from |
 //! | `GET PUT /v1/module` | the module switch (C11) |
+//! | `POST /v1/licence-assignments` | a licence that Halo asks for; signed, needs no token (S2) |
+//! | `GET /v1/licence-assignments/{id}`, `GET /v1/connections/{id}/licence-assignments` | what became of it |
+//! | `GET PUT /v1/licence-signing-key` | the key that Halo signs with |
 //! | `GET /v1/halo/test` | H1 |
 //! | `GET /v1/oauth/callback` | the way back from a sign-in, for browsers; needs no token (C6) |
 //! | `GET /v1/health` | liveness, version; needs no token |
 //! | `GET /v1/openapi.json` | describes the whole API; needs no token |
 
+mod assignments;
 mod audit;
 mod authorise;
 mod check;
@@ -86,11 +90,15 @@ engine::routes!(behind_the_gate, described_behind_the_gate:
     audit::of_deployment,
     pickers::halo,
     pickers::groups,
+    assignments::one,
+    assignments::of_connection,
+    assignments::key,
+    assignments::set_key,
 );
 
-// Routes that take none.
+// Routes that take none; the last one is signed instead.
 engine::routes!(open_to_all, described_open_to_all:
-    health::health, document::document, authorise::callback);
+    health::health, document::document, authorise::callback, assignments::ask);
 
 /// The OpenAPI document of the whole API, this function's routes and the log function's.
 pub fn openapi() -> serde_json::Value {

@@ -11,8 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
 pub(crate) use operate::{
-    Audit, Connections, Export, Filters, Format, Groups, List, Mode, Module, OnOff, ResetDeltas,
-    Status,
+    Assignments, Audit, Connections, Export, Filters, Format, Groups, LicenceKey, List, Mode,
+    Module, OnOff, ResetDeltas, Status,
 };
 
 /// Where `serve` is by default.
@@ -144,6 +144,13 @@ pub(crate) enum Command {
     ///
     /// Off, no timer, import or write happens. On again, everything goes on where it was.
     Module(Module),
+    /// List what Halo asked for about licences, newest first
+    Assignments(Assignments),
+    /// Set the key with which Halo signs what it asks for about licences, or tell whether one is set
+    ///
+    /// The key is read from a file; never from the command line, which others see. The one before goes
+    /// on counting until the same key is set once more with --drop-previous.
+    LicenceKey(LicenceKey),
     /// List what Halo has, to choose from: the ids that documents name
     List(List),
     /// List groups of a connection's tenant whose name starts with a text

@@ -2,6 +2,7 @@
 
 mod apply;
 mod args;
+mod assignments;
 mod audit;
 mod authorise;
 mod check;
@@ -104,6 +105,11 @@ async fn run(screen: Screen, command: Command) -> anyhow::Result<Ended> {
         Command::Audit(args) => interruptible(audit::run(screen, &args)).await,
         Command::ResetDeltas(args) => interruptible(reset::run(screen, &args)).await,
         Command::Module(args) => interruptible(module::run(&args)).await,
+        Command::Assignments(args) => interruptible(assignments::run(screen, &args)).await,
+        Command::LicenceKey(args) => {
+            let body = assignments::entered(&args)?;
+            interruptible(assignments::key(&args, body.as_ref())).await
+        }
         Command::List(args) => interruptible(choose::list(screen, &args)).await,
         Command::Groups(args) => interruptible(choose::groups(screen, &args)).await,
         Command::Connections(args) => interruptible(connections::list(screen, &args)).await,

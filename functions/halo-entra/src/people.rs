@@ -121,6 +121,7 @@ impl Entry {
         match (self.outcome.as_str(), self.decision.word.as_str()) {
             ("failed", _) | (_, "failed") => ("failed", Tone::Bad),
             ("moved", _) => ("moved", Tone::Warn),
+            ("refused", _) => ("licence refused", Tone::Bad),
             (_, "update") if found => ("linked", Tone::Good),
             (_, word) => done(word),
         }
@@ -143,6 +144,9 @@ pub(crate) fn done(decision: &str) -> (&str, Tone) {
         "deactivate" => ("deactivated", Tone::Warn),
         "not_in_scope" => ("not in scope", Tone::Faint),
         "unchanged" => ("unchanged", Tone::Faint),
+        "licence_assigned" => ("licence given", Tone::Good),
+        "licence_removed" => ("licence taken", Tone::Good),
+        "licence_unchanged" => ("licence as it was", Tone::Faint),
         other => (other, Tone::Warn),
     }
 }

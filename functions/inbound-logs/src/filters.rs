@@ -40,8 +40,20 @@ pub(crate) const FILTERS: [&str; 8] =
     ["connection", "person", "outcome", "decision", "mapping", "run", "from", "to"];
 
 /// Decisions that have entries.
-const DECISIONS: [&str; 8] =
-    ["create", "update", "reactivate", "deactivate", "conflict", "held", "not_in_scope", "failed"];
+const DECISIONS: [&str; 12] = [
+    "create",
+    "update",
+    "reactivate",
+    "deactivate",
+    "conflict",
+    "held",
+    "not_in_scope",
+    "failed",
+    "licence_assigned",
+    "licence_removed",
+    "licence_unchanged",
+    "licence_refused",
+];
 
 /// One of [`DECISIONS`], for the document.
 #[derive(Debug)]
@@ -86,8 +98,8 @@ fn decision(text: &str) -> Result<String, Problem> {
 }
 
 fn outcome(text: &str) -> Result<OutcomeKind, Problem> {
-    use OutcomeKind::{Done, Failed, Moved, Nothing, Waiting};
-    let all = [Done, Nothing, Waiting, Failed, Moved];
+    use OutcomeKind::{Done, Failed, Moved, Nothing, Refused, Waiting};
+    let all = [Done, Nothing, Waiting, Failed, Moved, Refused];
     all.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
         let names = all.map(OutcomeKind::name).join(", ");
         Problem::invalid("?outcome", format!("Expected one of {names}."))

@@ -3,6 +3,7 @@
 //! | file | does |
 //! |---|---|
 //! | `save` | creates and changes documents, with their history (C1, C10) |
+//! | `assignments` | licences that Halo asks to be given or taken (S2) |
 //! | `audit` | that history, and what else was changed by whom (C10) |
 //! | `check` | what only Halo can tell of a document |
 //! | `checks` | all checks of a document, with and without saving it |
@@ -19,6 +20,7 @@
 //! | `shown` | connections as the API shows them (C4) |
 //! | `remove` | takes a connection away with all that it knows |
 
+mod assignments;
 mod audit;
 mod authorise;
 mod check;
@@ -42,7 +44,7 @@ use std::sync::Arc;
 use plan::document::{AuthMethod, Document, Mistake};
 use plan::expiry::ExpiryWarning;
 use plan::failure::{Failure, Kind};
-use plan::ids::{ConnectionId, RecordKind};
+use plan::ids::{ConnectionId, LicenceId, RecordKind};
 use plan::sign_ins::SignIns;
 
 use crate::Engine;
@@ -54,6 +56,7 @@ use crate::steps::StepError;
 use crate::store::connections::{Authorisation, Saved, State};
 use crate::store::{StoreError, Versioned, keys};
 
+pub use assignments::Asking;
 pub use audit::AuditEntry;
 pub use authorise::{
     Attempt, Authorised, Authorising, Brought, Landed, NeededPermission, PermissionReport, SignIn,
@@ -152,6 +155,29 @@ pub enum Refusal {
     /// A run met refused credentials (C7).
     #[error("The connection has to be authorised again (reauthorise): {0}")]
     Reauthorise(String),
+    /// The licence is none that a connection imported (S2).
+    #[error(
+        "No connection imported the Halo licence {0}. Only licences that were imported from Entra can be assigned; GET /v1/connections/ID/licences lists them."
+    )]
+    UnknownLicence(LicenceId),
+    /// The connection takes no licences from Halo (S2).
+    #[error(
+        "The connection \"{0}\" takes no licences from Halo. Set $.licences.manage_from_halo of its document first."
+    )]
+    ManagingOff(ConnectionId),
+    /// A request of this name was another one before (S2).
+    #[error(
+        "A request of this name asked for something else before. Give each request a name of its own."
+    )]
+    RequestReused,
+    /// Too many assignments are open (S2).
+    #[error(
+        "More assignments of this connection wait than are taken in. Ask again when some are done."
+    )]
+    TooManyOpen,
+    /// There is no such assignment (S2).
+    #[error("There is no such assignment. They are kept as long as the inbound log.")]
+    NoAssignment,
     /// Switched off in its document.
     #[error("The connection is switched off. Set enabled to true in its document first.")]
     Disabled,

@@ -12,6 +12,7 @@ pub mod graph;
 pub mod halo;
 pub mod http;
 pub mod inbound;
+pub mod licence_key;
 pub mod meter;
 pub mod module;
 pub mod queue;

@@ -1,5 +1,5 @@
-//! The timer: which connections are due, which runs stand still, and whose last sign-ins are to be
-//! read (I3, T1, D8, C9).
+//! The timer: which connections are due, which runs and assignments stand still, and whose last
+//! sign-ins are to be read (I3, T1, S2, D8, C9).
 
 mod watch;
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 use plan::expiry::{to_tell, warning};
 use plan::ids::ConnectionId;
 use plan::message::Message;
-use plan::schedule::{Module, Tick, reads_sign_ins, tick};
+use plan::schedule::{Module, STALLED, Tick, reads_sign_ins, tick};
 
 use crate::Engine;
 use crate::steps::StepError;
@@ -57,7 +57,8 @@ impl Engine {
         let (saved, state) = (saved.value, state.value);
         watch.add(connection, &saved, &state, self.clock.now());
         let woken = self.tick_runs(connection, &saved, &state).await?;
-        Ok(self.tick_sign_ins(connection, &saved, &state).await? || woken)
+        let woken = self.tick_sign_ins(connection, &saved, &state).await? || woken;
+        Ok(self.tick_assignments(connection, &saved).await? || woken)
     }
 
     async fn tick_runs(
@@ -111,6 +112,26 @@ impl Engine {
         let note = put(keys::document(connection), &next, saved.unchanged())?;
         self.store.commit(&[note]).await.map(drop)?;
         Ok(())
+    }
+
+    /// What Halo asked for and stands still, because a hint was lost or a worker was killed (T1): one
+    /// query, where a connection has licences at all.
+    async fn tick_assignments(
+        &self,
+        connection: &ConnectionId,
+        saved: &Saved,
+    ) -> Result<bool, StepError> {
+        if saved.document.licences.is_none() {
+            return Ok(false);
+        }
+        let (oldest, _) = self.store.open_assignments(connection, None, 1).await?;
+        let now = self.clock.now();
+        let still = oldest.iter().any(|(_, open)| now.duration_since(open.touched) >= STALLED);
+        if still {
+            let hint = Message::Assign { connection: connection.clone() };
+            self.queue.send(&[hint], Duration::ZERO).await?;
+        }
+        Ok(still)
     }
 
     /// One read more, where a connection wants it; whatever the hint leads to, no run hears of it.

@@ -44,6 +44,12 @@ impl SecretName {
         Self("halo/client-secret".to_owned())
     }
 
+    /// The keys with which Halo signs what it asks for about licences, one secret for the deployment: a
+    /// JSON object, see `licence_key` (S2).
+    pub fn licence_signing() -> Self {
+        Self("licences/signing-key".to_owned())
+    }
+
     /// The name, with `/` between its parts.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -9,8 +9,10 @@
 //! has to be looked for in Halo, `licences` where Halo's software licences are not as the ledger says
 //! (S1). `sign_ins` is a job of its own beside the runs: it adds last sign-ins
 //! to the facts (D8). `preview` looks at everybody and writes nothing but what it shows (I1).
+//! `assignments` carries out what Halo asks for about licences (S2).
 
 mod apply;
+mod assignments;
 mod boards;
 mod decide;
 mod fetch;
@@ -89,6 +91,7 @@ impl Engine {
             }
             Message::Finish { connection, run } => finish::finish(self, connection, *run).await,
             Message::SignIns { connection } => sign_ins::sign_ins(self, connection, deadline).await,
+            Message::Assign { connection } => assignments::assign(self, connection, deadline).await,
             Message::Preview { connection, preview, segment } => {
                 preview::preview(self, connection, *preview, *segment, deadline).await
             }

@@ -5,6 +5,7 @@
 //! the protocol right, and one short contract for a backend. Everything that must be read
 //! consistently is a record of its own; there is no secondary index that could lag.
 
+pub mod assignments;
 pub mod connections;
 #[cfg(feature = "aws")]
 pub mod dynamo;

@@ -9,6 +9,7 @@
 //! | `cursor` | opaque cursors of lists |
 //! | `list` | the page of a list that is asked for |
 //! | `idempotency` | calls that are carried out once |
+//! | `signature` | calls that are signed with a key instead of carrying a token (S2) |
 //! | `api` | what the OpenAPI documents share |
 
 pub mod api;
@@ -19,6 +20,7 @@ mod jwt;
 mod list;
 mod problem;
 mod request;
+mod signature;
 
 use axum::Router;
 
@@ -29,6 +31,7 @@ pub use jwt::{TokenSettings, Verifier};
 pub use list::PageAsked;
 pub use problem::{Problem, ProblemType};
 pub use request::{JsonBody, Path, Query};
+pub use signature::Signed;
 
 /// A router that answers unknown paths and methods with problems as well.
 pub fn with_fallbacks(router: Router) -> Router {

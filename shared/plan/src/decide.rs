@@ -30,7 +30,9 @@ use crate::rules::Rules;
 use crate::sight::Sight;
 
 pub use foresee::{Foreseen, foresee};
-pub use verdict::{Action, Create, Decision, Part, Verb, Verdict, Write};
+pub use verdict::{
+    Action, Create, Decision, LicenceOutcome, LicencePart, Part, Verb, Verdict, Write,
+};
 
 /// One person, as far as we know them.
 #[derive(Clone, Copy, Debug)]
@@ -137,7 +139,7 @@ fn decided(rules: &Rules<'_>, case: &Case<'_>) -> Result<Decision, Need> {
     let mut reasons = Vec::new();
     let (sits, is_new) = sitting(case.link, user.as_ref(), agent.as_ref());
     let seats = boards::changes(rules, &case.view, &case.link.seats, sits, is_new, &mut reasons);
-    Ok(Decision { user, agent, seats, tried: trail.tried, reasons })
+    Ok(Decision { user, agent, seats, licence: None, tried: trail.tried, reasons })
 }
 
 fn linked_agent(link: &Link) -> Option<RecordId> {
@@ -217,6 +219,7 @@ fn leave(about: record::About<'_>, gone: &Reason) -> Result<Decision, Need> {
         user,
         agent,
         seats: Vec::<SeatChange>::new(),
+        licence: None,
         tried: Vec::<Tried>::new(),
         reasons,
     })

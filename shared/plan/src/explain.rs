@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::assignment::Refusal;
 use crate::groups::WhyUnknown;
 use crate::ids::{
     CabId, CabRoleId, MappingId, ObjectId, RecordId, RecordKind, RunId, SiteId, UserRoleId,
@@ -261,6 +262,38 @@ pub enum Reason {
     ReadIncomplete,
     /// Already inactive in Halo.
     AlreadyInactive,
+    /// Halo asked for a licence, and Entra gave it (S2).
+    LicenceAssigned {
+        /// Its name.
+        product: String,
+    },
+    /// Halo asked for a licence to be taken, and Entra took it (S2).
+    LicenceRemoved {
+        /// Its name.
+        product: String,
+    },
+    /// The person holds the licence through groups as well, and keeps it therefore.
+    LicenceStaysByGroup {
+        /// Which groups.
+        groups: Vec<ObjectId>,
+    },
+    /// Halo asked for a licence that the person holds already.
+    LicenceHeldAlready {
+        /// Its name.
+        product: String,
+    },
+    /// Halo asked for a licence to be taken that the person does not hold.
+    LicenceNotHeld {
+        /// Its name.
+        product: String,
+    },
+    /// What Halo asked for was not done (S2).
+    LicenceRefused {
+        /// The licence's name.
+        product: String,
+        /// Why.
+        refusal: Refusal,
+    },
 }
 
 impl Reason {
@@ -391,6 +424,25 @@ impl Reason {
             }
             Reason::LeavesBoard { cab } => {
                 format!("Leaves CAB {cab}, where this product put the person; boards are written at the end of the run.")
+            }
+            Reason::LicenceAssigned { product } => {
+                format!("Halo asked for licence {product}, and Entra gave it.")
+            }
+            Reason::LicenceRemoved { product } => {
+                format!("Halo asked for licence {product} to be taken, and Entra took it.")
+            }
+            Reason::LicenceStaysByGroup { groups } => format!(
+                "The person holds it through a group as well ({}), and keeps it therefore.",
+                list(groups)
+            ),
+            Reason::LicenceHeldAlready { product } => {
+                format!("Halo asked for licence {product}, which the person holds already.")
+            }
+            Reason::LicenceNotHeld { product } => format!(
+                "Halo asked for licence {product} to be taken, which the person does not hold."
+            ),
+            Reason::LicenceRefused { product, refusal } => {
+                format!("Licence {product} stays as it was. {}", refusal.sentence())
             }
             Reason::NothingToChange => format!("The Halo {kind} already has all that it should have."),
             Reason::FieldsDiffer { count: 1 } => "One field differs.".into(),

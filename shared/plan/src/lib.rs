@@ -3,6 +3,7 @@
 //! Nothing here waits, reads a clock, the environment or a network, logs, or draws a random number;
 //! the same input gives the same bytes. Whoever carries a decision out has nothing left to choose.
 
+pub mod assignment;
 pub mod boards;
 pub mod budget;
 pub mod catalogue;

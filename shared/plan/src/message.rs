@@ -65,6 +65,11 @@ pub enum Message {
         /// Whose.
         connection: ConnectionId,
     },
+    /// Carry out what Halo asked for about licences, or go on (S2).
+    Assign {
+        /// Whose.
+        connection: ConnectionId,
+    },
     /// Look at everybody of one segment for a preview, or go on looking (I1).
     Preview {
         /// Whose.
@@ -88,6 +93,7 @@ impl Message {
             | Message::Boards { connection, .. }
             | Message::Finish { connection, .. }
             | Message::SignIns { connection }
+            | Message::Assign { connection }
             | Message::Preview { connection, .. } => connection,
         }
     }
@@ -103,6 +109,7 @@ impl Message {
             Message::Boards { .. } => "boards",
             Message::Finish { .. } => "finish",
             Message::SignIns { .. } => "sign_ins",
+            Message::Assign { .. } => "assign",
             Message::Preview { .. } => "preview",
         }
     }

@@ -15,10 +15,11 @@ pub(crate) struct Filters {
     /// Only this person: object id, user principal name, or the beginning of a name
     #[arg(long, short)]
     pub(crate) person: Option<String>,
-    /// Only this decision: create, update, deactivate, reactivate, conflict, held, not_in_scope, failed
+    /// Only this decision: create, update, deactivate, reactivate, conflict, held, not_in_scope, failed,
+    /// licence_assigned, licence_removed, licence_unchanged, licence_refused
     #[arg(long)]
     pub(crate) decision: Option<String>,
-    /// Only this outcome: done, nothing, waiting, failed
+    /// Only this outcome: done, nothing, waiting, failed, moved, refused
     #[arg(long)]
     pub(crate) outcome: Option<String>,
     /// Only people whom this mapping placed
@@ -134,6 +135,34 @@ pub(crate) enum OnOff {
     On,
     /// Nothing happens
     Off,
+}
+
+/// `assignments`.
+#[derive(Debug, Args)]
+pub(crate) struct Assignments {
+    /// Id of the connection
+    pub(crate) connection: String,
+    /// Go on where an earlier answer ended
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+/// `licence-key`.
+#[derive(Debug, Args)]
+pub(crate) struct LicenceKey {
+    /// File with the key, 32 characters or more; - reads standard input [default: it is only told
+    /// whether one is set]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// The key before this one does not count any more
+    #[arg(long, requires = "key_file")]
+    pub(crate) drop_previous: bool,
+    /// The API.
+    #[command(flatten)]
+    pub(crate) api: Api,
 }
 
 /// `list`.

@@ -91,6 +91,49 @@ impl Engine {
         Err(Refusal::Busy)
     }
 
+    /// Asks for a run about one person that reads nothing, because Halo asked for something of theirs (S2).
+    /// One that waits already takes the person in. `None` = none may start now, or too many wait.
+    pub(crate) async fn look_at_person(
+        &self,
+        id: &ConnectionId,
+        person: ObjectId,
+    ) -> Result<Option<RunId>, Refusal> {
+        for _ in 0..TRIES {
+            let (saved, state) = self.load(id).await?;
+            if !saved.value.document.enabled || may_run(&state.value.authorisation).is_err() {
+                return Ok(None);
+            }
+            let mut queue = state.value.queue();
+            let waits = queue.find(|it| it.trigger == Trigger::Halo && it.extent == Extent::Named);
+            let (run, writes) = if let Some(Queued { run, .. }) = waits {
+                let key = keys::named(id, *run);
+                let named = self.store.read::<BTreeSet<ObjectId>>(&key).await?;
+                let Some(mut named) = named else { return Ok(None) };
+                let expect = named.unchanged();
+                named.value.insert(person);
+                let still = Write::Check { key: keys::state(id), expect: state.unchanged() };
+                (*run, vec![put(key, &named.value, expect)?, still])
+            } else {
+                let mut next = state.value.clone();
+                let (trigger, read, extent) = (Trigger::Halo, Read::None, Extent::Named);
+                let order = Order { trigger, read, entities: &[], extent };
+                let (run, mut writes) = match self.enqueue(id, &mut next, order) {
+                    Ok(enqueued) => enqueued,
+                    Err(Refusal::Busy) => return Ok(None),
+                    Err(refusal) => return Err(refusal),
+                };
+                writes.push(put(keys::named(id, run), &BTreeSet::from([person]), Expect::Absent)?);
+                writes.push(put(keys::state(id), &next, state.unchanged())?);
+                (run, writes)
+            };
+            if self.store.commit(&writes).await? == Commit::Done {
+                self.hint_fetch(id).await?;
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
+    }
+
     /// The object ids of people who were named; every one that nobody knows is a mistake.
     async fn named_people(
         &self,

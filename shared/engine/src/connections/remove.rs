@@ -56,6 +56,7 @@ impl Engine {
                 gone(keys::state(id)),
                 gone(keys::lease(id)),
                 gone(keys::sign_in_lease(id)),
+                gone(keys::assigning_lease(id)),
                 gone(keys::licence_lease(id)),
                 gone(keys::listed(id)),
                 gone(keys::connection_name(&document.name)),
@@ -81,6 +82,8 @@ impl Engine {
             keys::held_of(id),
             keys::conflicts_of(id),
             keys::seats(id),
+            keys::assigning_of(id),
+            keys::assignments_of(id),
         ];
         for segment in Segment::all() {
             partitions.extend([keys::dirty_of(id, segment), keys::people(id, segment)]);

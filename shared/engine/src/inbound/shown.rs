@@ -4,11 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use plan::assignment;
 use plan::boards::SeatChange;
-use plan::decide::{Action, Decision};
+use plan::decide::{Action, Decision, LicenceOutcome, LicencePart};
 use plan::explain::{Outcome, Reason, Tried};
 use plan::facts::{Facts, Presence, Value};
-use plan::ids::{CabId, CabRoleId, ConnectionId, MappingId, ObjectId, RecordId, RecordKind, RunId};
+use plan::ids::{
+    CabId, CabRoleId, ConnectionId, LicenceId, MappingId, ObjectId, RecordId, RecordKind, RunId,
+    SkuId,
+};
 use plan::link::{
     Activity, Choice, FieldChange, Fields, HaloValue, Link, Linked, LinkedBy, Ruling, Seat,
     SeatState, Target,
@@ -139,7 +143,8 @@ pub struct ShownEntry {
 #[schema(as = Decision)]
 pub struct ShownDecision {
     /// The weightier one of the records' decisions: `create`, `update`, `reactivate`, `deactivate`,
-    /// `unchanged`, `conflict`, `held`, `not_in_scope` or `failed`.
+    /// `unchanged`, `conflict`, `held`, `not_in_scope` or `failed`; of a licence that Halo asked for
+    /// `licence_assigned`, `licence_removed`, `licence_unchanged` or `licence_refused`.
     decision: &'static str,
     /// The mapping that places the person.
     #[schema(required)]
@@ -154,9 +159,28 @@ pub struct ShownDecision {
     changes: Vec<ShownChange>,
     /// Seats on boards that change (R3).
     seats: Vec<SeatChange>,
+    /// The licence that Halo asked for (S2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    licence: Option<ShownLicence>,
     /// Records to choose from, in a conflict (M3).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     candidates: Vec<RecordId>,
+}
+
+/// A licence that Halo asked to be given or taken.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = LoggedLicence)]
+struct ShownLicence {
+    /// Given or taken.
+    action: assignment::Action,
+    /// The licence as Halo knows it.
+    licence_id: LicenceId,
+    /// The licence as Entra knows it.
+    sku: SkuId,
+    /// Its name.
+    product: String,
+    /// What came of it.
+    outcome: LicenceOutcome,
 }
 
 /// What happens to one record.
@@ -197,7 +221,7 @@ struct ShownReason {
     sentence: String,
 }
 
-/// What a reason is about: a record, or seats on boards.
+/// What a reason is about: a record, seats on boards, or a licence.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ReasonAbout)]
@@ -205,6 +229,7 @@ enum About {
     User,
     Agent,
     Seats,
+    Licence,
 }
 
 /// A field that changes.
@@ -412,6 +437,7 @@ impl ShownDecision {
             reasons: Vec::new(),
             changes: Vec::new(),
             seats: decision.seats.clone(),
+            licence: decision.licence.as_deref().map(shown_licence),
             candidates: Vec::new(),
         };
         for (kind, part) in decision.parts() {
@@ -434,6 +460,8 @@ impl ShownDecision {
         }
         let seats = decision.reasons.iter().map(|it| reason(it, RecordKind::User, About::Seats));
         shown.reasons.extend(seats);
+        let licence = decision.licence.iter().flat_map(|licence| &licence.reasons);
+        shown.reasons.extend(licence.map(|it| reason(it, RecordKind::User, About::Licence)));
         shown
     }
 }
@@ -535,6 +563,12 @@ fn link(link: &Link, sight: Sight) -> Option<ShownLink> {
         choices: link.choices.clone(),
         ruling: link.ruling.clone(),
     })
+}
+
+fn shown_licence(part: &LicencePart) -> ShownLicence {
+    let LicencePart { action, licence, sku, product, outcome, reasons: _ } = part;
+    let (licence_id, product) = (*licence, product.clone());
+    ShownLicence { action: *action, licence_id, sku: *sku, product, outcome: *outcome }
 }
 
 fn linked(linked: &Linked, sight: Sight) -> ShownLinked {

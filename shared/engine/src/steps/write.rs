@@ -153,6 +153,7 @@ impl Done {
             user: kept(&self.sent.user, old.user, newer.user),
             agent: kept(&self.sent.agent, old.agent, newer.agent),
             seats,
+            licence: None,
             tried: newer.tried,
             reasons,
         };

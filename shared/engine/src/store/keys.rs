@@ -12,7 +12,10 @@
 //! | `c#ID` | `document`, `state`, `lease` | what a step reads first |
 //! | `c#ID` | `sign-ins`, `sign-in-lease` | the job that reads last sign-ins (D8) |
 //! | `c#ID` | `licences`, `licence-lease` | the ledger of licences (S1) |
+//! | `c#ID` | `assigning-lease` | the lease of whoever carries out what Halo asked for (S2) |
 //! | `c#ID#holders#SKU` | OID | somebody who holds a licence, or should (S1) |
+//! | `c#ID#assignments` | assignment | a licence that Halo asked for; ids sort by time (S2) |
+//! | `c#ID#assigning` | assignment | one that is still to be carried out |
 //! | `c#ID` | `attempt` | the newest sign-in of a person, and what came of it (C6) |
 //! | `c#ID` | `audit#TIME` | who changed what; ids sort by time (C10) |
 //! | `c#ID` | `group#OID` | a tracked group |
@@ -33,6 +36,8 @@
 //! | `c#ID#log` | entry id | the inbound log; entry ids sort by time |
 //! | `c#ID#log#FACET#VALUE` | entry id | entries by person, run, decision, outcome, mapping |
 //! | `previews#PREVIEW` | `connection` | whose preview that is |
+//! | `assignments#ASSIGNMENT` | `connection` | whose assignment that is |
+//! | `asked#REQUEST` | `assignment` | what became of a request of Halo's, so that it is done once (S2) |
 //! | `c#ID` | `preview#PREVIEW` | a preview; with all that follows it ages out after a day (I1) |
 //! | `c#ID#preview#P` | `document` | the document whose rules it shows |
 //! | `c#ID#preview#P` | segment | a segment's part of it: its lease, totals and place |
@@ -49,8 +54,8 @@
 
 use jiff::Timestamp;
 use plan::ids::{
-    CabId, ConnectionId, LicenceId, MappingId, ObjectId, PreviewId, RecordId, RecordKind, RunId,
-    Segment, SkuId, TenantId,
+    AssignmentId, CabId, ConnectionId, LicenceId, MappingId, ObjectId, PreviewId, RecordId,
+    RecordKind, RunId, Segment, SkuId, TenantId,
 };
 
 use super::Key;
@@ -157,6 +162,41 @@ pub fn licence_source(tenant: TenantId) -> Key {
 /// The connection that imported a licence of Halo's (S1).
 pub fn licence_owner(licence: LicenceId) -> Key {
     Key::new("halo#licences", licence.to_string())
+}
+
+/// The partition of what Halo asked for about a connection's licences (S2).
+pub fn assignments_of(connection: &ConnectionId) -> String {
+    format!("c#{connection}#assignments")
+}
+
+/// A licence that Halo asked for.
+pub fn assignment(connection: &ConnectionId, id: AssignmentId) -> Key {
+    Key::new(assignments_of(connection), id.to_string())
+}
+
+/// The partition of what is still to be carried out of that.
+pub fn assigning_of(connection: &ConnectionId) -> String {
+    format!("c#{connection}#assigning")
+}
+
+/// The mark of an assignment that is still to be carried out.
+pub fn assigning(connection: &ConnectionId, id: AssignmentId) -> Key {
+    Key::new(assigning_of(connection), id.to_string())
+}
+
+/// The lease of whoever carries out assignments: one at a time, so that no seat is given twice.
+pub fn assigning_lease(connection: &ConnectionId) -> Key {
+    Key::new(own(connection), "assigning-lease")
+}
+
+/// Whose assignment that is.
+pub fn assignment_pointer(id: AssignmentId) -> Key {
+    Key::new(format!("assignments#{id}"), "connection")
+}
+
+/// What became of a request of Halo's.
+pub fn asked(request: &str) -> Key {
+    Key::new(format!("asked#{request}"), "assignment")
 }
 
 /// Where the job that reads last sign-ins stands (D8).

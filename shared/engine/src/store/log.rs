@@ -95,6 +95,8 @@ pub enum OutcomeKind {
     Failed,
     /// Not as the preview showed it that was carried out: nothing was written (I2).
     Moved,
+    /// Entra, or we before asking it, refused what Halo asked for; nobody tries again (S2).
+    Refused,
 }
 
 impl OutcomeKind {
@@ -106,6 +108,7 @@ impl OutcomeKind {
             OutcomeKind::Waiting => "waiting",
             OutcomeKind::Failed => "failed",
             OutcomeKind::Moved => "moved",
+            OutcomeKind::Refused => "refused",
         }
     }
 }

@@ -146,6 +146,23 @@ pub struct OfOne;
 /// Refusals of a route that changes something, or starts it.
 pub struct Changing;
 
+/// Refusals of a signed call, which carries no token (S2).
+pub struct Asks;
+
+impl IntoResponses for Asks {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(&[
+            (400, "The request says something wrong"),
+            (401, "No signature, not a good one, or the connection has to be authorised again"),
+            (409, "Not in its present state"),
+            (413, "The body is too large"),
+            (422, "Understood, and refused"),
+            (429, "Too many wait to be carried out"),
+            (503, "Our own storage could not be asked"),
+        ])
+    }
+}
+
 /// Refusals of a route that changes what somebody may have changed meanwhile (C10).
 pub struct Versioned;
 

@@ -25,6 +25,10 @@ pub enum ProblemType {
     InvalidCursor,
     /// No token, or not the right one.
     Unauthenticated,
+    /// The call is not signed with a key of ours (S2).
+    InvalidSignature,
+    /// The call was signed too long ago, or by a clock that is ahead (S2).
+    StaleSignature,
     /// The connection's credentials were refused by a run (C7).
     Reauthorise,
     /// The caller's role may not do this.
@@ -45,6 +49,12 @@ pub enum ProblemType {
     PlanRefused,
     /// A setting of the deployment is missing; `detail` says which.
     NotConfigured,
+    /// Nobody entered the key with which Halo signs (S2).
+    SigningKeyMissing,
+    /// The connection takes no licences from Halo (S2).
+    ManagingIsOff,
+    /// The name of a request came with another content before (S2).
+    RequestReused,
     /// Somebody else changed it at the same time.
     Busy,
     /// The revision in `If-Match` is not the present one (C10).
@@ -59,6 +69,10 @@ pub enum ProblemType {
     InvalidDocument,
     /// The Halo record cannot be linked to the person; `detail` says why (M4, M7).
     LinkRefused,
+    /// The licence is none that a connection imported (S2).
+    UnknownLicence,
+    /// Too many assignments wait to be carried out (S2).
+    TooManyOpen,
     /// Nobody entered credentials yet.
     CredentialsMissing,
     /// The tenant refused the credentials; `code` is the AADSTS number, `advice` says what to do.
@@ -93,6 +107,12 @@ impl ProblemType {
             Self::Unauthenticated => {
                 ("unauthenticated", S::UNAUTHORIZED, "A valid token is needed")
             }
+            Self::InvalidSignature => {
+                ("invalid_signature", S::UNAUTHORIZED, "A valid signature is needed")
+            }
+            Self::StaleSignature => {
+                ("stale_signature", S::UNAUTHORIZED, "The signature is too old or too new")
+            }
             Self::Reauthorise => {
                 ("reauthorise", S::UNAUTHORIZED, "The connection has to be authorised again")
             }
@@ -107,6 +127,15 @@ impl ProblemType {
             }
             Self::Disabled => ("disabled", S::CONFLICT, "The connection is switched off"),
             Self::ModuleOff => ("module_off", S::CONFLICT, "The integration is switched off"),
+            Self::SigningKeyMissing => {
+                ("signing_key_missing", S::CONFLICT, "There is no key to check signatures with")
+            }
+            Self::ManagingIsOff => {
+                ("managing_is_off", S::CONFLICT, "The connection takes no licences from Halo")
+            }
+            Self::RequestReused => {
+                ("request_reused", S::CONFLICT, "The request was another one before")
+            }
             Self::PlanRefused => ("plan_refused", S::CONFLICT, "The preview cannot be carried out"),
             Self::NotConfigured => {
                 ("not_configured", S::CONFLICT, "A setting of the deployment is missing")
@@ -127,6 +156,12 @@ impl ProblemType {
             }
             Self::LinkRefused => {
                 ("link_refused", S::UNPROCESSABLE_ENTITY, "The record cannot be linked")
+            }
+            Self::UnknownLicence => {
+                ("unknown_licence", S::UNPROCESSABLE_ENTITY, "The licence is not known")
+            }
+            Self::TooManyOpen => {
+                ("too_many_open", S::TOO_MANY_REQUESTS, "Too many assignments are open")
             }
             Self::CredentialsMissing => {
                 ("credentials_missing", S::UNPROCESSABLE_ENTITY, "There are no credentials")
@@ -185,6 +220,14 @@ impl Problem {
     /// A body that is too long, or did not arrive whole.
     pub(super) fn too_large() -> Self {
         Self::of(ProblemType::TooLarge, "A body may have 1 MiB, and must arrive whole.")
+    }
+
+    /// A body that is longer than this call takes.
+    pub(super) fn longer_than(most: usize) -> Self {
+        Self::of(
+            ProblemType::TooLarge,
+            format!("A body of this call may have {most} bytes, and must arrive whole."),
+        )
     }
 
     /// Its type.
@@ -286,6 +329,15 @@ impl From<Refusal> for Problem {
             Refusal::NoPublicUrl => Self::of(T::NotConfigured, refusal.to_string()),
             Refusal::NotAuthorised => Self::of(T::NotAuthorised, refusal.to_string()),
             Refusal::Reauthorise(_) => Self::of(T::Reauthorise, refusal.to_string()),
+            Refusal::UnknownLicence(_) => Self::of(T::UnknownLicence, refusal.to_string()),
+            Refusal::ManagingOff(_) => Self::of(T::ManagingIsOff, refusal.to_string()),
+            Refusal::RequestReused => Self::of(T::RequestReused, refusal.to_string()),
+            Refusal::TooManyOpen => {
+                let mut problem = Self::of(T::TooManyOpen, refusal.to_string());
+                problem.retry_after = Some(60);
+                problem
+            }
+            Refusal::NoAssignment => Self::of(T::NotFound, refusal.to_string()),
             Refusal::Disabled => Self::of(T::Disabled, refusal.to_string()),
             Refusal::ModuleOff => Self::of(T::ModuleOff, refusal.to_string()),
             Refusal::Busy | Refusal::BeingMade(_) | Refusal::Reading => {

@@ -119,12 +119,17 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         let bytes = to_bytes(request.into_body(), BODY).await;
         let bytes = bytes.map_err(|_| Problem::too_large())?;
-        let body = if bytes.is_empty() { b"{}".as_slice() } else { &bytes };
-        serde_json::from_slice(body).map(Self).map_err(|error| {
-            if error.is_data() {
-                return Problem::invalid("$", error.to_string());
-            }
-            Problem::of(ProblemType::MalformedJson, format!("The body is not JSON: {error}."))
-        })
+        json(&bytes).map(Self)
     }
+}
+
+/// Reads a body of JSON; an empty one is an empty object.
+pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let body = if bytes.is_empty() { b"{}".as_slice() } else { bytes };
+    serde_json::from_slice(body).map_err(|error| {
+        if error.is_data() {
+            return Problem::invalid("$", error.to_string());
+        }
+        Problem::of(ProblemType::MalformedJson, format!("The body is not JSON: {error}."))
+    })
 }

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Need;
+use crate::assignment;
 use crate::boards::SeatChange;
 use crate::explain::{Reason, Tried};
-use crate::ids::{MappingId, RecordId, RecordKind};
+use crate::ids::{LicenceId, MappingId, RecordId, RecordKind, SkuId};
 use crate::link::{Activity, FieldChange, Fields, LinkedBy};
 
 /// The outcome of [`super::decide`].
@@ -32,11 +34,43 @@ pub struct Decision {
     /// Seats on boards (R3).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seats: Vec<SeatChange>,
+    /// A licence that Halo asked for; then it is about nothing else (S2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<Box<LicencePart>>,
     /// Every mapping that was tried (B1).
     pub tried: Vec<Tried>,
     /// Why seats are as they are; why records are stands with them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
+}
+
+/// What became of a licence that Halo asked to be given to a person, or taken (S2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LicencePart {
+    /// Given or taken.
+    pub action: assignment::Action,
+    /// The licence as Halo knows it.
+    pub licence: LicenceId,
+    /// The licence as Entra knows it.
+    pub sku: SkuId,
+    /// Its name.
+    pub product: String,
+    /// What came of it.
+    pub outcome: LicenceOutcome,
+    /// Why; never empty.
+    pub reasons: Vec<Reason>,
+}
+
+/// What came of a licence that Halo asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LicenceOutcome {
+    /// Entra was changed.
+    Changed,
+    /// Entra was so already.
+    Nothing,
+    /// It was not done.
+    Refused,
 }
 
 /// What should happen to one record of a person.
@@ -191,6 +225,18 @@ impl Action {
     }
 }
 
+impl LicencePart {
+    /// The name in logs and filters.
+    pub fn name(&self) -> &'static str {
+        match (self.outcome, self.action) {
+            (LicenceOutcome::Changed, assignment::Action::Assign) => "licence_assigned",
+            (LicenceOutcome::Changed, assignment::Action::Remove) => "licence_removed",
+            (LicenceOutcome::Nothing, _) => "licence_unchanged",
+            (LicenceOutcome::Refused, _) => "licence_refused",
+        }
+    }
+}
+
 impl Part {
     /// The record that the person is after this, where its number is known.
     pub fn record_after(&self) -> Option<RecordId> {
@@ -274,6 +320,9 @@ impl Decision {
     /// The decision's name in logs, filters and counts. Somebody of whom only a seat changes counts as
     /// updated.
     pub fn name(&self) -> &'static str {
+        if let Some(licence) = &self.licence {
+            return licence.name();
+        }
         match self.leading() {
             None | Some(Action::Unchanged | Action::NotInScope) if !self.seats.is_empty() => {
                 "update"
@@ -303,6 +352,8 @@ impl Decision {
         let parts = self
             .parts()
             .flat_map(|(kind, part)| part.reasons.iter().map(move |reason| reason.sentence(kind)));
-        parts.chain(self.reasons.iter().map(|reason| reason.sentence(RecordKind::User)))
+        let licence = self.licence.iter().flat_map(|licence| &licence.reasons);
+        let others = licence.chain(&self.reasons);
+        parts.chain(others.map(|reason| reason.sentence(RecordKind::User)))
     }
 }

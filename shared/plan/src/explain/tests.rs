@@ -70,6 +70,12 @@ reasons! {
     Rejected { run: RunId(uuid::Uuid::nil()) };
     ReadIncomplete;
     AlreadyInactive;
+    LicenceAssigned { product: "E5".to_owned() };
+    LicenceRemoved { product: "E5".to_owned() };
+    LicenceStaysByGroup { groups: vec![ObjectId(uuid::Uuid::nil())] };
+    LicenceHeldAlready { product: "E5".to_owned() };
+    LicenceNotHeld { product: "E5".to_owned() };
+    LicenceRefused { product: "E5".to_owned(), refusal: Refusal::PersonGone };
 }
 
 /// A sentence begins with a capital, a name or a field's name, ends with a full stop, and holds no
