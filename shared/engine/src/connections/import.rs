@@ -91,49 +91,6 @@ impl Engine {
         Err(Refusal::Busy)
     }
 
-    /// Asks for a run about one person that reads nothing, because Halo asked for something of theirs (S2).
-    /// One that waits already takes the person in. `None` = none may start now, or too many wait.
-    pub(crate) async fn look_at_person(
-        &self,
-        id: &ConnectionId,
-        person: ObjectId,
-    ) -> Result<Option<RunId>, Refusal> {
-        for _ in 0..TRIES {
-            let (saved, state) = self.load(id).await?;
-            if !saved.value.document.enabled || may_run(&state.value.authorisation).is_err() {
-                return Ok(None);
-            }
-            let mut queue = state.value.queue();
-            let waits = queue.find(|it| it.trigger == Trigger::Halo && it.extent == Extent::Named);
-            let (run, writes) = if let Some(Queued { run, .. }) = waits {
-                let key = keys::named(id, *run);
-                let named = self.store.read::<BTreeSet<ObjectId>>(&key).await?;
-                let Some(mut named) = named else { return Ok(None) };
-                let expect = named.unchanged();
-                named.value.insert(person);
-                let still = Write::Check { key: keys::state(id), expect: state.unchanged() };
-                (*run, vec![put(key, &named.value, expect)?, still])
-            } else {
-                let mut next = state.value.clone();
-                let (trigger, read, extent) = (Trigger::Halo, Read::None, Extent::Named);
-                let order = Order { trigger, read, entities: &[], extent };
-                let (run, mut writes) = match self.enqueue(id, &mut next, order) {
-                    Ok(enqueued) => enqueued,
-                    Err(Refusal::Busy) => return Ok(None),
-                    Err(refusal) => return Err(refusal),
-                };
-                writes.push(put(keys::named(id, run), &BTreeSet::from([person]), Expect::Absent)?);
-                writes.push(put(keys::state(id), &next, state.unchanged())?);
-                (run, writes)
-            };
-            if self.store.commit(&writes).await? == Commit::Done {
-                self.hint_fetch(id).await?;
-                return Ok(Some(run));
-            }
-        }
-        Ok(None)
-    }
-
     /// The object ids of people who were named; every one that nobody knows is a mistake.
     async fn named_people(
         &self,
@@ -239,7 +196,7 @@ impl Engine {
         }
     }
 
-    /// Asks for a run that looks at the user record of somebody whose licences changed, and reads nothing
+    /// Asks for a run that looks at somebody whose licences changed, and reads nothing
     /// (S2); one that still waits takes the person along. `None` = none may start now, or too many wait,
     /// and the next one about everybody looks at the person, who has to be marked before. Safe to repeat.
     pub async fn look_again(
@@ -287,8 +244,8 @@ impl Engine {
                 return Ok((Some(run), vec![write]));
             }
         }
-        let (trigger, entities) = (Trigger::Halo, &[Entity::Users]);
-        let order = Order { trigger, read: Read::None, entities, extent: Extent::Named };
+        let trigger = Trigger::Halo;
+        let order = Order { trigger, read: Read::None, entities: &[], extent: Extent::Named };
         match self.enqueue(id, state, order) {
             Ok((run, mut writes)) => {
                 writes.push(put(keys::named(id, run), &BTreeSet::from([person]), Expect::Absent)?);

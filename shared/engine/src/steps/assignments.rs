@@ -17,7 +17,7 @@ use plan::decide::{Decision, LicenceOutcome, LicencePart};
 use plan::document::Document;
 use plan::explain::Reason;
 use plan::failure::{Failure, Kind, Next};
-use plan::ids::{AssignmentId, ConnectionId, LicenceId, ObjectId, RunId, SkuId};
+use plan::ids::{AssignmentId, ConnectionId, ObjectId, RunId, SkuId};
 use plan::licences::{Holder, LicenceChange, SubscribedSku};
 use plan::link::Target;
 use plan::message::Message;
@@ -26,7 +26,6 @@ use plan::tally::Trigger;
 use super::{StepError, Trouble};
 use crate::Engine;
 use crate::clock::Deadline;
-use crate::connections::Refusal as Unwilling;
 use crate::graph::Graph;
 use crate::halo::{Halo, Priority};
 use crate::meter::Meter;
@@ -391,9 +390,13 @@ impl<'a> Job<'a> {
     async fn end(&self, one: &mut Versioned<Assignment>, end: End<'_>) -> Result<(), Trouble> {
         let End { stands, found, holder, started } = end;
         let mut run = None;
-        if let (Some(found), Some(holder)) = (found, holder) {
-            self.settle(holder, one.value.request.licence).await?;
-            run = look_at(self.engine, self.connection, found.id).await?;
+        if let Some(found) = found {
+            let (store, licence) = (&self.engine.store, one.value.request.licence);
+            let (connection, check) = (self.connection, self.fence.check());
+            match store.settle_licence(connection, &check, found.id, holder, licence).await? {
+                Fenced::Done(()) => run = self.engine.look_again(connection, found.id).await?,
+                Fenced::Lost => return Err(Trouble::Lost),
+            }
         }
         one.value.stands = stands;
         one.value.failures = 0;
@@ -406,19 +409,6 @@ impl<'a> Job<'a> {
             all.extend(entry.writes(expires)?);
         }
         self.commit(&all).await
-    }
-
-    /// Takes over what a person holds now, and tells the next run that somebody has to be looked at.
-    async fn settle(&self, holder: &Holder, licence: LicenceId) -> Result<(), Trouble> {
-        let (store, check) = (&self.engine.store, self.fence.check());
-        let told = match store.settle_licence(self.connection, &check, holder, licence).await? {
-            Fenced::Done(()) => store.tell_of_marks(self.connection, &check).await?,
-            Fenced::Lost => Fenced::Lost,
-        };
-        match told {
-            Fenced::Done(()) => Ok(()),
-            Fenced::Lost => Err(Trouble::Lost),
-        }
     }
 
     /// The entry of the log. Its run is the one that brings the outcome to Halo; where none could be
@@ -595,19 +585,4 @@ fn told(one: &Assignment, holder: Option<&Holder>) -> LicencePart {
     }
     let Request { action, licence, .. } = *request;
     LicencePart { action, licence, sku: *sku, product: name(), outcome, reasons }
-}
-
-/// Asks for the run that brings what a person holds now to Halo; `None` = none may start now, or too many
-/// wait, and the next one looks at the person.
-async fn look_at(
-    engine: &Engine,
-    connection: &ConnectionId,
-    person: ObjectId,
-) -> Result<Option<RunId>, StepError> {
-    match engine.look_at_person(connection, person).await {
-        Ok(run) => Ok(run),
-        Err(Unwilling::Ours(error)) => Err(error),
-        // The connection is being removed.
-        Err(_) => Ok(None),
-    }
 }
