@@ -61,6 +61,8 @@ fn help_names_every_command_and_every_status() {
         "audit",
         "reset-deltas",
         "module",
+        "assignments",
+        "licence-key",
         "list",
         "groups",
         "connections",
@@ -90,6 +92,7 @@ fn a_wrong_command_line_is_2() {
         &["import", "contoso", "--entities", "software"],
         &["reset-deltas", "contoso"],
         &["module", "maybe"],
+        &["licence-key", "--drop-previous"],
         &["list", "users"],
         &["export", "--format", "xml"],
     ] {
@@ -350,7 +353,17 @@ fn operate(ask: &dyn Fn(&[&str]) -> Output) {
     assert_eq!(audit.lines().find(|line| line.chars().count() > 80), None, "{audit}");
     assert!(out(&ask(&["audit"])).contains("module switched off"));
 
+    assert_eq!(out(&ask(&["assignments", "contoso"])), "Halo asked for nothing.\n");
+    assert!(out(&ask(&["licence-key"])).starts_with("No key is set"));
     let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("key");
+    std::fs::write(&key, format!("{}\n", "k".repeat(40))).unwrap();
+    let set = ask(&["licence-key", "--key-file", &key.display().to_string()]);
+    assert!(out(&set).starts_with("A key is set since "), "{}", err(&set));
+    std::fs::write(&key, "short").unwrap();
+    let refused = ask(&["licence-key", "--key-file", &key.display().to_string()]);
+    assert_eq!(status(&refused), 3);
+    assert!(err(&refused).contains("$.key"), "{}", err(&refused));
     let file = dir.path().join("log.csv");
     let path = file.display().to_string();
     let exported = ask(&["export", &path, "--format", "csv", "--decision", "create"]);

@@ -25,6 +25,7 @@ use started::{Serving, program};
 
 const CLIENT_SECRET: &str = "canary-client~secret&with+signs=";
 const WRONG_SECRET: &str = "canary-wrong~secret&with+signs=";
+const SIGNING_KEY: &str = "canary-signing~key&with+signs=0123456789";
 const HALO_SECRET: &str = "canary-halo~secret&with+signs=";
 
 /// Everything that was produced, by where it came from.
@@ -173,6 +174,10 @@ async fn a_day(api: &mut Watched, entra: &graph::Graph, halo: &halo::Halo, login
     let secret = json!({ "client_secret": CLIENT_SECRET });
     api.done(put, credentials, Some(secret)).await;
     api.done(Method::POST, "connections/contoso/authorise", None).await;
+    let key = "licence-signing-key";
+    api.call(Method::PUT, key, Some(json!({ "key": SIGNING_KEY, SIGNING_KEY: 1 }))).await;
+    api.done(Method::PUT, key, Some(json!({ "key": SIGNING_KEY }))).await;
+    api.call(Method::POST, "licence-assignments", Some(json!({ "action": "assign" }))).await;
     let first = api.import(json!({})).await;
     assert_eq!(first["state"], "completed", "{first}");
 
@@ -202,6 +207,8 @@ async fn a_day(api: &mut Watched, entra: &graph::Graph, halo: &halo::Halo, login
         "connections/contoso/audit",
         "audit",
         "module",
+        "licence-signing-key",
+        "connections/contoso/licence-assignments",
         "inbound?limit=200",
         "inbound/export?format=csv",
         "openapi.json",
@@ -220,6 +227,9 @@ async fn a_day(api: &mut Watched, entra: &graph::Graph, halo: &halo::Halo, login
         &["preview", "contoso"],
         &["export", "--connection", "contoso"],
         &["audit", "contoso"],
+        &["audit"],
+        &["licence-key"],
+        &["assignments", "contoso"],
     ] {
         api.command(args);
     }
@@ -290,7 +300,7 @@ async fn no_secret_is_found_in_anything_that_is_produced() {
     let mut canaries = halo.issued_tokens();
     canaries.extend(entra.issued_tokens());
     assert!(canaries.len() >= 2, "tokens were issued");
-    canaries.extend([CLIENT_SECRET, WRONG_SECRET, HALO_SECRET].map(str::to_owned));
+    canaries.extend([CLIENT_SECRET, WRONG_SECRET, HALO_SECRET, SIGNING_KEY].map(str::to_owned));
     canaries.push(api.token.clone());
     canaries.extend(key.lines().skip(5).take(3).map(str::to_owned));
 

@@ -301,7 +301,15 @@ async fn twenty_ask_at_once_for_five_seats() {
     let desk = Desk::open(Start { people: 20, seats: 5, ..Start::default() }).await;
     let bodies: Vec<Value> = (1..=20).map(|n| desk.body("assign", n, SUITE)).collect();
     let answers = futures::future::join_all(bodies.iter().map(|body| desk.ask(body))).await;
+    let ledger = format!("/v1/connections/{}/licences", desk.world.id);
+    let flying = async || {
+        let shown = desk.admin("GET", &ledger, None).await.json;
+        let rows = shown["licences"].as_array().unwrap();
+        rows.iter().find(|row| row["sku"] == SUITE).unwrap()["in_flight"].as_u64().unwrap()
+    };
+    assert_eq!(flying().await, 20);
     desk.world.quiet_together().await;
+    assert_eq!(flying().await, 0);
     let mut ended: BTreeMap<String, u32> = BTreeMap::new();
     for answer in &answers {
         let now = desk.read(&answer.id()).await;

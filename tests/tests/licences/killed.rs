@@ -83,7 +83,8 @@ async fn killed_at_every(moment: Moment) {
     assert_eq!(expected.states[2].2, "no_free_seats", "{expected:#?}");
     assert_eq!(expected.states[4].0, "done", "{expected:#?}");
     let mut killed = 0;
-    for at in 0..calls {
+    // Behind a call it is as before the next one, so every second call with both sides is all of them.
+    for at in (0..calls).step_by(2) {
         let desk = begin().await;
         desk.world.wire.set(before + at, moment);
         let end = live(&desk, Some(&desk.world.wire)).await;
@@ -92,7 +93,7 @@ async fn killed_at_every(moment: Moment) {
         assert!(desk.world.entra.consumed(SUITE) <= 3, "{place}");
         killed += 1;
     }
-    assert!(killed > 40, "killed at {killed} calls");
+    assert!(killed > 20, "killed at {killed} calls");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The ledger of licences as people see it: what a tenant has, what is free, and who holds what (S1).
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use jiff::Timestamp;
@@ -62,7 +63,7 @@ pub struct Licence {
     pub used: i64,
     /// Seats that nobody holds; negative where more are held than there are.
     pub free: i64,
-    /// Seats that Halo asked for and Entra was not asked for yet (S2).
+    /// Seats that Halo asked for and that are not given yet (S2).
     pub in_flight: u64,
     /// The software licence in Halo that it is; `null` = none yet.
     #[schema(required)]
@@ -127,7 +128,8 @@ impl Engine {
         let mut rest = book.skus.range((from, Bound::Unbounded));
         let page: Vec<_> = rest.by_ref().take(limit).collect();
         let next = rest.next().and(page.last()).map(|(sku, _)| sku.to_string());
-        let licences = page.into_iter().map(|(id, sku)| licence(*id, sku)).collect();
+        let flying = self.store.seats_in_flight(id).await?;
+        let licences = page.into_iter().map(|(id, sku)| licence(*id, sku, &flying)).collect();
         let off = book.off.map(|off| NotImported { reason: off.reason, since: off.since });
         Ok(LicenceList { licences, read: book.read, off, next })
     }
@@ -143,7 +145,7 @@ impl Engine {
     ) -> Result<Option<HolderList>, Refusal> {
         let book = self.store.book(id).await?.map(|book| book.value).unwrap_or_default();
         let Some(known) = book.skus.get(&sku) else { return Ok(None) };
-        let licence = licence(sku, known);
+        let licence = licence(sku, known, &self.store.seats_in_flight(id).await?);
         let (ids, next) = self.store.holders(id, sku, after, limit).await?;
         let people = self.store.people(id, ids).await?;
         let holders = people.iter().map(|(id, person)| holder(*id, &person.value, sku, known.halo));
@@ -159,7 +161,7 @@ impl LicenceHolder {
     }
 }
 
-fn licence(id: SkuId, sku: &Sku) -> Licence {
+fn licence(id: SkuId, sku: &Sku, flying: &BTreeMap<SkuId, u64>) -> Licence {
     Licence {
         sku: id,
         name: sku.name().to_owned(),
@@ -170,7 +172,7 @@ fn licence(id: SkuId, sku: &Sku) -> Licence {
         enabled: sku.seats.usable(),
         used: sku.used,
         free: sku.free(),
-        in_flight: 0,
+        in_flight: flying.get(&id).copied().unwrap_or(0),
         halo_licence: sku.halo,
         trouble: sku.refused.as_ref().map(|refused| refused.sentence.clone()),
     }

@@ -266,13 +266,13 @@ impl<'a> Job<'a> {
     async fn ask(&mut self, one: &mut Versioned<Assignment>) -> Result<Asked, Trouble> {
         let Assignment { sku, request, person, .. } = one.value;
         let Some(person) = person else { return Ok(Asked::Later) };
-        if let Err(trouble) = self.read_skus().await {
-            return self.without(Permission::Organization, trouble, None);
-        }
         let holder = match self.graph()?.holder(person).await {
             Ok(holder) => holder,
             Err(failure) => return self.without(Permission::User, failure.into(), None),
         };
+        if let Err(trouble) = self.read_skus().await {
+            return self.without(Permission::Organization, trouble, holder);
+        }
         let subscribed = self.skus.as_ref().and_then(|skus| skus.get(&sku));
         let judgement = assignment::judge(request.action, sku, holder.as_ref(), subscribed);
         let change = match judgement {

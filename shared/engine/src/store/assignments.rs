@@ -1,9 +1,11 @@
 //! What Halo asked for about licences, in the store: taken in once, carried out in order, kept for as
 //! long as the inbound log (S2).
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
-use plan::assignment::{Assignment, Request};
-use plan::ids::{AssignmentId, ConnectionId};
+use plan::assignment::{Action, Assignment, Request};
+use plan::ids::{AssignmentId, ConnectionId, SkuId};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -22,6 +24,20 @@ pub struct Open {
     /// Whether a service failed for it, so that those behind it wait as well.
     #[serde(default)]
     pub holds_up: bool,
+    /// The SKU of which it takes a seat, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes: Option<SkuId>,
+}
+
+impl Open {
+    fn of(assignment: &Assignment, now: Timestamp) -> Self {
+        let takes = match assignment.request.action {
+            Action::Assign => Some(assignment.sku),
+            Action::Remove => None,
+        };
+        let touched = now.max(assignment.due);
+        Self { touched, holds_up: assignment.failures > 0, takes }
+    }
 }
 
 /// What is kept of a request, so that it is done once however often it is sent.
@@ -76,7 +92,7 @@ impl Store {
                 put_until(keys::asked(asked), &first, expect, expires)?,
                 put_until(keys::assignment_pointer(*id), connection, Expect::Absent, expires)?,
                 put_until(own, &assignment, Expect::Absent, expires)?,
-                put(open, &Open { touched: *at, holds_up: false }, Expect::Absent)?,
+                put(open, &Open::of(&assignment, *at), Expect::Absent)?,
             ];
             if self.commit(&writes).await? == Commit::Done {
                 return Ok(Accepted::As(assignment.into()));
@@ -142,6 +158,19 @@ impl Store {
         Ok((all.collect::<Result<_, StoreError>>()?, page.next))
     }
 
+    /// Seats that Halo asked for and that are not given yet, by SKU.
+    pub async fn seats_in_flight(
+        &self,
+        connection: &ConnectionId,
+    ) -> Result<BTreeMap<SkuId, u64>, StoreError> {
+        let (open, _) = self.open_assignments(connection, None, MOST_OPEN).await?;
+        let mut seats = BTreeMap::new();
+        for sku in open.into_iter().filter_map(|(_, open)| open.takes) {
+            *seats.entry(sku).or_default() += 1;
+        }
+        Ok(seats)
+    }
+
     /// Assignments of a connection that are still to be carried out, oldest first.
     pub async fn open_assignments(
         &self,
@@ -166,14 +195,13 @@ pub fn writes(
     kept: SignedDuration,
     now: Timestamp,
 ) -> Result<Vec<Write>, StoreError> {
-    let Assignment { id, connection, asked, due, stands, failures, .. } = &assignment.value;
+    let Assignment { id, connection, asked, stands, .. } = &assignment.value;
     let (own, mark) = (keys::assignment(connection, *id), keys::assigning(connection, *id));
     let expires = asked.max(&now).saturating_add(kept).ok();
-    let open = Open { touched: now.max(*due), holds_up: *failures > 0 };
     Ok(vec![
         put_until(own, &assignment.value, assignment.unchanged(), expires)?,
         match stands.ended() {
-            None => put(mark, &open, Expect::Anything)?,
+            None => put(mark, &Open::of(&assignment.value, now), Expect::Anything)?,
             Some(_) => Write::Delete { key: mark, expect: Expect::Anything },
         },
     ])
