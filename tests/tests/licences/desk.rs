@@ -146,11 +146,27 @@ impl Desk {
         json!({ "action": action, "user_id": self.user(n), "licence_id": self.licence(sku) })
     }
 
-    /// Asks as Halo does, signed at this moment.
+    /// Asks as Halo does, signed at this moment: by then the user's software says already what is asked
+    /// for.
     pub(crate) async fn ask(&self, body: &Value) -> Answer {
+        self.enter(body);
         let text = body.to_string();
         let at = self.world.clock_now().as_second();
         self.signed(&text, at, &signature(KEY, at, &text)).await
+    }
+
+    /// Somebody assigns or removes the licence in Halo.
+    fn enter(&self, body: &Value) {
+        let Some(user) = body["user_id"].as_i64().and_then(|id| self.world.halo.user(id)) else {
+            return;
+        };
+        let mut software = user["software"].as_array().cloned().unwrap_or_default();
+        software.retain(|held| held["licence_id"] != body["licence_id"]);
+        if body["action"] == "assign" {
+            software.push(json!({ "licence_id": body["licence_id"] }));
+        }
+        let id = tests::world::int(&user["id"]);
+        self.world.halo.change_user(id, &json!({ "software": software }));
     }
 
     /// Sends a body with these two headers and nothing else that opens anything.
