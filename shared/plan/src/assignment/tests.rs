@@ -95,11 +95,16 @@ fn judged(action: Action, words: &str) -> String {
         Judgement::Call(LicenceChange::Remove(it)) if it == sku() => "remove".to_owned(),
         Judgement::Call(other) => format!("{other:?}"),
         Judgement::Already => "already".to_owned(),
-        Judgement::Refused(refusal) => match &refusal {
-            Refusal::NoFreeSeats { bought, used } => format!("{} {used}/{bought}", refusal.name()),
-            Refusal::NotAssignable { why } => format!("{} {why:?}", refusal.name()),
-            _ => refusal.name().to_owned(),
-        },
+        Judgement::Refused(refusal) => {
+            let name = refusal.name();
+            if let Refusal::NoFreeSeats { bought, used } = refusal {
+                format!("{name} {used}/{bought}")
+            } else if let Refusal::NotAssignable { why } = refusal {
+                format!("{name} {why:?}")
+            } else {
+                name.to_owned()
+            }
+        }
     }
 }
 
