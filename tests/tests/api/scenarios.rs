@@ -4,6 +4,8 @@
 //! A scenario is Markdown. Its fenced blocks are carried out from top to bottom, each by its word:
 //!
 //! - `http`: a request. The first line is method and path; then headers, an empty line, a body.
+//! - `signed`: the same without a token, signed at this moment as Halo signs; the header `key` says with
+//!   which key, `age` how many seconds ago.
 //! - `answer`: what has to come back. The first line is the status; then the JSON that has to be in
 //!   the answer: all members that are named, and all elements of a list in their order. `"…"` stands
 //!   for any text that is not empty, `"$name"` for one that is kept under that name, or equals what is
@@ -15,8 +17,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use jiff::SignedDuration;
-use serde_json::Value;
+use sandbox::graph::Fault;
+use serde_json::{Value, json};
+use tests::licensed::{Licensed, linked};
 use tests::world::Setup;
 
 use crate::support::{Answer, Api, TOKEN};
@@ -68,6 +73,23 @@ async fn request(api: &Api, text: &str) -> Answer {
     headers.extend(head.filter_map(|line| line.split_once(": ")));
     let body = (!body.trim().is_empty()).then(|| body.trim().to_owned());
     api.send_text(method, path.trim(), body, &headers).await
+}
+
+/// A request that Halo signs.
+async fn signed(api: &Api, text: &str) -> Answer {
+    let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
+    let mut head = head.lines();
+    let (method, path) = head.next().unwrap().split_once(' ').unwrap();
+    let said: BTreeMap<&str, &str> = head.filter_map(|line| line.split_once(": ")).collect();
+    let age: i64 = said.get("age").map_or(0, |age| age.parse().unwrap());
+    let at = (api.world.clock_now().as_second() - age).to_string();
+    let body = body.trim();
+    let key = Key::new(HMAC_SHA256, said["key"].as_bytes());
+    let tag = sign(&key, format!("{at}.{body}").as_bytes());
+    let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let signature = format!("v1={hex}");
+    let headers = [("x-halo-entra-timestamp", at.as_str()), ("x-halo-entra-signature", &signature)];
+    api.send_text(method, path.trim(), Some(body.to_owned()), &headers).await
 }
 
 /// Why an answer is not the expected one.
@@ -148,6 +170,37 @@ async fn happen(api: &Api, line: &str, kept: &mut Kept) {
             world.entra.faults(|faults| faults.login_error = Some(code));
         }
         ["entra", "accept"] => world.entra.faults(|faults| faults.login_error = None),
+        ["entra", "grant", permission] => world.entra.grant(permission),
+        ["entra", "location", who, "none"] => world.entra.set_usage_location(&id(who), None),
+        ["entra", "location", who, country] => {
+            world.entra.set_usage_location(&id(who), Some(country));
+        }
+        ["entra", "seats", sku, seats] => world.entra.set_seats(sku, seats.parse().unwrap()),
+        // The next assignment for somebody is answered with 429.
+        ["entra", "throttle", who] => {
+            let fault = Fault::Throttle { retry_after: Some("30".to_owned()) };
+            world.entra.fail_next(&format!("/v1.0/users/{}/assignLicense", id(who)), 1, fault);
+        }
+        // In Halo somebody links a user to exactly these licences, with commas between them.
+        ["halo", "software", who, licences] => {
+            let licences = licences.split(',').filter(|it| *it != "none");
+            let software: Vec<Value> =
+                licences.map(|it| json!({ "licence_id": it.parse::<i64>().unwrap() })).collect();
+            let user = world.halo.users_with_azureoid(&id(who))[0];
+            world.halo.change_user(user, &json!({ "software": software }));
+        }
+        // Keeps the number of somebody's user in Halo, or of a licence by its name.
+        ["keep", name, "user", who] => {
+            let user = world.halo.users_with_azureoid(&id(who))[0];
+            kept.insert((*name).to_owned(), user.to_string());
+        }
+        ["keep", name, "licence", title] => {
+            let all = world.halo.licences();
+            let found = all.iter().find(|it| it["name"] == *title).expect("Halo has the licence");
+            kept.insert((*name).to_owned(), tests::world::int(&found["id"]).to_string());
+        }
+        // Everybody's links in Halo are what they hold in Entra, and no others.
+        ["equal"] => equal(api).await,
         ["halo", "user", number, changes] => {
             world.halo.change_user(number.parse().unwrap(), &json(changes));
         }
@@ -164,10 +217,27 @@ async fn happen(api: &Api, line: &str, kept: &mut Kept) {
     }
 }
 
+/// Whether each user in Halo is linked to the licences that the person holds in Entra.
+async fn equal(api: &Api) {
+    let world = &api.world;
+    let book = world.book().await;
+    for (id, person) in world.people().await {
+        let Some(user) = &person.value.link.user else { continue };
+        let held = world.entra.licences_of(&id.to_string());
+        let held = held.iter().map(|sku| book.skus[&sku.parse().unwrap()].halo.unwrap().0);
+        let linked = linked(&world.halo.user(user.record.id).unwrap());
+        assert_eq!(linked, held.collect(), "{}", person.value.facts.display_name());
+    }
+}
+
 async fn tell(name: &str) {
+    tell_in(name, Setup::default()).await;
+}
+
+async fn tell_in(name: &str, setup: Setup) {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "scenarios", name].iter().collect();
     let story = std::fs::read_to_string(path).unwrap();
-    let api = Api::with(Setup::default()).await;
+    let api = Api::with(setup).await;
     let entra = api.world.graph_served.url.clone();
     let mut kept = Kept::from([("entra".to_owned(), entra)]);
     let mut last = None;
@@ -175,6 +245,7 @@ async fn tell(name: &str) {
         let place = format!("{name}, line {}", block.line);
         match block.word.as_str() {
             "http" => last = Some(request(&api, &replaced(&block.text, &kept)).await),
+            "signed" => last = Some(signed(&api, &replaced(&block.text, &kept)).await),
             "answer" => {
                 let answer = last.as_ref().expect("a request comes first");
                 let told = expect(&block.text, answer, &mut kept);
@@ -188,6 +259,15 @@ async fn tell(name: &str) {
             other => panic!("{place}: no such block: {other}"),
         }
     }
+}
+
+#[tokio::test]
+async fn licences_from_the_first_import_to_a_group() {
+    // S1, S2, B1, C5
+    let company = Licensed::new().company;
+    let document = Some(company.document);
+    let setup = Setup { entra: company.entra, halo: company.halo, document, ..Setup::default() };
+    tell_in("licences.md", setup).await;
 }
 
 #[tokio::test]
