@@ -1,18 +1,16 @@
 //! Entries, people and runs as the API shows them. A reader sees what happened and why, but not the
 //! values of personal fields (B4).
 
+mod licence;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use plan::assignment;
 use plan::boards::SeatChange;
-use plan::decide::{Action, Decision, LicenceOutcome, LicencePart};
+use plan::decide::{Action, Decision};
 use plan::explain::{Outcome, Reason, Tried};
 use plan::facts::{Facts, Presence, Value};
-use plan::ids::{
-    CabId, CabRoleId, ConnectionId, LicenceId, MappingId, ObjectId, RecordId, RecordKind, RunId,
-    SkuId,
-};
+use plan::ids::{CabId, CabRoleId, ConnectionId, MappingId, ObjectId, RecordId, RecordKind, RunId};
 use plan::link::{
     Activity, Choice, FieldChange, Fields, HaloValue, Link, Linked, LinkedBy, Ruling, Seat,
     SeatState, Target,
@@ -22,6 +20,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use self::licence::ShownLicence;
 use super::{Explanation, Known};
 use crate::store::log::{Entry, HaloIds, OutcomeKind, PersonNames};
 use crate::store::people::{Conflict, Held, Parked, Person};
@@ -165,22 +164,6 @@ pub struct ShownDecision {
     /// Records to choose from, in a conflict (M3).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     candidates: Vec<RecordId>,
-}
-
-/// A licence that Halo asked to be given or taken.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = LoggedLicence)]
-struct ShownLicence {
-    /// Given or taken.
-    action: assignment::Action,
-    /// The licence as Halo knows it.
-    licence_id: LicenceId,
-    /// The licence as Entra knows it.
-    sku: SkuId,
-    /// Its name.
-    product: String,
-    /// What came of it.
-    outcome: LicenceOutcome,
 }
 
 /// What happens to one record.
@@ -437,7 +420,7 @@ impl ShownDecision {
             reasons: Vec::new(),
             changes: Vec::new(),
             seats: decision.seats.clone(),
-            licence: decision.licence.as_deref().map(shown_licence),
+            licence: decision.licence.as_deref().map(ShownLicence::of),
             candidates: Vec::new(),
         };
         for (kind, part) in decision.parts() {
@@ -563,12 +546,6 @@ fn link(link: &Link, sight: Sight) -> Option<ShownLink> {
         choices: link.choices.clone(),
         ruling: link.ruling.clone(),
     })
-}
-
-fn shown_licence(part: &LicencePart) -> ShownLicence {
-    let LicencePart { action, licence, sku, product, outcome, reasons: _ } = part;
-    let (licence_id, product) = (*licence, product.clone());
-    ShownLicence { action: *action, licence_id, sku: *sku, product, outcome: *outcome }
 }
 
 fn linked(linked: &Linked, sight: Sight) -> ShownLinked {
