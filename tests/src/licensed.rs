@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use plan::ids::{ObjectId, SkuId};
 use plan::licences::Book;
 use serde_json::{Value, json};
@@ -96,4 +97,11 @@ impl World {
 pub fn linked(user: &Value) -> BTreeSet<i64> {
     let software = user["software"].as_array();
     software.into_iter().flatten().map(|it| int(&it["licence_id"])).filter(|id| *id > 0).collect()
+}
+
+/// What Halo sends as the signature.
+pub fn signature(key: &str, at: i64, body: &str) -> String {
+    let key = Key::new(HMAC_SHA256, key.as_bytes());
+    let tag = sign(&key, format!("{at}.{body}").as_bytes());
+    tag.as_ref().iter().fold("v1=".to_owned(), |text, byte| text + &format!("{byte:02x}"))
 }

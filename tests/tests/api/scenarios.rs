@@ -17,11 +17,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use jiff::SignedDuration;
 use sandbox::graph::Fault;
 use serde_json::{Value, json};
-use tests::licensed::{Licensed, linked};
+use tests::licensed::{Licensed, linked, signature};
 use tests::world::Setup;
 
 use crate::support::{Answer, Api, TOKEN};
@@ -82,12 +81,10 @@ async fn signed(api: &Api, text: &str) -> Answer {
     let (method, path) = head.next().unwrap().split_once(' ').unwrap();
     let said: BTreeMap<&str, &str> = head.filter_map(|line| line.split_once(": ")).collect();
     let age: i64 = said.get("age").map_or(0, |age| age.parse().unwrap());
-    let at = (api.world.clock_now().as_second() - age).to_string();
+    let at = api.world.clock_now().as_second() - age;
     let body = body.trim();
-    let key = Key::new(HMAC_SHA256, said["key"].as_bytes());
-    let tag = sign(&key, format!("{at}.{body}").as_bytes());
-    let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    let signature = format!("v1={hex}");
+    let signature = signature(said["key"], at, body);
+    let at = at.to_string();
     let headers = [("x-halo-entra-timestamp", at.as_str()), ("x-halo-entra-signature", &signature)];
     api.send_text(method, path.trim(), Some(body.to_owned()), &headers).await
 }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use engine::queue::Queue;
@@ -17,6 +16,7 @@ use sandbox::halo::Halo;
 use sandbox::sample::{CLIENT_ID, CLIENT_SECRET, TENANT_ID};
 use serde_json::{Value, json};
 use tests::described::{Exchange, differences};
+pub(crate) use tests::licensed::signature;
 use tests::world::{Setup, Storage, World};
 use tower::ServiceExt;
 
@@ -265,11 +265,4 @@ impl Desk {
         let book = self.world.engine.store.book(&self.world.id).await.unwrap().unwrap();
         book.value.skus[&sku.parse().unwrap()].used
     }
-}
-
-/// What Halo sends as the signature.
-pub(crate) fn signature(key: &str, at: i64, body: &str) -> String {
-    let key = Key::new(HMAC_SHA256, key.as_bytes());
-    let tag = sign(&key, format!("{at}.{body}").as_bytes());
-    tag.as_ref().iter().fold("v1=".to_owned(), |text, byte| text + &format!("{byte:02x}"))
 }

@@ -14,6 +14,7 @@ mod connections;
 mod figures;
 mod gateway;
 mod imports;
+mod licences;
 mod story;
 
 use story::Story;
@@ -36,6 +37,7 @@ async fn a_deployment_lives_through_everything_with_the_rights_it_has() {
     imports::a_preview_is_carried_out(&story).await;
     imports::deactivations_are_held_and_released(&story).await;
     figures::of_syncs(&story).await;
+    licences::are_given_when_halo_asks(&story).await;
     figures::every_metric_was_written(&story).await;
     connections::one_is_removed_and_comes_back(&story).await;
     figures::every_right_was_used_and_none_was_missing(&story);

@@ -20,7 +20,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(6);
 /// Another tenant than the sample's.
 pub(crate) const FABRIKAM: &str = "4d2f3a10-7b1c-4c60-8a55-9f2b6c7d8e9f";
 
-/// A client of Halo and its site, for the people of that tenant.
+/// A client of Halo for the people of that tenant.
+pub(crate) const FABRIKAM_CLIENT: i64 = 900;
+
+/// Its site.
 pub(crate) const FABRIKAM_SITE: i64 = 901;
 
 /// The world.
@@ -194,7 +197,7 @@ fn fabrikam() -> Graph {
 
 fn halo() -> Halo {
     let halo = sandbox::sample::halo();
-    halo.add_client(&json!({ "id": 900, "name": "Fabrikam of the story" }));
-    halo.add_site(&json!({ "id": FABRIKAM_SITE, "name": "Main", "client_id": 900 }));
+    halo.add_client(&json!({ "id": FABRIKAM_CLIENT, "name": "Fabrikam of the story" }));
+    halo.add_site(&json!({ "id": FABRIKAM_SITE, "name": "Main", "client_id": FABRIKAM_CLIENT }));
     halo
 }
