@@ -284,7 +284,13 @@ impl<'a> Job<'a> {
         };
         let Some(holder) = holder else { return Ok(Asked::Later) };
         self.note_intent(one).await?;
-        match self.graph()?.assign_license(person, change).await {
+        let mut answer = self.graph()?.assign_license(person, change).await;
+        if matches!(&answer, Err(failure) if matches!(failure.kind, Kind::Forbidden { .. })) {
+            // A permission that was granted since counts for new tokens only.
+            self.graph()?.sign_in().await?;
+            answer = self.graph()?.assign_license(person, change).await;
+        }
+        match answer {
             Ok(()) => Ok(self.changed(&holder, change)),
             Err(failure) => {
                 if let Kind::Refused { message, .. } = &failure.kind {
