@@ -119,7 +119,8 @@ fn in_words(facts: &Value) -> String {
     if facts["set"] != true {
         return "No key is set, so nothing that Halo asks for is taken in. Next: halo-entra licence-key --key-file FILE".to_owned();
     }
-    let since = facts["since"].as_str().map(|since| format!(" since {since}")).unwrap_or_default();
+    let since = facts["since"].as_str().and_then(|since| since.parse().ok());
+    let since = since.map(|since| format!(" since {}", minute(since))).unwrap_or_default();
     let previous = if facts["previous"] == true {
         " The one before counts as well, until it is dropped with --drop-previous."
     } else {

@@ -68,7 +68,7 @@ impl Past {
         let (what, _) = entry.what();
         screen.heading(&format!("At {}: {what}", minute(entry.time)), "")?;
         reasoned(screen, &entry.decision)?;
-        if let Some(error) = &entry.error {
+        if let Some(error) = entry.trouble() {
             screen.paragraph(Tone::Bad, error)?;
         }
         Ok(Ended::Done)

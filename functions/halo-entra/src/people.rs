@@ -130,8 +130,14 @@ impl Entry {
     /// Why it happened, in sentences.
     pub(crate) fn why(&self) -> String {
         let mut sentences = vec![self.decision.why()];
-        sentences.extend(self.error.clone());
+        sentences.extend(self.trouble().map(str::to_owned));
         sentences.join(" ")
+    }
+
+    /// What went wrong, where the reasons do not say it already.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        let why = self.decision.why();
+        self.error.as_deref().filter(|error| !why.contains(error))
     }
 }
 
