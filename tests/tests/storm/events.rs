@@ -263,7 +263,11 @@ impl Storm {
             self.world.entra.expire_delta_links();
             return "fault of graph, delta links expire".to_owned();
         }
-        if self.chance.bool() { self.graph_fault(skip, times) } else { self.halo_fault(skip, times) }
+        if self.chance.bool() {
+            self.graph_fault(skip, times)
+        } else {
+            self.halo_fault(skip, times)
+        }
     }
 
     fn graph_fault(&mut self, skip: u8, times: u8) -> String {
@@ -299,7 +303,8 @@ impl Storm {
             ("reset", Fault::ResetConnection),
             ("html page", Fault::HtmlPage),
         ];
-        let paths = ["/api/", "/api/users", "/api/agent", "/api/site", "/api/cab", "/api/softwarelicence"];
+        let paths =
+            ["/api/", "/api/users", "/api/agent", "/api/site", "/api/cab", "/api/softwarelicence"];
         let path = paths[self.chance.usize(..paths.len())];
         let method = ["POST", "POST", "*"][self.chance.usize(..3)];
         let (name, fault) = faults[self.chance.usize(..faults.len())].clone();

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plan::ids::ObjectId;
 use serde_json::{Value, json};
-use tests::helpdesk::{
-    APPROVER, HEAD_OFFICE, KEPT_BOARD, LEAVER, NO_MANAGER, ON_CALL, roles,
-};
+use tests::helpdesk::{APPROVER, HEAD_OFFICE, KEPT_BOARD, LEAVER, NO_MANAGER, ON_CALL, roles};
 use tests::licensed::{E5, FLOW, linked};
 use tests::world::{World, int};
 
@@ -79,7 +77,8 @@ fn look(world: &World, index: u8) -> Option<Seen> {
 fn places<'a>(document: &'a Value, seen: &Seen) -> Places<'a> {
     let mut mappings: Vec<&Value> = document["mappings"].as_array().unwrap().iter().collect();
     mappings.sort_by_key(|mapping| mapping["sequence"].as_i64());
-    let holds = |mapping: &&&Value| seen.groups.contains(mapping["group"]["name"].as_str().unwrap());
+    let holds =
+        |mapping: &&&Value| seen.groups.contains(mapping["group"]["name"].as_str().unwrap());
     let is_agents = |mapping: &&&Value| mapping["target"]["type"] == "agents";
     let agent = mappings.iter().filter(is_agents).find(holds).copied();
     let user = mappings.iter().filter(|mapping| !is_agents(mapping)).find(holds).copied();
