@@ -88,6 +88,7 @@ impl Storm {
             }
             if self.tells {
                 println!("{number:3} {} {what}", self.world.clock_now());
+                self.tell_requests();
             }
             let kind = what.split(':').next().unwrap_or_default().to_owned();
             *self.kinds.entry(kind).or_default() += 1;
@@ -95,6 +96,20 @@ impl Storm {
             self.checks.always(&self.world, &self.staff, self.guarding).map_err(after)?;
         }
         self.calm().await
+    }
+
+    /// What Halo was asked since the last event, and what it wrote.
+    fn tell_requests(&mut self) {
+        for seen in self.world.halo_served.log.all() {
+            let (method, path, query) = (seen.method, seen.path, seen.query);
+            println!("        halo: {method} {path}?{query} = {}", seen.status);
+        }
+        self.world.halo_served.log.clear();
+        for write in self.world.halo.writes() {
+            let body = write.body.to_string();
+            println!("        wrote {} {}: {body}", write.path, write.id);
+        }
+        self.world.halo.clear_writes();
     }
 
     async fn event(&mut self) -> String {
