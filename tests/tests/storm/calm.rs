@@ -23,9 +23,12 @@ impl Storm {
         if self.guarding == Guarding::Tight {
             release(world).await?;
         }
-        checks.calm(world, staff).await.map_err(calm)?;
+        let gaps = checks.calm(world, staff).await.map_err(calm)?;
+        if !gaps.is_empty() {
+            *self.kinds.entry("gap, made and not wanted any more".to_owned()).or_default() += 1;
+        }
         let document = document(world).await;
-        let wrong = model::compare(world, &document, staff.count, checks).await;
+        let wrong = model::compare(world, &document, staff.count, (checks, &gaps)).await;
         if wrong.is_empty() {
             Ok(())
         } else {

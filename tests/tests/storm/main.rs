@@ -26,9 +26,9 @@ use futures::FutureExt;
 use crate::events::Storm;
 
 /// Storms of a usual test: those with the seeds from 1.
-const USUAL: u64 = 24;
+const USUAL: u64 = 16;
 /// Seeds of storms that found something.
-const REGRESSIONS: &[u64] = &[];
+const REGRESSIONS: &[u64] = &[26, 62, 75];
 
 /// How often each kind of event happened.
 type Kinds = BTreeMap<String, u64>;

@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::ids::ObjectId;
+use plan::ids::{ObjectId, RecordKind};
 use serde_json::{Value, json};
 use tests::helpdesk::{APPROVER, HEAD_OFFICE, KEPT_BOARD, LEAVER, NO_MANAGER, ON_CALL, roles};
 use tests::licensed::{E5, FLOW, linked};
 use tests::world::{World, int};
 
-use crate::checks::{Checks, folded};
+use crate::checks::{Checks, Gaps, folded};
 use crate::company::{ASLEEP, GROUPS, KNOWN_AGENT, TWIN, mail, person};
 
 /// What Halo calls a named licence of an agent.
@@ -189,7 +189,7 @@ pub(crate) async fn compare(
     world: &World,
     document: &Value,
     count: u8,
-    checks: &Checks,
+    (checks, gaps): (&Checks, &Gaps),
 ) -> Vec<String> {
     let halo = Halo::look(world).await;
     let mut all = Vec::new();
@@ -203,7 +203,10 @@ pub(crate) async fn compare(
         if let (Some(record), Some(seen), true) = (record, &seen, expected.is_kept) {
             user(&mut found, document, seen, record, &halo, index);
         }
-        all.append(&mut found.1);
+        let lost = |kind| gaps.contains(&(person(index), kind));
+        if !lost(RecordKind::User) {
+            all.append(&mut found.1);
+        }
         let name = format!("person {index} ({}) as an agent", person(index));
         let mut found = Differences(&name, Vec::new());
         let expected = agent_expected(document, index, seen.as_ref());
@@ -213,7 +216,9 @@ pub(crate) async fn compare(
             agent(&mut found, document, seen, record, checks);
             line_manager(&mut found, world, document, (seen, record), &halo);
         }
-        all.append(&mut found.1);
+        if !lost(RecordKind::Agent) {
+            all.append(&mut found.1);
+        }
     }
     all
 }
