@@ -220,7 +220,7 @@ pub(crate) fn change(world: &World, chance: &mut Rng, staff: &mut Staff) -> &'st
 pub(crate) fn redraft(document: &mut Value, chance: &mut Rng) {
     match chance.u8(..8) {
         0 => {
-            document["mappings"][0]["target"]["site_id"] = Value::from([18, 12][chance.usize(..2)])
+            document["mappings"][0]["target"]["site_id"] = Value::from([18, 12][chance.usize(..2)]);
         }
         1 => document["mappings"][0]["user_role_id"] = Value::from([3, 4][chance.usize(..2)]),
         2 => {
@@ -235,7 +235,7 @@ pub(crate) fn redraft(document: &mut Value, chance: &mut Rng) {
         }
         5 => {
             document["sync"]["out_of_scope"] =
-                Value::from(["deactivate", "leave"][chance.usize(..2)])
+                Value::from(["deactivate", "leave"][chance.usize(..2)]);
         }
         6 => document["sync"]["deactivate_disabled_users"] = json!(chance.bool()),
         _ => document["roles"]["user_roles"][0]["role_id"] = Value::from([4, 9][chance.usize(..2)]),

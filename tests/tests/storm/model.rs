@@ -164,6 +164,7 @@ impl Halo {
 struct Differences<'a>(&'a str, Vec<String>);
 
 impl Differences<'_> {
+    #[allow(clippy::needless_pass_by_value, reason = "values made for the comparison")]
     fn check<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, is: T, should: T) {
         if is != should {
             self.1.push(format!("{} {what}: {is:?}, should be {should:?}", self.0));
