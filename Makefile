@@ -42,7 +42,7 @@ export RUST_TEST_THREADS ?= $(shell expr 2 '*' "$$(getconf _NPROCESSORS_ONLN)")
 # checking and once for running.
 all := --workspace --all-features --locked
 
-.PHONY: help run test check stack bench coldstart fuzz localstack build validate deploy logs dashboard tools clean rust python emulator release sam
+.PHONY: help run test check stack storm bench coldstart fuzz localstack build validate deploy logs dashboard tools clean rust python emulator release sam
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -69,6 +69,9 @@ check: rust tools validate ## formatting, lints, documentation, licences, unused
 stack: rust release ## the story of the whole stack with the optimised functions, with what it counts
 	infra/scripts/stack.sh prepare
 	HALO_ENTRA_TEST_BINARIES=$(CURDIR)/target/release cargo test $(all) --test stack -- --nocapture
+
+storm: rust ## SEEDS (200) seeded storms of faults, kills and changes; SEED= replays one
+	HALO_ENTRA_STORM_SEEDS=$(or $(SEEDS),200) HALO_ENTRA_STORM_SEED=$(SEED) cargo test $(all) --test storm -- --nocapture
 
 bench: rust ## decide 10,000 people and import 25,000, optimised, and print times and what they cost
 	cargo bench --locked -p plan --bench decide

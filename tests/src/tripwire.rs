@@ -26,9 +26,16 @@ pub struct Tripwire {
 }
 
 impl Tripwire {
-    /// A wire that stops at call number `at` (from 0), on that side of it.
+    /// A wire that stops at call number `at` (from 0), on that side of it; whatever sprang before is
+    /// forgotten.
     pub fn set(&self, at: u64, moment: Moment) {
+        *self.sprung.lock().unwrap() = None;
         *self.trap.lock().unwrap() = Some((at, moment));
+    }
+
+    /// Takes the trap away, where nobody has reached it.
+    pub fn disarm(&self) {
+        *self.trap.lock().unwrap() = None;
     }
 
     /// Calls so far.
@@ -43,9 +50,9 @@ impl Tripwire {
 
     /// Waits until the trap springs.
     pub async fn wait(&self) {
-        let notified = self.notify.notified();
-        if self.sprung().is_none() {
-            notified.await;
+        // Again, because whoever was dropped while waiting may have left a notice of an earlier trap.
+        while self.sprung().is_none() {
+            self.notify.notified().await;
         }
     }
 

@@ -322,6 +322,9 @@ pub struct Intent {
     pub epoch: Uuid,
     /// Whether a record was to be made.
     pub creates: bool,
+    /// Whether a record that was found was to be made inactive: inactive afterwards, it is so by us (L3).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deactivates: bool,
     /// Roles that were to be given: found in Halo afterwards, they are ours (R4).
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub grants: BTreeSet<i64>,
@@ -332,4 +335,16 @@ pub struct Intent {
     /// more is made (M3).
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub beside: BTreeSet<RecordId>,
+}
+
+impl Intent {
+    /// Another try, perhaps of something else by now: what either of them did is ours.
+    pub fn take(&mut self, newer: &Intent) {
+        self.epoch = newer.epoch;
+        self.creates |= newer.creates;
+        self.deactivates |= newer.deactivates;
+        self.grants.extend(&newer.grants);
+        self.licences.extend(&newer.licences);
+        self.beside.extend(&newer.beside);
+    }
 }

@@ -11,6 +11,7 @@
 mod helpdesk;
 mod licences;
 mod offices;
+mod twice;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

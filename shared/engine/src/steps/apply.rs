@@ -242,7 +242,7 @@ impl Worker<'_> {
                 {
                     return Ok(None);
                 }
-                self.intend(batch, id).await?;
+                self.intend(batch, id, kind).await?;
                 let answer = self.halo.create(kind, &create.fields).await;
                 let may_have_acted = answer.as_ref().is_err_and(Error::may_have_acted);
                 let answer = Sent::created(answer);
@@ -256,8 +256,8 @@ impl Worker<'_> {
                 if finds && !self.own_agent(batch, id, write.record).await? {
                     return Ok(None);
                 }
-                if write.gives() {
-                    self.intend(batch, id).await?;
+                if write.is_noted() {
+                    self.intend(batch, id, kind).await?;
                     self.posted.insert((id, kind));
                 }
                 let kept = batch.kept.remove(&write.record);

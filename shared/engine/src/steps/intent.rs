@@ -8,7 +8,7 @@ use plan::facts::Facts;
 use plan::guard;
 use plan::ids::{ObjectId, PerKind, RecordId, RecordKind};
 use plan::link::{Choice, Fields, Intent, Link, Target};
-use plan::matching::{self, Hits, MatchKey};
+use plan::matching::{self, Hit, Hits, MatchKey};
 use plan::relink::is_relinked;
 use uuid::Uuid;
 
@@ -16,18 +16,24 @@ use super::apply::Worker;
 use super::lookup::Batch;
 use super::{StepError, Trouble};
 use crate::store::people::{Person, RecordOwner};
-use crate::store::{Commit, Expect, StoreError, keys, put};
+use crate::store::{Commit, Expect, StoreError, Versioned, keys, put};
 
 /// How often a note is tried again when somebody else wrote one of the people.
 const TRIES: u32 = 5;
 
 impl Worker<'_> {
-    /// Notes what is about to be sent of this person, and in the same transaction of the others in the
-    /// batch. Safe to repeat: what was noted by this hold of the segment stays as it is.
-    pub(super) async fn intend(&mut self, batch: &mut Batch, id: ObjectId) -> Result<(), Trouble> {
+    /// Notes that one kind of record of this person is about to be sent, and in the same transaction
+    /// what is new of the person's other kind and of the others in the batch. Safe to repeat: what was
+    /// noted by this hold of the segment stays as it is.
+    pub(super) async fn intend(
+        &mut self,
+        batch: &mut Batch,
+        id: ObjectId,
+        sends: RecordKind,
+    ) -> Result<(), Trouble> {
         let beside = self.look_beside(batch, id).await?;
         for _ in 0..TRIES {
-            let Some(noted) = self.note(batch, id, &beside)? else { return Ok(()) };
+            let Some(noted) = self.note(batch, id, sends, &beside)? else { return Ok(()) };
             let mut writes = vec![self.held.save()?];
             for one in &noted {
                 let Some(person) = batch.people.get(one) else { return Err(Trouble::Lost) };
@@ -72,6 +78,7 @@ impl Worker<'_> {
         &self,
         batch: &mut Batch,
         id: ObjectId,
+        sends: RecordKind,
         beside: &BTreeMap<RecordKind, BTreeSet<RecordId>>,
     ) -> Result<Option<Vec<ObjectId>>, Trouble> {
         let Some(epoch) = self.held.epoch() else { return Err(Trouble::Lost) };
@@ -83,7 +90,7 @@ impl Worker<'_> {
             let intents = batch.people.get(&id).map(|person| &person.value.link.intents);
             intents.and_then(|it| it.get(kind)).is_some_and(|intent| intent.epoch == epoch)
         };
-        if own.iter().all(|(kind, _)| noted(kind)) {
+        if own.iter().filter(|(kind, _)| *kind == sends).all(|(kind, _)| noted(kind)) {
             return Ok(None);
         }
         // What the others need to be deactivated is not asked for here.
@@ -105,7 +112,11 @@ impl Worker<'_> {
             let Some(person) = batch.people.get_mut(one) else { return Err(Trouble::Lost) };
             for (kind, intent) in intents {
                 let known = person.value.link.intents.entry(*kind);
-                known.or_insert_with(|| intent.clone()).epoch = epoch;
+                let known = known.or_insert_with(|| intent.clone());
+                // What an earlier worker noted of the other kind stays: it may have been made (M6).
+                if (*one, *kind) == (id, sends) {
+                    known.take(intent);
+                }
             }
         }
         Ok(Some(together.into_iter().map(|(one, _)| one).collect()))
@@ -274,7 +285,7 @@ impl Worker<'_> {
             }
             RecordKind::Agent => {
                 let older = beside(batch, id, kind);
-                let made = self.made_by_us(&hits, &create.fields, &older).await?;
+                let made = self.made_by_us(id, &hits, &create.fields, &older).await?;
                 let known = batch.known.entry(id).or_default().records.of_mut(kind);
                 known.made = made;
                 Ok(made.is_some())
@@ -282,20 +293,26 @@ impl Worker<'_> {
         }
     }
 
-    /// The agent among those found that is as we would have made it and is nobody's yet.
+    /// The agent among those found that is as we would have made it and is nobody else's yet. It may be
+    /// the person's already, by a worker that found it as well and was killed before it could say so.
     async fn made_by_us(
         &self,
+        id: ObjectId,
         hits: &Hits,
         fields: &Fields,
         older: &BTreeSet<RecordId>,
     ) -> Result<Option<RecordId>, Trouble> {
         let targets: BTreeSet<Target> = fields.keys().cloned().collect();
-        let free = hits.values().flatten().filter(|hit| hit.object_id.is_none());
+        let person = id.to_string();
+        let is_free = |hit: &&Hit| hit.object_id.as_ref().is_none_or(|owner| *owner == person);
+        let free = hits.values().flatten().filter(is_free);
         let new = free.map(|hit| hit.record).filter(|record| !older.contains(record));
         let candidates: BTreeSet<RecordId> = new.collect();
+        let own = RecordOwner { connection: self.held.connection.clone(), person: id };
         for record in candidates.into_iter().rev() {
-            let owner = self.engine.store.get(&[keys::agent_owner(record)]).await?;
-            if owner.iter().any(Option::is_some) {
+            let owner: Option<Versioned<RecordOwner>> =
+                self.engine.store.read(&keys::agent_owner(record)).await?;
+            if owner.is_some_and(|owner| owner.value != own) {
                 continue;
             }
             let found = self.halo.record(record, &targets).await?;
@@ -341,11 +358,13 @@ fn intent(part: &Part, epoch: Uuid) -> Option<Intent> {
     match &part.action {
         Action::Create(create) => {
             let (grants, licences) = (create.granted.clone(), create.licences.clone());
-            Some(Intent { epoch, creates: true, grants, licences, beside: BTreeSet::new() })
+            let beside = BTreeSet::new();
+            Some(Intent { epoch, creates: true, deactivates: false, grants, licences, beside })
         }
-        Action::Write(write) if write.gives() => {
+        Action::Write(write) if write.is_noted() => {
             let (grants, licences) = (write.given.clone(), write.linking.clone());
-            Some(Intent { epoch, creates: false, grants, licences, beside: BTreeSet::new() })
+            let (deactivates, beside) = (write.deactivates_found(), BTreeSet::new());
+            Some(Intent { epoch, creates: false, deactivates, grants, licences, beside })
         }
         Action::Write(_)
         | Action::Unchanged

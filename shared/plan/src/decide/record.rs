@@ -299,7 +299,7 @@ impl<'a> Draft<'a> {
         };
         let inactive = record.get(&switch(self.kind)) == Some(&HaloValue::Bool(true));
         self.reasons.push(Reason::Found { record: found, how: how.clone() });
-        let ours = self.intent().is_some_and(|intent| intent.creates);
+        let ours = self.intent().is_some_and(|intent| intent.creates || intent.deactivates);
         let activity = match (inactive, ours) {
             (false, _) => Activity::Active,
             (true, true) => Activity::InactiveByUs,

@@ -166,9 +166,14 @@ pub enum Verb {
 }
 
 impl Write {
-    /// Whether it gives something that has to be known as ours if it is interrupted (R4, S1).
-    pub fn gives(&self) -> bool {
-        !self.given.is_empty() || !self.linking.is_empty()
+    /// Whether it does something that has to be known as ours if it is interrupted (R4, S1, L3).
+    pub fn is_noted(&self) -> bool {
+        !self.given.is_empty() || !self.linking.is_empty() || self.deactivates_found()
+    }
+
+    /// Whether it makes inactive whom it links: nothing else tells then that it was us (L3).
+    pub fn deactivates_found(&self) -> bool {
+        self.links.is_some() && self.verb == Verb::Deactivate
     }
 
     /// What the record holds after the write.

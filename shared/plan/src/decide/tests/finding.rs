@@ -272,6 +272,11 @@ fn a_record_that_was_made_before_is_not_made_again() {
             "user not_in_scope (agent_only) | agent reactivate 9 linked with isdisabled=false (returned)",
         ),
         (
+            "L3 found and made inactive by a worker that was killed, it is ours to make active",
+            "user found; interrupted; link.intents.user.deactivates=true; known.user.record.inactive=true",
+            "user reactivate 7 linked with azure_tenant_id=other azureoid=me inactive=false (returned)",
+        ),
+        (
             "R4 its roles are ours",
             "agent found; nowhere; known.agent.made=9; interrupted; link.intents.agent.creates=true; link.intents.agent.grants=[5]; mappings.staff.agent_role_id=5; known.agent.record.roles=[5]",
             "user not_in_scope (agent_only) | agent update 9 linked [ours 5]",

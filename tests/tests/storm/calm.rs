@@ -1,0 +1,108 @@
+//! The calm after the storm: nothing fails any more, all hints arrive, and the timer ticks.
+
+use jiff::SignedDuration;
+use plan::link::Says;
+use plan::tally::RunState;
+use tests::world::World;
+
+use crate::company::Guarding;
+use crate::events::{Storm, document};
+use crate::model;
+
+/// Runs in which a storm must come to rest.
+const PATIENCE: usize = 120;
+
+impl Storm {
+    pub(crate) async fn calm(&mut self) -> Result<(), String> {
+        let Storm { world, staff, checks, .. } = self;
+        world.entra.clear_failures();
+        world.halo.clear_faults();
+        settle(world).await?;
+        let calm = |why| format!("in the calm: {why}");
+        checks.always(world, staff, self.guarding).map_err(calm)?;
+        if self.guarding == Guarding::Tight {
+            release(world).await?;
+        }
+        let gaps = checks.calm(world, staff).await.map_err(calm)?;
+        if !gaps.is_empty() {
+            *self.kinds.entry("gap, made and not wanted any more".to_owned()).or_default() += 1;
+        }
+        let document = document(world).await;
+        let wrong = model::compare(world, &document, staff.count, (checks, &gaps)).await;
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("Halo is not right:\n{}", wrong.join("\n")))
+        }
+    }
+}
+
+/// An administrator lets everybody go whom the guard holds, until it holds nobody.
+async fn release(world: &World) -> Result<(), String> {
+    for _ in 0..4 {
+        let held = world.held().await;
+        if held.is_empty() {
+            return Ok(());
+        }
+        for id in held {
+            world.rule(id, Says::Release, 24 * 7).await;
+        }
+        settle(world).await?;
+    }
+    Err(format!("released, and still held: {:?}", world.held().await))
+}
+
+/// The timer ticks until two runs in a row have nothing to ask of Halo and nobody waits for another try.
+async fn settle(world: &World) -> Result<(), String> {
+    let (mut last, mut calm, mut wrote) = (None, 0, writes(world));
+    for _ in 0..PATIENCE {
+        let state = world.state().await;
+        let due = state.next_due.duration_since(world.clock_now());
+        let waits = if state.run.is_none() && state.queued.is_none() {
+            due.max(SignedDuration::ZERO)
+        } else {
+            SignedDuration::from_mins(4)
+        };
+        world.pass(waits);
+        world.tick(None).await;
+        world.quiet().await;
+        let (mut runs, _) = world.engine.store.runs(&world.id, None, 1).await.unwrap();
+        let Some(run) = runs.pop().map(|record| record.run) else { continue };
+        if !run.state.is_over() || last == Some(run.run) {
+            continue;
+        }
+        last = Some(run.run);
+        let people = world.people().await;
+        let waits = people.values().filter_map(|person| person.value.parked.as_ref()?.until);
+        // A ruling's end, days away, is no try that one should wait for.
+        let soon = world.clock_now() + SignedDuration::from_hours(48);
+        let waits = waits.filter(|until| *until < soon).count();
+        // The record of somebody who is held and not linked yet is looked at in each run.
+        let rests =
+            run.requests.halo == 0 || (run.state == RunState::Held && wrote == writes(world));
+        wrote = writes(world);
+        calm = if rests && waits == 0 { calm + 1 } else { 0 };
+        if calm == 2 {
+            return Ok(());
+        }
+    }
+    Err(unrest(world).await)
+}
+
+fn writes(world: &World) -> usize {
+    world.halo.writes().len()
+}
+
+/// What still happens where nothing should.
+async fn unrest(world: &World) -> String {
+    let run = world.last_run().await;
+    let asked = world.halo_served.log.all().into_iter().rev().take(6);
+    let asked: Vec<String> =
+        asked.map(|it| format!("{} {}?{} = {}", it.method, it.path, it.query, it.status)).collect();
+    let people = world.people().await.into_iter().map(|(id, person)| (id, person.value));
+    let waiting = people.filter(|(_, it)| it.parked.is_some() || it.pending.is_some());
+    let waiting: Vec<String> = waiting
+        .map(|(id, it)| format!("{id}: {:?} {:?} {:?}", it.parked, it.held, it.pending))
+        .collect();
+    format!("it never comes to rest: {run:?}\n{asked:#?}\n{waiting:#?}")
+}
