@@ -71,7 +71,7 @@ stack: rust release ## the story of the whole stack with the optimised functions
 	HALO_ENTRA_TEST_BINARIES=$(CURDIR)/target/release cargo test $(all) --test stack -- --nocapture
 
 storm: rust ## SEEDS (200) seeded storms of faults, kills and changes; SEED= replays one
-	HALO_ENTRA_STORM_SEEDS=$(or $(SEEDS),200) HALO_ENTRA_STORM_SEED=$(SEED) cargo test $(all) --test storm -- --nocapture
+	HALO_ENTRA_STORM_SEEDS=$(or $(SEEDS),200) HALO_ENTRA_STORM_SEED=$(SEED) cargo test $(all) --test storm -- --nocapture --ignored
 
 bench: rust ## decide 10,000 people and import 25,000, optimised, and print times and what they cost
 	cargo bench --locked -p plan --bench decide
