@@ -194,6 +194,27 @@ async fn a_halo_that_refuses_licences_costs_only_them() {
 }
 
 #[tokio::test]
+async fn a_halo_that_shows_no_licences_costs_nothing_but_a_try_now_and_then() {
+    // S1, T4, T5: its API application may not see them. Nobody is looked at for that again.
+    let Licensed { company, ada, .. } = Licensed::new();
+    company.halo.set_scopes(&["read:customers", "edit:customers"]);
+    let world = company.open().await;
+    let run = world.sync().await;
+    assert_eq!((run.state, run.counts.created), (RunState::Completed, 3), "{run:#?}");
+    let [warning] = run.warnings.as_slice() else { panic!("{:?}", run.warnings) };
+    assert!(warning.starts_with("Licences are not imported."), "{warning}");
+    for _ in 0..3 {
+        assert_eq!(world.sync().await.counts, Counts::default());
+    }
+
+    world.halo.set_scopes(&["all"]);
+    world.pass(SignedDuration::from_hours(25));
+    world.sync().await;
+    world.sync().await;
+    assert_eq!(world.linked(ada).await, BTreeSet::from([world.licence(E5).await]));
+}
+
+#[tokio::test]
 async fn halo_may_keep_neither_sku_nor_tenant() {
     // S1: which field is meant for the SKU is not documented.
     for forgets in [vec!["product_sku"], vec!["tenant_id"], vec!["product_sku", "tenant_id"]] {

@@ -74,17 +74,22 @@ pub(super) async fn licences(
         warnings: Vec::new(),
     };
     let worked = job.work(deadline).await;
+    let mut then = Then::GoOn;
+    match worked {
+        Ok(Worked::All) => {}
+        Ok(Worked::SomeLeft) => then = Then::Again(jiff::SignedDuration::ZERO),
+        Err(Trouble::Lost) => return Ok(()),
+        Err(Trouble::Ours(error)) => return Err(error),
+        Err(Trouble::Outside(failure)) => match job.failed(&failure, record.value.attempts).await {
+            Ok(next) => then = next,
+            Err(Trouble::Ours(error)) => return Err(error),
+            Err(Trouble::Lost | Trouble::Outside(_)) => return Ok(()),
+        },
+    }
     let Job { fence, warnings, .. } = job;
     // Lost, it is somebody else's by now.
     let _: Commit = engine.store.commit(&[fence.release()?]).await?;
-    let mut note = Note { requests: meter.take(), warnings, then: Then::GoOn };
-    match worked {
-        Ok(Worked::All) => {}
-        Ok(Worked::SomeLeft) => note.then = Then::Again(jiff::SignedDuration::ZERO),
-        Err(Trouble::Lost) => return Ok(()),
-        Err(Trouble::Ours(error)) => return Err(error),
-        Err(Trouble::Outside(failure)) => note.failed(&failure, record.value.attempts),
-    }
+    let note = Note { requests: meter.take(), warnings, then };
     note.store(engine, connection, run, again).await
 }
 
@@ -230,6 +235,24 @@ impl Job<'_> {
         }
     }
 
+    /// Halo failed as a whole. Where trying again does not help, the run goes on without licences, and
+    /// what was due waits ever longer: else each run would look at everybody for its sake (T4, T5).
+    async fn failed(&mut self, failure: &Failure, attempts: u32) -> Result<Then, Trouble> {
+        match failure.next(attempts + 1) {
+            Next::Retry(delay) => return Ok(Then::AgainAfterFailure(delay)),
+            Next::ReadAll | Next::EndRun | Next::Reauthorise => {}
+        }
+        let (sentence, now) = (failure.sentence(), self.engine.clock.now());
+        let client = self.document.licences.map(|licences| licences.client_id);
+        let due = client.map(|client| self.book.value.due(client, now)).unwrap_or_default();
+        for sku in due.into_keys() {
+            self.save(sku, |sku| sku.refuse(sentence.clone(), now)).await?;
+        }
+        let told = format!("Licences are not imported. {sentence} Everything else goes on.");
+        self.warnings.push(told);
+        Ok(Then::GoOn)
+    }
+
     async fn save(&mut self, id: SkuId, change: impl FnOnce(&mut Sku)) -> Result<(), Trouble> {
         self.save_with(id, change, Vec::new()).await
     }
@@ -276,19 +299,6 @@ enum Then {
 }
 
 impl Note {
-    /// Halo failed as a whole. Where trying again does not help, the run goes on without licences.
-    fn failed(&mut self, failure: &Failure, attempts: u32) {
-        match failure.next(attempts + 1) {
-            Next::Retry(delay) => self.then = Then::AgainAfterFailure(delay),
-            Next::ReadAll | Next::EndRun | Next::Reauthorise => {
-                let sentence = failure.sentence();
-                self.warnings.push(format!(
-                    "Licences are not imported. {sentence} Everything else goes on."
-                ));
-            }
-        }
-    }
-
     async fn store(
         self,
         engine: &Engine,
