@@ -21,6 +21,7 @@ mod index;
 mod intent;
 mod licences;
 pub(crate) mod lookup;
+mod lost;
 mod picked;
 mod planned;
 pub(crate) mod preview;

@@ -15,7 +15,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use plan::decide::{Action, Case, Known, KnownRecord, Need, Part, Standing, Verdict, decide};
+use plan::decide::{Action, Case, Known, KnownRecord, Made, Need, Part, Standing, Verdict, decide};
 use plan::document::{CustomClouds, Document, parse};
 use plan::facts::{Facts, Presence, Value};
 use plan::fields::{ManagerView, View};
@@ -292,6 +292,7 @@ impl Person {
             match need {
                 Need::Matches(kind, _) => records.of_mut(kind).hits = Some(Hits::new()),
                 Need::Claims(record) => records.of_mut(record.kind).claims = Some(BTreeSet::new()),
+                Need::Made(kind) => records.of_mut(kind).made = Made::Nothing,
                 Need::Record(record, _) => {
                     let held = self.link.of(record.kind).map(|linked| linked.image.clone());
                     records.of_mut(record.kind).record = Some(held.unwrap_or_default());

@@ -31,7 +31,7 @@ use crate::sight::Sight;
 
 pub use foresee::{Foreseen, foresee};
 pub use verdict::{
-    Action, Create, Decision, LicenceOutcome, LicencePart, Part, Verb, Verdict, Write,
+    Action, Create, Deactivation, Decision, LicenceOutcome, LicencePart, Part, Verb, Verdict, Write,
 };
 
 /// One person, as far as we know them.
@@ -65,14 +65,26 @@ pub struct Known {
 pub struct KnownRecord {
     /// What the index answered.
     pub hits: Option<Hits>,
-    /// The record that an earlier worker made without recording it, found again (M6).
-    pub made: Option<RecordId>,
+    /// The record that an earlier worker may have made without recording it (M6).
+    pub made: Made,
     /// Other unlinked people that hit the same record.
     pub claims: Option<BTreeSet<ObjectId>>,
     /// The Halo record's fields.
     pub record: Option<Fields>,
     /// Whether the agent may be deactivated at all (R7).
     pub standing: Option<Standing>,
+}
+
+/// What is known of a record that an earlier worker may have made without recording it (M6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Made {
+    /// Halo was not asked.
+    #[default]
+    Unasked,
+    /// There is none.
+    Nothing,
+    /// This one.
+    Record(RecordId),
 }
 
 /// What protects an agent from being deactivated (R7).
@@ -93,6 +105,8 @@ pub enum Need {
     Matches(RecordKind, BTreeSet<MatchKey>),
     /// Who else hits this record.
     Claims(RecordId),
+    /// Whether an earlier worker made this kind of record without recording it: Halo itself knows (M6).
+    Made(RecordKind),
     /// These fields of this record, as they are in Halo now.
     Record(RecordId, BTreeSet<Target>),
     /// The site of this name under this client, made when missing (P6).
@@ -117,7 +131,7 @@ fn decided(rules: &Rules<'_>, case: &Case<'_>) -> Result<Decision, Need> {
     if let Some(gone) = gone(case.view.facts.presence) {
         return leave(about, &gone);
     }
-    let looked = |kind| rules.looks_at(kind, case.link.of(kind).is_some());
+    let looked = |kind| rules.looks_at(kind, case.link.may_be(kind));
     // Agents mappings are tried in any case: they may place the user as well (P1).
     let wanted = PerKind { user: looked(RecordKind::User), agent: rules.made.agent };
     let trail = placement::place(&rules.mappings, &sight, wanted);
@@ -206,10 +220,10 @@ fn gone(presence: Presence) -> Option<Reason> {
 fn leave(about: record::About<'_>, gone: &Reason) -> Result<Decision, Need> {
     let record::About { rules, case, .. } = about;
     let part = |kind: RecordKind| {
-        let linked = case.link.of(kind);
+        let is_somebody = case.link.may_be(kind);
         let wanted = match kind {
-            RecordKind::User => rules.looks_at(kind, linked.is_some()),
-            RecordKind::Agent => rules.looks_at(kind, linked.is_some()) && linked.is_some(),
+            RecordKind::User => rules.looks_at(kind, is_somebody),
+            RecordKind::Agent => rules.looks_at(kind, is_somebody) && is_somebody,
         };
         wanted.then(|| record::gone(about, kind, gone)).transpose()
     };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::catalogue;
-use crate::decide::{Action, Case, Decision, KnownRecord, Need, Standing, Verdict, decide};
+use crate::decide::{Action, Case, Decision, KnownRecord, Made, Need, Standing, Verdict, decide};
 use crate::document::{Document, RowTarget};
 use crate::groups::Groups;
 use crate::guard;
@@ -24,7 +24,8 @@ pub struct Outlook {
 }
 
 /// Looks ahead, taking for granted what only Halo could tell: that a record is as it was when it was
-/// last read, that nobody else claims it, that nothing protects an agent.
+/// last read, that nobody else claims it, that an
+/// interrupted worker made nobody, that nothing protects an agent.
 ///
 /// # Errors
 ///
@@ -38,6 +39,7 @@ pub fn outlook(rules: &Rules<'_>, case: &Case<'_>) -> Result<Outlook, Need> {
             Verdict::Needs(Need::Claims(record)) => {
                 known.records.of_mut(record.kind).claims = Some(BTreeSet::new());
             }
+            Verdict::Needs(Need::Made(kind)) => known.records.of_mut(kind).made = Made::Nothing,
             Verdict::Needs(Need::Record(record, _)) => {
                 let known = known.records.of_mut(record.kind);
                 known.record = Some(as_last_seen(case.link, known, record));

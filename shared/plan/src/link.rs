@@ -213,6 +213,18 @@ impl Link {
         }
     }
 
+    /// Whether a record of this kind may have been made for the person that is not linked (M6). An
+    /// administrator who wants none linked wants none looked for either (M7).
+    pub fn may_have_been_made(&self, kind: RecordKind) -> bool {
+        let creates = self.intents.get(&kind).is_some_and(|intent| intent.creates);
+        creates && self.of(kind).is_none() && self.choices.get(&kind) != Some(&Choice::Unlinked)
+    }
+
+    /// Whether the person is, or may be, a record of this kind.
+    pub fn may_be(&self, kind: RecordKind) -> bool {
+        self.of(kind).is_some() || self.may_have_been_made(kind)
+    }
+
     /// Whether the person is anybody in Halo.
     pub const fn is_linked(&self) -> bool {
         self.user.is_some() || self.agent.is_some()
@@ -322,6 +334,9 @@ pub struct Intent {
     pub epoch: Uuid,
     /// Whether a record was to be made.
     pub creates: bool,
+    /// With these fields: an agent is known by them if it was made (M6).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: Fields,
     /// Whether a record that was found was to be made inactive: inactive afterwards, it is so by us (L3).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deactivates: bool,
@@ -341,7 +356,11 @@ impl Intent {
     /// Another try, perhaps of something else by now: what either of them did is ours.
     pub fn take(&mut self, newer: &Intent) {
         self.epoch = newer.epoch;
-        self.creates |= newer.creates;
+        if newer.creates {
+            // What the older one was to make was looked for before, and is not there.
+            self.creates = true;
+            self.fields.clone_from(&newer.fields);
+        }
         self.deactivates |= newer.deactivates;
         self.grants.extend(&newer.grants);
         self.licences.extend(&newer.licences);

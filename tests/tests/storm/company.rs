@@ -1,7 +1,7 @@
 //! The company that the storm falls upon, drawn from a seed: its tenant, the Halo that it has already,
 //! and the rules between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 use plan::ids::ObjectId;
@@ -47,6 +47,8 @@ pub(crate) struct Staff {
     pub(crate) count: u8,
     /// How many new names were given.
     names: u32,
+    /// Those who were deleted and restored.
+    pub(crate) returned: BTreeSet<u8>,
 }
 
 /// The object id of somebody.
@@ -113,7 +115,7 @@ pub(crate) async fn world(chance: &mut Rng) -> (World, Staff, Guarding) {
         hire(entra, chance, index);
     }
     stock(&company);
-    (company.open().await, Staff { count, names: 0 }, guarding)
+    (company.open().await, Staff { count, names: 0, returned: BTreeSet::new() }, guarding)
 }
 
 /// What Halo has before: people that Entra knows as well, and people that it does not know.
@@ -158,6 +160,7 @@ pub(crate) fn change(world: &World, chance: &mut Rng, staff: &mut Staff) -> &'st
     let Some(user) = entra.user(&who) else {
         if chance.bool() {
             entra.restore(&who);
+            staff.returned.insert(index);
             return "restore";
         }
         return "nothing";

@@ -1,5 +1,6 @@
 //! What happens in a storm, drawn from its seed.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use engine::clock::Deadline;
@@ -7,6 +8,7 @@ use engine::connections::{Asked, Precondition, RulesApply, Saving};
 use engine::queue::{Delivery, Queue};
 use fastrand::Rng;
 use jiff::SignedDuration;
+use plan::ids::ObjectId;
 use plan::message::Message;
 use plan::reading::Read;
 use sandbox::halo::RefusalShape;
@@ -36,6 +38,8 @@ pub(crate) struct Storm {
     pub(crate) checks: Checks,
     /// Whether each event is printed.
     tells: bool,
+    /// People as they were printed last.
+    told: BTreeMap<ObjectId, String>,
 }
 
 /// A kind of event, with its weight in [`EVENTS`].
@@ -76,7 +80,16 @@ impl Storm {
         let mut chance = Rng::with_seed(seed);
         let (world, staff, guarding) = company::world(&mut chance).await;
         let checks = Checks::new(&world, &staff);
-        Self { world, chance, staff, guarding, kinds: Kinds::new(), checks, tells }
+        Self {
+            world,
+            chance,
+            staff,
+            guarding,
+            kinds: Kinds::new(),
+            checks,
+            tells,
+            told: BTreeMap::new(),
+        }
     }
 
     /// The storm, and the calm after it.
@@ -89,13 +102,20 @@ impl Storm {
             if self.tells {
                 println!("{number:3} {} {what}", self.world.clock_now());
                 self.tell_requests();
+                self.tell_people().await;
             }
             let kind = what.split(':').next().unwrap_or_default().to_owned();
             *self.kinds.entry(kind).or_default() += 1;
             let after = |why| format!("after event {number} ({what}): {why}");
             self.checks.always(&self.world, &self.staff, self.guarding).map_err(after)?;
         }
-        self.calm().await
+        let calm = self.calm().await;
+        if self.tells {
+            println!("    in the calm:");
+            self.tell_requests();
+            self.tell_people().await;
+        }
+        calm
     }
 
     /// What Halo was asked since the last event, and what it wrote.
@@ -110,6 +130,17 @@ impl Storm {
             println!("        wrote {} {}: {body}", write.path, write.id);
         }
         self.world.halo.clear_writes();
+    }
+
+    /// Whose records in the store changed since the last event.
+    async fn tell_people(&mut self) {
+        for (id, found) in self.world.people().await {
+            let shown = format!("{:?}", found.value);
+            if self.told.get(&id) != Some(&shown) {
+                println!("        stored {id}: {shown}");
+                self.told.insert(id, shown);
+            }
+        }
     }
 
     async fn event(&mut self) -> String {

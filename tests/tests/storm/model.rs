@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::ids::{ObjectId, RecordKind};
+use plan::ids::ObjectId;
 use serde_json::{Value, json};
 use tests::helpdesk::{APPROVER, HEAD_OFFICE, KEPT_BOARD, LEAVER, NO_MANAGER, ON_CALL, roles};
 use tests::licensed::{E5, FLOW, linked};
 use tests::world::{World, int};
 
-use crate::checks::{Checks, Gaps, folded};
-use crate::company::{ASLEEP, GROUPS, KNOWN_AGENT, TWIN, mail, person};
+use crate::checks::{Checks, folded};
+use crate::company::{ASLEEP, GROUPS, KNOWN_AGENT, Staff, TWIN, mail, person};
 
 /// What Halo calls a named licence of an agent.
 const NAMED: i64 = 1;
@@ -33,6 +33,15 @@ struct Expected {
     active: Option<bool>,
     /// Whether what it holds should be as Entra and the rules say now.
     is_kept: bool,
+}
+
+/// Of whom Halo should be right about managers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Managers {
+    /// Of everybody.
+    OfAll,
+    /// Of those whom Entra never had deleted: of the others delta may not have told.
+    OfThoseWhoStayed,
 }
 
 /// Where the mappings put somebody.
@@ -99,9 +108,10 @@ fn user_expected(document: &Value, index: u8, seen: Option<&Seen>) -> Expected {
         Some(seen) if places(document, seen).user.is_none() => {
             Expected { exists: None, active: (!leave).then_some(false), is_kept: false }
         }
+        // L3: whoever was made inactive stays so until the account is enabled.
         Some(seen) => {
-            let exists = seen.enabled.then_some(true);
-            Expected { exists, active: Some(true), is_kept: true }
+            let is_here = seen.enabled.then_some(true);
+            Expected { exists: is_here, active: is_here, is_kept: true }
         }
     };
     // L3: whom others made inactive stays so.
@@ -189,12 +199,14 @@ fn set(all: &Value) -> BTreeSet<i64> {
 pub(crate) async fn compare(
     world: &World,
     document: &Value,
-    count: u8,
-    (checks, gaps): (&Checks, &Gaps),
+    staff: &Staff,
+    checks: &Checks,
+    managers: Managers,
 ) -> Vec<String> {
     let halo = Halo::look(world).await;
     let mut all = Vec::new();
-    for index in 0..count {
+    for index in 0..staff.count {
+        let managed = managers == Managers::OfAll || !staff.returned.contains(&index);
         let seen = look(world, index);
         let name = format!("person {index} ({}) as a user", person(index));
         let mut found = Differences(&name, Vec::new());
@@ -202,12 +214,9 @@ pub(crate) async fn compare(
         let record = halo.user(index);
         found.standing(record, "inactive", &expected);
         if let (Some(record), Some(seen), true) = (record, &seen, expected.is_kept) {
-            user(&mut found, document, seen, record, &halo, index);
+            user(&mut found, document, seen, record, &halo, (index, managed));
         }
-        let lost = |kind| gaps.contains(&(person(index), kind));
-        if !lost(RecordKind::User) {
-            all.append(&mut found.1);
-        }
+        all.append(&mut found.1);
         let name = format!("person {index} ({}) as an agent", person(index));
         let mut found = Differences(&name, Vec::new());
         let expected = agent_expected(document, index, seen.as_ref());
@@ -215,11 +224,11 @@ pub(crate) async fn compare(
         found.standing(record, "isdisabled", &expected);
         if let (Some(record), Some(seen), true) = (record, &seen, expected.is_kept) {
             agent(&mut found, document, seen, record, checks);
-            line_manager(&mut found, world, document, (seen, record), &halo);
+            if managed {
+                line_manager(&mut found, world, document, (seen, record), &halo);
+            }
         }
-        if !lost(RecordKind::Agent) {
-            all.append(&mut found.1);
-        }
+        all.append(&mut found.1);
     }
     all
 }
@@ -231,7 +240,7 @@ fn user(
     seen: &Seen,
     record: &Value,
     halo: &Halo,
-    index: u8,
+    (index, managed): (u8, bool),
 ) {
     let Places { user: Some(place), .. } = places(document, seen) else { return };
     let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
@@ -240,7 +249,7 @@ fn user(
     let title = if is_upper { seen.title.to_uppercase() } else { seen.title.clone() };
     found.check("title", text("title"), title);
     found.check("address", text("emailaddress").to_lowercase(), mail(index));
-    if let Some((_, manager)) = &seen.manager {
+    if let (Some((_, manager)), true) = (&seen.manager, managed) {
         found.check("manager", &text("admanager"), manager);
     }
     let site = int(&record["site_id"]);
@@ -259,10 +268,13 @@ fn user(
     if seen.groups.contains("Managers") {
         due.insert(int(&document["roles"]["user_roles"][0]["role_id"]));
     }
-    if seen.manager.is_none() {
+    let mut held = set(record);
+    if !managed {
+        held.remove(&NO_MANAGER);
+    } else if seen.manager.is_none() {
         due.insert(NO_MANAGER);
     }
-    found.check("roles", set(record), due);
+    found.check("roles", held, due);
     let licences = seen.licences.iter().map(|sku| halo.licences[sku.as_str()]).collect();
     found.check("licences", linked(record), licences);
     let seat = ("user", int(&record["id"]), APPROVER);

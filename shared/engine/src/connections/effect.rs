@@ -291,7 +291,7 @@ impl<'a> Walk<'a> {
             }
             Need::Site(client, name) => known.site = Some(self.site(client, name).await?),
             // Taken for granted by the outlook itself.
-            Need::Claims(_) | Need::Record(..) | Need::Standing(_) => {}
+            Need::Claims(_) | Need::Made(_) | Need::Record(..) | Need::Standing(_) => {}
         }
         Ok(())
     }

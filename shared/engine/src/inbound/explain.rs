@@ -3,7 +3,7 @@
 //! cannot be known that way is said.
 
 use jiff::{SignedDuration, Timestamp};
-use plan::decide::{Action, Decision, Need, Standing, Verdict};
+use plan::decide::{Action, Decision, Made, Need, Standing, Verdict};
 use plan::effect::as_last_seen;
 use plan::explain::Reason;
 use plan::guard;
@@ -187,6 +187,10 @@ impl Engine {
                 Need::Claims(record) => {
                     let others = other_claims(self, connection, record, id).await?;
                     known.records.of_mut(record.kind).claims = Some(others);
+                }
+                Need::Made(kind) => {
+                    notes.push(format!("An import was interrupted when it was about to make the Halo {kind}; the next one looks for it in Halo first."));
+                    known.records.of_mut(kind).made = Made::Nothing;
                 }
                 Need::Record(record, _) => {
                     notes.push(format!("Halo {record} was not read for this; fields are compared with what is stored, and all of them are listed where nothing is."));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
-use plan::decide::{Action, Decision, Need, Part, Verdict};
+use plan::decide::{Action, Decision, Made, Need, Part, Verdict};
 use plan::failure::{Failure, Kind, Next, Service};
 use plan::guard;
 use plan::ids::{ConnectionId, ObjectId, PerKind, RecordId, RecordKind, RunId, Segment};
@@ -227,7 +227,7 @@ impl Worker<'_> {
         }
     }
 
-    /// Sends one part. `None` = the record is gone, or a lost one was found: decide again.
+    /// Sends one part. `None` = the record is gone or somebody else's: decide again.
     async fn send(
         &mut self,
         batch: &mut Batch,
@@ -237,11 +237,6 @@ impl Worker<'_> {
     ) -> Result<Option<Sent>, Trouble> {
         match &part.action {
             Action::Create(create) => {
-                if self.may_have_been_made(batch, id, kind)
-                    && self.look_for_lost_create(batch, id, kind, create).await?
-                {
-                    return Ok(None);
-                }
                 self.intend(batch, id, kind).await?;
                 let answer = self.halo.create(kind, &create.fields).await;
                 let may_have_acted = answer.as_ref().is_err_and(Error::may_have_acted);
@@ -324,6 +319,7 @@ impl Worker<'_> {
             Need::Matches(kind, keys) => {
                 known.records.of_mut(kind).hits = Some(self.halo.find(kind, &keys).await?);
             }
+            Need::Made(kind) => self.answer_made(batch, id, kind).await?,
             Need::Claims(record) => {
                 let others = other_claims(self.engine, &self.held.connection, record, id).await?;
                 known.records.of_mut(record.kind).claims = Some(others);
@@ -412,7 +408,9 @@ pub(super) fn forget(batch: &mut Batch, id: ObjectId, record: RecordId) {
     }
     let known = batch.known.entry(id).or_default().records.of_mut(kind);
     known.record = None;
-    known.made = known.made.filter(|made| *made != record);
+    if known.made == Made::Record(record) {
+        known.made = Made::Nothing;
+    }
     for hits in known.hits.iter_mut().flat_map(|hits| hits.values_mut()) {
         hits.retain(|hit| hit.record != record);
     }

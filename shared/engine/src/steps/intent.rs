@@ -3,20 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::decide::{Action, Create, Part, Verdict};
-use plan::facts::Facts;
+use plan::decide::{Action, Made, Part, Verdict};
 use plan::guard;
 use plan::ids::{ObjectId, PerKind, RecordId, RecordKind};
-use plan::link::{Choice, Fields, Intent, Link, Target};
-use plan::matching::{self, Hit, Hits, MatchKey};
+use plan::link::{Choice, Fields, Intent, Link};
 use plan::relink::is_relinked;
 use uuid::Uuid;
 
 use super::apply::Worker;
 use super::lookup::Batch;
+use super::lost::keys_of_lost;
 use super::{StepError, Trouble};
 use crate::store::people::{Person, RecordOwner};
-use crate::store::{Commit, Expect, StoreError, Versioned, keys, put};
+use crate::store::{Commit, Expect, StoreError, keys, put};
 
 /// How often a note is tried again when somebody else wrote one of the people.
 const TRIES: u32 = 5;
@@ -141,26 +140,12 @@ impl Worker<'_> {
             let chosen = link.choices.get(&kind) == Some(&Choice::Create);
             let noted = link.intents.contains_key(&kind);
             if let (Action::Create(create), true, false) = (&part.action, chosen, noted) {
-                let keys = self.keys_of_lost(id, facts, kind, create);
+                let keys = keys_of_lost(id, facts, self.rules, kind, &create.fields);
                 let hits = self.halo.find(kind, &keys).await?;
                 beside.insert(kind, hits.values().flatten().map(|hit| hit.record).collect());
             }
         }
         Ok(beside)
-    }
-
-    /// What a record is looked for by that may have been made.
-    fn keys_of_lost(
-        &self,
-        id: ObjectId,
-        facts: &Facts,
-        kind: RecordKind,
-        create: &Create,
-    ) -> BTreeSet<MatchKey> {
-        match kind {
-            RecordKind::User => matching::keys(id, facts, self.rules.matching(kind)),
-            RecordKind::Agent => matching::keys_of_new(&create.fields),
-        }
     }
 
     /// What is to be noted of a person, as far as the decision can be taken now.
@@ -174,6 +159,10 @@ impl Worker<'_> {
         let Some(Verdict::Decided(decision)) = batch.ask(self.rules, guard, id) else {
             return Vec::new();
         };
+        // Whom the guard holds for now may be let go when their turn comes.
+        if decision.is_held() && guard != self.guard() {
+            return Vec::new();
+        }
         let noted = decision.parts().filter_map(|(kind, part)| Some((kind, intent(part, epoch)?)));
         noted.collect()
     }
@@ -235,7 +224,7 @@ impl Worker<'_> {
                 continue;
             }
             let known = batch.known.entry(id).or_default().records.of_mut(RecordKind::Agent);
-            (known.record, known.claims) = (None, None);
+            (known.record, known.claims, known.made) = (None, None, Made::Nothing);
             for hit in known.hits.iter_mut().flat_map(|hits| hits.values_mut()).flatten() {
                 if hit.record == agent {
                     hit.object_id = Some(person.to_string());
@@ -243,84 +232,6 @@ impl Worker<'_> {
             }
             return Ok(false);
         }
-    }
-
-    /// Whether an earlier worker meant to make this record and did not record what came of it.
-    pub(super) fn may_have_been_made(&self, batch: &Batch, id: ObjectId, kind: RecordKind) -> bool {
-        let intents = batch.people.get(&id).map(|person| &person.value.link.intents);
-        let intent = intents.and_then(|intents| intents.get(&kind));
-        intent.is_some_and(|intent| intent.creates && Some(intent.epoch) != self.held.epoch())
-    }
-
-    /// Looks in Halo for a record that may have been made. `true` = it is there, and the decision is to
-    /// be taken again with it.
-    pub(super) async fn look_for_lost_create(
-        &mut self,
-        batch: &mut Batch,
-        id: ObjectId,
-        kind: RecordKind,
-        create: &Create,
-    ) -> Result<bool, Trouble> {
-        let Some(person) = batch.people.get(&id) else { return Ok(false) };
-        let keys = self.keys_of_lost(id, &person.value.facts, kind, create);
-        let chosen = person.value.link.choices.get(&kind) == Some(&Choice::Create);
-        let hits: Hits = self.halo.find(kind, &keys).await?;
-        let known = &batch.known.entry(id).or_default().records.of(kind);
-        match kind {
-            RecordKind::User if chosen => {
-                let made = made_beside(batch, id, &hits);
-                batch.known.entry(id).or_default().records.of_mut(kind).made = made;
-                Ok(made.is_some())
-            }
-            // Users carry the object id, so the ordinary decision knows what to make of them.
-            RecordKind::User => {
-                let new = hits.values().flatten().next().is_some();
-                if new && known.hits.as_ref() != Some(&hits) {
-                    let known = batch.known.entry(id).or_default().records.of_mut(kind);
-                    (known.hits, known.claims) = (Some(hits), Some(BTreeSet::new()));
-                    known.record = None;
-                    return Ok(true);
-                }
-                Ok(false)
-            }
-            RecordKind::Agent => {
-                let older = beside(batch, id, kind);
-                let made = self.made_by_us(id, &hits, &create.fields, &older).await?;
-                let known = batch.known.entry(id).or_default().records.of_mut(kind);
-                known.made = made;
-                Ok(made.is_some())
-            }
-        }
-    }
-
-    /// The agent among those found that is as we would have made it and is nobody else's yet. It may be
-    /// the person's already, by a worker that found it as well and was killed before it could say so.
-    async fn made_by_us(
-        &self,
-        id: ObjectId,
-        hits: &Hits,
-        fields: &Fields,
-        older: &BTreeSet<RecordId>,
-    ) -> Result<Option<RecordId>, Trouble> {
-        let targets: BTreeSet<Target> = fields.keys().cloned().collect();
-        let person = id.to_string();
-        let is_free = |hit: &&Hit| hit.object_id.as_ref().is_none_or(|owner| *owner == person);
-        let free = hits.values().flatten().filter(is_free);
-        let new = free.map(|hit| hit.record).filter(|record| !older.contains(record));
-        let candidates: BTreeSet<RecordId> = new.collect();
-        let own = RecordOwner { connection: self.held.connection.clone(), person: id };
-        for record in candidates.into_iter().rev() {
-            let owner: Option<Versioned<RecordOwner>> =
-                self.engine.store.read(&keys::agent_owner(record)).await?;
-            if owner.is_some_and(|owner| owner.value != own) {
-                continue;
-            }
-            let found = self.halo.record(record, &targets).await?;
-            if found.is_some_and(|found| matching::is_as_made(fields, &found.fields)) {
-                return Ok(Some(record));
-            }
-        }
-        Ok(None)
     }
 }
 
@@ -338,33 +249,20 @@ fn chose_another(link: &Link) -> bool {
     link.choices.values().any(|choice| *choice == Choice::Create)
 }
 
-/// The user among those found that carries the person's object id and was not there before.
-fn made_beside(batch: &Batch, id: ObjectId, hits: &Hits) -> Option<RecordId> {
-    let key = MatchKey::new("azureoid", &id.to_string())?;
-    let older = beside(batch, id, RecordKind::User);
-    let found = hits.get(&key).into_iter().flatten().map(|hit| hit.record);
-    found.filter(|record| !older.contains(record)).max()
-}
-
-/// Records that were there before one more was made.
-fn beside(batch: &Batch, id: ObjectId, kind: RecordKind) -> BTreeSet<RecordId> {
-    let intents = batch.people.get(&id).map(|person| &person.value.link.intents);
-    let intent = intents.and_then(|intents| intents.get(&kind));
-    intent.map(|intent| intent.beside.clone()).unwrap_or_default()
-}
-
 /// What has to be noted before a part is sent.
 fn intent(part: &Part, epoch: Uuid) -> Option<Intent> {
     match &part.action {
         Action::Create(create) => {
             let (grants, licences) = (create.granted.clone(), create.licences.clone());
-            let beside = BTreeSet::new();
-            Some(Intent { epoch, creates: true, deactivates: false, grants, licences, beside })
+            let (fields, beside) = (create.fields.clone(), BTreeSet::new());
+            let deactivates = false;
+            Some(Intent { epoch, creates: true, fields, deactivates, grants, licences, beside })
         }
         Action::Write(write) if write.is_noted() => {
             let (grants, licences) = (write.given.clone(), write.linking.clone());
             let (deactivates, beside) = (write.deactivates_found(), BTreeSet::new());
-            Some(Intent { epoch, creates: false, deactivates, grants, licences, beside })
+            let (creates, fields) = (false, Fields::new());
+            Some(Intent { epoch, creates, fields, deactivates, grants, licences, beside })
         }
         Action::Write(_)
         | Action::Unchanged

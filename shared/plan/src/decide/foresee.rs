@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::activity::{ruling, switch};
-use super::{Case, Known, Need, Standing, Verdict, decide};
+use super::{Case, Known, Made, Need, Standing, Verdict, decide};
 use crate::guard;
 use crate::ids::{PerKind, RecordId, RecordKind, SiteId};
 use crate::link::{Fields, HaloValue, Says};
@@ -38,6 +38,10 @@ pub fn foresee(rules: &Rules<'_>, case: &Case<'_>) -> Result<Foreseen, Need> {
             Verdict::Needs(Need::Claims(record)) => {
                 *claims.of_mut(record.kind) = Some(record);
                 known.records.of_mut(record.kind).claims = Some(BTreeSet::new());
+            }
+            // It may be there, and may have to be made inactive.
+            Verdict::Needs(Need::Made(kind)) => {
+                known.records.of_mut(kind).made = Made::Record(RecordId { kind, id: 0 });
             }
             Verdict::Needs(Need::Record(record, _)) => {
                 let fields = as_last_seen(case, &known, record);

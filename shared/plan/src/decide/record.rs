@@ -10,14 +10,14 @@ use self::known::{Due, Gifts, held};
 use super::activity::{
     Leave, disabled_is_inactive, inactive_role, leave_to_deactivate, switch, switched,
 };
-use super::{Action, Case, Create, KnownRecord, Need, Part, Verb, Write};
+use super::{Action, Case, Create, Deactivation, KnownRecord, Made, Need, Part, Verb, Write};
 use crate::document::OutOfScope;
 use crate::explain::Reason;
 use crate::fields::Record;
 use crate::granted;
 use crate::ids::{MappingId, RecordId, RecordKind, SiteId};
 use crate::link::{Activity, Choice, FieldChange, Fields, HaloValue, Linked, LinkedBy, Target};
-use crate::matching::{self, Hit, Match};
+use crate::matching::{self, Match};
 use crate::placement::{Found, Placed};
 use crate::rules::{RecordRules, Rules};
 use crate::sight::Sight;
@@ -59,6 +59,7 @@ pub(super) fn part(
         let own = linked.mapping.as_ref();
         broken.iter().any(|(mapping, ..)| placed.is_none() || Some(mapping) == own)
     });
+    let is_broken = !broken.is_empty();
     let mut reasons = Vec::with_capacity(broken.len() + USUAL);
     reasons.extend(broken.into_iter().map(|(mapping, group, why)| Reason::MappingBroken {
         mapping,
@@ -71,16 +72,16 @@ pub(super) fn part(
             let mut draft = draft;
             draft.mapping = placed.map(|placed| placed.mapping.id.clone());
             draft.reasons.push(Reason::AccountDisabled);
-            draft.deactivate(linked)
+            draft.deactivate(linked, Links::Already)
         }
         // The mapping that placed the person cannot be judged now: they stay where they are (P3).
         (Some(linked), _) if stays => {
             Ok(draft.end(Action::Unchanged, Reason::Linked { record: linked.record }))
         }
         (Some(linked), Some(placed)) => draft.placed_by(&placed).keep_right(&placed, linked),
-        (Some(linked), None) => draft.out_of_scope(linked),
+        (Some(linked), None) => draft.out_of_scope(linked, Links::Already),
         (None, Some(placed)) => draft.placed_by(&placed).look_for(&placed),
-        (None, None) => Ok(draft.end(Action::NotInScope, Reason::NoMappingMatches)),
+        (None, None) => draft.unplaced(is_broken),
     }
 }
 
@@ -88,15 +89,25 @@ pub(super) fn part(
 pub(super) fn gone(about: About<'_>, kind: RecordKind, why: &Reason) -> Result<Part, Need> {
     let About { rules, case, sight } = about;
     let reasons = vec![why.clone()];
-    let draft = Draft { rules, case, sight, kind, agent: None, mapping: None, reasons };
-    match case.link.of(kind) {
-        None => Ok(draft.done(Action::NotInScope)),
-        Some(linked) if *why == Reason::NotReadYet => {
-            Ok(draft.end(Action::Unchanged, Reason::Linked { record: linked.record }))
-        }
-        Some(linked) if rules.document.sync.deactivate_missing => draft.deactivate(linked),
-        Some(_) => Ok(draft.end(Action::Unchanged, left_active("$.sync.deactivate_missing"))),
+    let mut draft = Draft { rules, case, sight, kind, agent: None, mapping: None, reasons };
+    let made;
+    let (linked, links) = match case.link.of(kind) {
+        Some(linked) => (linked, Links::Already),
+        None => match draft.made_before()? {
+            Some(linked) => {
+                made = linked;
+                (&made, Links::Now)
+            }
+            None => return Ok(draft.done(Action::NotInScope)),
+        },
+    };
+    if *why == Reason::NotReadYet {
+        return Ok(draft.rest(linked, links, Reason::Linked { record: linked.record }));
     }
+    if rules.document.sync.deactivate_missing {
+        return draft.deactivate(linked, links);
+    }
+    Ok(draft.rest(linked, links, left_active("$.sync.deactivate_missing")))
 }
 
 fn left_active(setting: &str) -> Reason {
@@ -141,23 +152,60 @@ impl<'a> Draft<'a> {
     }
 
     /// A linked person whom no mapping matches (P8).
-    fn out_of_scope(mut self, linked: &Linked) -> Result<Part, Need> {
+    fn out_of_scope(mut self, linked: &Linked, links: Links) -> Result<Part, Need> {
         self.reasons.push(Reason::NoMappingMatches);
         match self.rules.document.sync.out_of_scope {
-            OutOfScope::Leave => {
-                Ok(self.end(Action::Unchanged, left_active("$.sync.out_of_scope")))
-            }
-            OutOfScope::Deactivate => self.deactivate(linked),
+            OutOfScope::Leave => Ok(self.rest(linked, links, left_active("$.sync.out_of_scope"))),
+            OutOfScope::Deactivate => self.deactivate(linked, links),
         }
     }
 
-    fn deactivate(mut self, linked: &Linked) -> Result<Part, Need> {
+    /// An unlinked person whom no mapping matches: a record that was made when one did is the person's
+    /// all the same (M6).
+    fn unplaced(mut self, is_broken: bool) -> Result<Part, Need> {
+        let Some(linked) = self.made_before()? else {
+            return Ok(self.end(Action::NotInScope, Reason::NoMappingMatches));
+        };
+        if !self.enabled() && self.disabled_is_inactive() {
+            self.reasons.push(Reason::AccountDisabled);
+            return self.deactivate(&linked, Links::Now);
+        }
+        if is_broken {
+            let reason = Reason::Linked { record: linked.record };
+            return Ok(self.rest(&linked, Links::Now, reason));
+        }
+        self.out_of_scope(&linked, Links::Now)
+    }
+
+    /// The record stays as it is; one that was just found becomes the person's.
+    fn rest(mut self, linked: &Linked, links: Links, reason: Reason) -> Part {
+        self.reasons.push(reason);
+        if links == Links::Already {
+            return self.done(Action::Unchanged);
+        }
+        self.only_linked(linked, Deactivation::None)
+    }
+
+    /// A record that was just found becomes the person's, and nothing of it changes.
+    fn only_linked(self, linked: &Linked, deactivation: Deactivation) -> Part {
+        let (verb, activity, links) = (Verb::Update, linked.activity, Links::Now);
+        let (changes, base, gifts) = (Vec::new(), linked.image.clone(), Gifts::default());
+        self.written(linked, Written { verb, activity, deactivation, links, changes, base, gifts })
+    }
+
+    fn deactivate(mut self, linked: &Linked, links: Links) -> Result<Part, Need> {
         self.reasons.push(Reason::Linked { record: linked.record });
         let (verb, activity) = if linked.activity.is_active() {
-            match leave_to_deactivate(self.case, linked.record, &mut self.reasons)? {
-                Leave::Held => return Ok(self.done(Action::Held)),
-                Leave::Denied => return Ok(self.done(Action::Unchanged)),
-                Leave::Granted => (Verb::Deactivate, Activity::InactiveByUs),
+            match (leave_to_deactivate(self.case, linked.record, &mut self.reasons)?, links) {
+                (Leave::Held, Links::Already) => return Ok(self.done(Action::Held)),
+                (Leave::Denied, Links::Already) => return Ok(self.done(Action::Unchanged)),
+                (Leave::Held, Links::Now) => {
+                    return Ok(self.only_linked(linked, Deactivation::Waits));
+                }
+                (Leave::Denied, Links::Now) => {
+                    return Ok(self.only_linked(linked, Deactivation::None));
+                }
+                (Leave::Granted, _) => (Verb::Deactivate, Activity::InactiveByUs),
             }
         } else {
             self.reasons.push(Reason::AlreadyInactive);
@@ -176,26 +224,27 @@ impl<'a> Draft<'a> {
         let mut gifts = Gifts { roles: None, licences };
         let mut changes: Vec<FieldChange> = gifts.take_changes().collect();
         changes.extend((verb == Verb::Deactivate).then(|| switched(self.kind, true)));
-        if changes.is_empty() && gifts.leave(linked) {
+        if changes.is_empty() && gifts.leave(linked) && links == Links::Already {
             return Ok(self.done(Action::Unchanged));
         }
         self.reasons.extend(gifts.reasons());
-        Ok(self.written(
-            linked,
-            Written { verb, activity, links: Links::Already, changes, base, gifts },
-        ))
+        let deactivation = Deactivation::None;
+        Ok(self
+            .written(linked, Written { verb, activity, deactivation, links, changes, base, gifts }))
     }
 
     /// An unlinked person with a place: found in Halo, made there, or neither (M2, M3).
     fn look_for(mut self, placed: &Placed<'_>) -> Result<Part, Need> {
         let (id, facts, rows) = (self.case.id, self.case.view.facts, self.own().matching);
-        if let Some(record) = self.known().made {
-            let hit = Hit { record, object_id: None, inactive: false };
-            return self.adopt(placed, &hit, LinkedBy::Created);
+        if let Made::Record(record) = self.known().made {
+            return self.adopt(placed, record, LinkedBy::Created);
         }
         match self.case.link.choices.get(&self.kind) {
             Some(Choice::Unlinked) => return Ok(self.end(Action::NotInScope, Reason::KeptUnlinked)),
             Some(Choice::Create) => {
+                if let Some(record) = self.made()? {
+                    return self.adopt(placed, record, LinkedBy::Created);
+                }
                 self.reasons.push(Reason::CreateChosen);
                 if self.is_unwanted() {
                     return Ok(self.end(Action::NotInScope, Reason::AccountDisabled));
@@ -207,12 +256,19 @@ impl<'a> Draft<'a> {
         let Some(hits) = &self.known().hits else {
             return Err(Need::Matches(self.kind, matching::keys(id, facts, rows)));
         };
-        match matching::find(id, facts, rows, hits) {
+        let found = matching::find(id, facts, rows, hits);
+        if let Match::One { hit, how } = found {
+            return self.adopt(placed, hit.record, how);
+        }
+        if let Some(record) = self.made()? {
+            return self.adopt(placed, record, LinkedBy::Created);
+        }
+        match found {
             Match::Several(candidates) => {
                 let reason = Reason::SeveralFound { candidates: candidates.clone() };
                 Ok(self.undecided(candidates, reason))
             }
-            Match::One { hit, how } => self.adopt(placed, &hit, how),
+            Match::One { hit, how } => self.adopt(placed, hit.record, how),
             Match::None if self.is_unwanted() => {
                 Ok(self.end(Action::NotInScope, Reason::AccountDisabled))
             }
@@ -277,11 +333,13 @@ impl<'a> Draft<'a> {
     }
 
     /// Takes an existing record as the person's (M2).
-    fn adopt(mut self, placed: &Placed<'_>, hit: &Hit, how: LinkedBy) -> Result<Part, Need> {
-        let found = hit.record;
+    fn adopt(mut self, placed: &Placed<'_>, found: RecordId, how: LinkedBy) -> Result<Part, Need> {
         if how != LinkedBy::Created {
             let claims = self.known().claims.as_ref().ok_or(Need::Claims(found))?;
             if !claims.is_empty() {
+                if let Some(record) = self.made()? {
+                    return self.adopt(placed, record, LinkedBy::Created);
+                }
                 let others = claims.iter().copied().collect();
                 let reason = Reason::ClaimedByOthers { record: found, others };
                 return Ok(self.undecided(vec![found], reason));
@@ -297,6 +355,13 @@ impl<'a> Draft<'a> {
         let Some(record) = record else {
             return Err(Need::Record(found, self.targets_of_new()));
         };
+        let before = self.met(found, how, record);
+        let due = self.due(placed, Some(&before));
+        self.write(&before, changes, &due, record, Links::Now)
+    }
+
+    /// A record that becomes the person's, as it is before we write it.
+    fn met(&mut self, found: RecordId, how: LinkedBy, record: &Fields) -> Linked {
         let inactive = record.get(&switch(self.kind)) == Some(&HaloValue::Bool(true));
         self.reasons.push(Reason::Found { record: found, how: how.clone() });
         let ours = self.intent().is_some_and(|intent| intent.creates || intent.deactivates);
@@ -305,7 +370,7 @@ impl<'a> Draft<'a> {
             (true, true) => Activity::InactiveByUs,
             (true, false) => Activity::InactiveByOthers,
         };
-        let before = Linked {
+        Linked {
             record: found,
             how,
             activity,
@@ -313,9 +378,7 @@ impl<'a> Draft<'a> {
             mapping: None,
             granted: BTreeSet::new(),
             licences: BTreeSet::new(),
-        };
-        let due = self.due(placed, Some(&before));
-        self.write(&before, changes, &due, record, Links::Now)
+        }
     }
 
     /// A linked person with a place: kept right, moved, made active again, or made inactive.
@@ -354,6 +417,7 @@ impl<'a> Draft<'a> {
         changes.extend(gifts.take_changes());
         let roles = held(base, &self.rules.roles_target);
         let roles = gifts.roles.as_ref().map_or(roles, |roles| roles.after.as_ref());
+        let mut deactivation = Deactivation::None;
         let (verb, activity) = match self.activity(linked, roles)? {
             Ok(Some(active)) => {
                 changes.push(switched(self.kind, !active.is_active()));
@@ -361,7 +425,12 @@ impl<'a> Draft<'a> {
                 (verb, active)
             }
             Ok(None) => (Verb::Update, linked.activity),
-            Err(Waits) => return Ok(self.done(Action::Held)),
+            Err(Waits) if links == Links::Already => return Ok(self.done(Action::Held)),
+            // The rest need not wait: linked, the record is not looked at again by each run (T4).
+            Err(Waits) => {
+                deactivation = Deactivation::Waits;
+                (Verb::Update, linked.activity)
+            }
         };
         // What was read is kept, so that it is not asked for again (T4).
         let known = ptr::eq(base, &raw const linked.image) || *base == linked.image;
@@ -377,12 +446,13 @@ impl<'a> Draft<'a> {
         }
         self.reasons.extend(gifts.reasons());
         let base = base.clone();
-        Ok(self.written(linked, Written { verb, activity, links, changes, base, gifts }))
+        Ok(self
+            .written(linked, Written { verb, activity, deactivation, links, changes, base, gifts }))
     }
 
     /// The part that carries a write out.
     fn written(self, linked: &Linked, written: Written) -> Part {
-        let Written { verb, activity, links, mut changes, base, gifts } = written;
+        let Written { verb, activity, deactivation, links, mut changes, base, gifts } = written;
         changes.sort_by(|a, b| a.field.cmp(&b.field));
         let count = changes.len();
         let sets = |gift: Option<granted::Outcome>, ours: &BTreeSet<i64>| match gift {
@@ -397,6 +467,7 @@ impl<'a> Draft<'a> {
             links: (links == Links::Now).then(|| linked.how.clone()),
             changes,
             activity,
+            deactivation,
             base,
             granted,
             given,
@@ -462,6 +533,7 @@ struct Waits;
 struct Written {
     verb: Verb,
     activity: Activity,
+    deactivation: Deactivation,
     links: Links,
     changes: Vec<FieldChange>,
     base: Fields,

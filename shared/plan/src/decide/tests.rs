@@ -173,6 +173,7 @@ struct Looked {
     others: Vec<i64>,
     #[serde(default)]
     carriers: Vec<i64>,
+    /// 0 = Halo was asked, and there is none.
     made: Option<i64>,
     claims: Option<BTreeSet<ObjectId>>,
     record: Option<Fields>,
@@ -197,7 +198,11 @@ impl Looked {
             Hits::from([(key(field, "ada@x.example"), by_mail), (key("azureoid", ME), by_id)]);
         KnownRecord {
             hits: self.hits.is_some().then_some(hits),
-            made: self.made.map(|id| RecordId { kind, id }),
+            made: match self.made {
+                None => Made::Unasked,
+                Some(0) => Made::Nothing,
+                Some(id) => Made::Record(RecordId { kind, id }),
+            },
             claims: self.claims,
             record: self.record,
             standing: self.standing.map(|word| match word.as_str() {
@@ -364,6 +369,7 @@ impl Given {
         let line = match self.verdict() {
             Verdict::Needs(Need::Matches(kind, _)) => format!("asks for matching {kind}s"),
             Verdict::Needs(Need::Claims(record)) => format!("asks who claims {record}"),
+            Verdict::Needs(Need::Made(kind)) => format!("asks for a lost {kind}"),
             Verdict::Needs(Need::Record(record, fields)) => {
                 let fields: Vec<_> = fields.iter().map(ToString::to_string).collect();
                 format!("asks for {record}: {}", fields.join(" "))

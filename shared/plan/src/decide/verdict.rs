@@ -137,6 +137,9 @@ pub struct Write {
     pub changes: Vec<FieldChange>,
     /// Whether the record is active afterwards.
     pub activity: Activity,
+    /// What becomes of it next, where the write only makes the link.
+    #[serde(default, skip_serializing_if = "Deactivation::is_none")]
+    pub deactivation: Deactivation,
     /// What we know of the record before the write.
     pub base: Fields,
     /// Roles of ours afterwards (R4).
@@ -151,6 +154,24 @@ pub struct Write {
     /// Licences that this write links.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub linking: BTreeSet<i64>,
+}
+
+/// A deactivation that a write leaves for later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deactivation {
+    /// None.
+    #[default]
+    None,
+    /// It waits for an administrator or a complete read (L4, L5).
+    Waits,
+}
+
+impl Deactivation {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+    fn is_none(&self) -> bool {
+        *self == Deactivation::None
+    }
 }
 
 /// The name of a write.
@@ -216,6 +237,19 @@ impl Action {
             Action::Held => 6,
             Action::Conflict { .. } => 7,
             Action::Invalid => 8,
+        }
+    }
+
+    /// Whether a deactivation waits for an administrator or a complete read.
+    pub(super) fn waits(&self) -> bool {
+        match self {
+            Action::Held => true,
+            Action::Write(write) => write.deactivation == Deactivation::Waits,
+            Action::Unchanged
+            | Action::NotInScope
+            | Action::Conflict { .. }
+            | Action::Invalid
+            | Action::Create(_) => false,
         }
     }
 
@@ -344,7 +378,7 @@ impl Decision {
 
     /// Whether a deactivation waits for an administrator or a complete read.
     pub fn is_held(&self) -> bool {
-        self.parts().any(|(_, part)| part.action == Action::Held)
+        self.parts().any(|(_, part)| part.action.waits())
     }
 
     /// The mappings that place the person, the user's first.

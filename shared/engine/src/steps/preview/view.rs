@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use plan::decide::{Need, Part, Standing, Verdict};
+use plan::decide::{Made, Need, Part, Standing, Verdict};
 use plan::effect::as_last_seen;
 use plan::facts::Presence;
 use plan::guard;
@@ -16,6 +16,7 @@ use plan::rules::Rules;
 
 use super::super::apply::forget;
 use super::super::lookup::{Batch, claimants, index_fields};
+use super::super::lost::Search;
 use super::super::{StepError, Trouble};
 use super::change;
 use crate::Engine;
@@ -169,7 +170,11 @@ impl<'a> Viewer<'a> {
                     self.answer_site(batch, id, client, name, &mut unknown).await?;
                 }
                 Some(Verdict::Needs(
-                    Need::Matches(..) | Need::Claims(_) | Need::Record(..) | Need::Standing(_),
+                    Need::Matches(..)
+                    | Need::Claims(_)
+                    | Need::Made(_)
+                    | Need::Record(..)
+                    | Need::Standing(_),
                 ))
                 | None => return Ok(None),
             }
@@ -239,6 +244,7 @@ impl<'a> Viewer<'a> {
                     let known = batch.known.entry(id).or_default();
                     known.records.of_mut(record.kind).claims = Some(others);
                 }
+                Need::Made(kind) => self.answer_made(batch, id, kind, &mut unknown).await?,
                 Need::Site(client, name) => {
                     self.answer_site(batch, id, client, name, &mut unknown).await?;
                 }
@@ -281,6 +287,32 @@ impl<'a> Viewer<'a> {
         *unknown.unread.of_mut(record.kind) = true;
         unknown.notes.push(format!(
             "Halo {record} is read when it is imported: what stands in it is not known before, and fields that hold the right value already are not written then."
+        ));
+        Ok(())
+    }
+
+    async fn answer_made(
+        &mut self,
+        batch: &mut Batch,
+        id: ObjectId,
+        kind: RecordKind,
+        unknown: &mut Unknown,
+    ) -> Result<(), Trouble> {
+        let known = batch.known.entry(id).or_default().records.of_mut(kind);
+        known.made = Made::Nothing;
+        if self.may_read().await?
+            && let Some(person) = batch.people.get(&id)
+        {
+            let (store, connection) = (&self.engine.store, &self.held.preview.connection);
+            let search = Search { store, halo: &self.halo, connection, rules: self.rules };
+            match search.look(id, &person.value, kind, known).await {
+                Ok(()) => return Ok(()),
+                Err(Trouble::Outside(_)) => self.reads = Reads::Spent,
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        unknown.notes.push(format!(
+            "Whether an interrupted import made the Halo {kind} is looked up when it is imported."
         ));
         Ok(())
     }

@@ -193,6 +193,12 @@ impl Outcome<'_> {
                 Sent::Created(_) | Sent::Written(_) | Sent::Refused(_) => {
                     self.now.link.intents.remove(&kind);
                 }
+                // Looked for and not there: nobody has to look again (T4).
+                Sent::Nothing if part.action == Action::NotInScope => {
+                    if !self.now.link.choices.contains_key(&kind) {
+                        self.now.link.intents.remove(&kind);
+                    }
+                }
                 Sent::Nothing | Sent::Gone | Sent::Stuck(_) => {}
             }
             let deactivated = part.action.deactivates() && sent.is_done();

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use super::Draft;
-use crate::decide::Need;
+use crate::decide::{Made, Need};
 use crate::explain::Reason;
 use crate::fields::{self, Differences, Filling, Record};
 use crate::granted::{self, Ours, Wished};
-use crate::ids::RecordKind;
+use crate::ids::{RecordId, RecordKind};
 use crate::licences;
 use crate::link::{FieldChange, Fields, HaloValue, Intent, Linked, LinkedBy, Target};
 use crate::placement::{Placed, SiteChoice};
@@ -213,6 +213,32 @@ impl<'a> Draft<'a> {
     /// A write of ours that was interrupted.
     pub(super) fn intent(&self) -> Option<&'a Intent> {
         self.case.link.intents.get(&self.kind)
+    }
+
+    /// The record that an earlier worker made and could not say so (M6).
+    pub(super) fn made(&self) -> Result<Option<RecordId>, Need> {
+        match self.known().made {
+            Made::Record(record) => Ok(Some(record)),
+            Made::Unasked if self.case.link.may_have_been_made(self.kind) => {
+                Err(Need::Made(self.kind))
+            }
+            Made::Unasked | Made::Nothing => Ok(None),
+        }
+    }
+
+    /// The same as a link, for somebody who is not wanted any more: what it was to get is ours.
+    pub(super) fn made_before(&mut self) -> Result<Option<Linked>, Need> {
+        let Some(found) = self.made()? else { return Ok(None) };
+        let Some(record) = &self.known().record else {
+            return Err(Need::Record(found, self.targets_of_new()));
+        };
+        let ours = |target: &Target, meant: &BTreeSet<i64>| {
+            let there = held(record, target).map(|held| held & meant);
+            there.unwrap_or_default()
+        };
+        let granted = ours(&self.rules.roles_target, self.meant(|intent| &intent.grants));
+        let licences = ours(&self.rules.licences_target, self.meant(|intent| &intent.licences));
+        Ok(Some(Linked { granted, licences, ..self.met(found, LinkedBy::Created, record) }))
     }
 
     /// Whether some roles make the record inactive (R5).

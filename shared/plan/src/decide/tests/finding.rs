@@ -290,6 +290,88 @@ fn a_record_that_was_made_before_is_not_made_again() {
 }
 
 #[test]
+fn what_was_made_is_theirs_although_nobody_wants_it_any_more() {
+    check(&[
+        (
+            "M6 asked for before somebody is made",
+            "nobody; interrupted; link.intents.user.creates=true",
+            "asks for a lost user",
+        ),
+        (
+            "M6 not there",
+            "nobody; interrupted; link.intents.user.creates=true; known.user.made=0",
+            "user create with azure_tenant_id=other azureoid=me name=Ada site_id=12",
+        ),
+        (
+            "M6 asked for before somebody is left alone",
+            "nowhere; interrupted; link.intents.user.creates=true",
+            "asks for a lost user",
+        ),
+        ("M6 nobody was to be made", "nowhere; interrupted", "user not_in_scope"),
+        (
+            "M7 an administrator wants none",
+            "interrupted; link.intents.user.creates=true; link.choices.user=unlinked",
+            "user not_in_scope (kept_unlinked)",
+        ),
+        (
+            "M6 gone from Entra",
+            "user found; interrupted; link.intents.user.creates=true; known.user.made=7; presence=purged",
+            "user deactivate 7 linked with inactive=true (purged_in_entra)",
+        ),
+        (
+            "M6 gone from Entra, an agent",
+            "agent found; agents only; interrupted; link.intents.agent.creates=true; known.agent.made=9; presence=missing",
+            "agent deactivate 9 linked with isdisabled=true (missing_in_entra)",
+        ),
+        (
+            "M6 L4 gone from Entra, but held",
+            "user found; interrupted; link.intents.user.creates=true; known.user.made=7; presence=purged; held",
+            "user update 7 linked (purged_in_entra held_by_guard)",
+        ),
+        (
+            "M6 gone from Entra, and left",
+            "user found; interrupted; link.intents.user.creates=true; known.user.made=7; presence=purged; sync.deactivate_missing=false",
+            "user update 7 linked (purged_in_entra left_active)",
+        ),
+        (
+            "M6 P8 out of scope, and left",
+            "user found; nowhere; interrupted; link.intents.user.creates=true; known.user.made=7",
+            "user update 7 linked (left_active)",
+        ),
+        (
+            "M6 P8 out of scope",
+            "user found; nowhere; interrupted; link.intents.user.creates=true; known.user.made=7; sync.out_of_scope=deactivate",
+            "user deactivate 7 linked with inactive=true",
+        ),
+        (
+            "M6 R6 out of scope and disabled",
+            "agent found; agents only; mappings.staff=null; disabled; interrupted; link.intents.agent.creates=true; known.agent.made=9",
+            "agent deactivate 9 linked with isdisabled=true (account_disabled)",
+        ),
+        (
+            "M6 L2 disabled meanwhile",
+            "user found; disabled; interrupted; link.intents.user.creates=true; known.user.made=7",
+            "user update 7 linked with azure_tenant_id=other azureoid=me",
+        ),
+        (
+            "M6 R4 what it was to get is ours",
+            "user found; interrupted; link.intents.user.creates=true; link.intents.user.grants=[4,5]; known.user.made=7; known.user.record.roles=[4,6]; presence=purged",
+            "user deactivate 7 linked with inactive=true [ours 4] (purged_in_entra)",
+        ),
+        (
+            "M6 before others are asked about",
+            "user found; interrupted; link.intents.user.creates=true; known.user.hits=[7,8]",
+            "asks for a lost user",
+        ),
+        (
+            "M6 before a claim is a conflict",
+            r#"user found; interrupted; link.intents.user.creates=true; known.user.claims=["other"]"#,
+            "asks for a lost user",
+        ),
+    ]);
+}
+
+#[test]
 fn disabled_accounts_are_taken_but_not_made() {
     check(&[
         ("L2 nobody fits", "disabled; nobody", "user not_in_scope (account_disabled)"),

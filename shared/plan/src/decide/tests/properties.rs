@@ -6,7 +6,7 @@ use proptest::test_runner::RngSeed;
 
 use super::{Given, given};
 use crate::boards::SeatMove;
-use crate::decide::{Action, Decision, KnownRecord, Need, Part, Standing, Verdict, Write};
+use crate::decide::{Action, Decision, KnownRecord, Made, Need, Part, Standing, Verdict, Write};
 use crate::guard;
 use crate::ids::{PerKind, RecordId, RecordKind, SiteId};
 use crate::licences::licences_target;
@@ -188,6 +188,7 @@ impl World {
                 Need::Claims(record) => {
                     known.records.of_mut(record.kind).claims = Some(BTreeSet::new());
                 }
+                Need::Made(kind) => known.records.of_mut(kind).made = Made::Nothing,
                 Need::Record(RecordId { kind, .. }, fields) => {
                     self.records_read.insert(kind);
                     let held = halo.of(kind);
@@ -310,7 +311,10 @@ proptest! {
         }
         for kind in RecordKind::ALL {
             let (before, after) = (first.of(kind), second.of(kind));
-            if written(before) {
+            if before.is_some_and(|part| part.action.waits()) {
+                // The link is made, and what waits goes on waiting.
+                prop_assert_eq!(does(after), Some(&Action::Held), "{}", kind);
+            } else if written(before) {
                 prop_assert_eq!(does(after), Some(&Action::Unchanged), "{}", kind);
             } else if world.given.link.of(kind).is_none() {
                 prop_assert_eq!(does(after), does(before), "{}", kind);

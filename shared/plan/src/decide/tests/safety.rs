@@ -36,9 +36,9 @@ fn the_guard_holds_each_kind_apart() {
             "agent held (inactive_role held_by_guard)",
         ),
         (
-            "L4 an agent that is taken over",
+            "L4 an agent that is taken over is held from then on",
             "agents only; agent found; disabled; held",
-            "agent held (account_disabled held_by_guard)",
+            "agent update 9 linked (account_disabled held_by_guard)",
         ),
         (
             "L4 one who is inactive already",
