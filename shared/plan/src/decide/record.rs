@@ -425,8 +425,7 @@ impl<'a> Draft<'a> {
                 (verb, active)
             }
             Ok(None) => (Verb::Update, linked.activity),
-            Err(Waits) if links == Links::Already => return Ok(self.done(Action::Held)),
-            // The rest need not wait: linked, the record is not looked at again by each run (T4).
+            // The rest need not wait, nor be looked at again by each run (L4, T4).
             Err(Waits) => {
                 deactivation = Deactivation::Waits;
                 (Verb::Update, linked.activity)
@@ -437,6 +436,9 @@ impl<'a> Draft<'a> {
         let settled = !self.may_have_given() && gifts.leave(linked);
         let same = changes.is_empty() && settled && known;
         if same && links == Links::Already {
+            if deactivation == Deactivation::Waits {
+                return Ok(self.done(Action::Held));
+            }
             return Ok(self.end(Action::Unchanged, Reason::NothingToChange));
         }
         let site = Target::field("site_id");

@@ -137,7 +137,7 @@ pub struct Write {
     pub changes: Vec<FieldChange>,
     /// Whether the record is active afterwards.
     pub activity: Activity,
-    /// What becomes of it next, where the write only makes the link.
+    /// What else is due, and is left for later.
     #[serde(default, skip_serializing_if = "Deactivation::is_none")]
     pub deactivation: Deactivation,
     /// What we know of the record before the write.
@@ -241,7 +241,7 @@ impl Action {
     }
 
     /// Whether a deactivation waits for an administrator or a complete read.
-    pub(super) fn waits(&self) -> bool {
+    pub fn waits(&self) -> bool {
         match self {
             Action::Held => true,
             Action::Write(write) => write.deactivation == Deactivation::Waits,

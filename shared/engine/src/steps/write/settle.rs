@@ -272,7 +272,7 @@ impl Outcome<'_> {
         decision: &Decision,
     ) -> Result<(), Trouble> {
         let key = keys::held(&worker.held.connection, done.id);
-        let parts = || decision.parts().filter(|(_, part)| part.action == Action::Held);
+        let parts = || decision.parts().filter(|(_, part)| part.action.waits());
         let mut kinds: BTreeSet<RecordKind> = parts().map(|(kind, _)| kind).collect();
         // A run about users alone says nothing about agents.
         let unsaid = |kind: &&RecordKind| decision.of(**kind).is_none();
