@@ -3,6 +3,7 @@
 
 CARGO_DENY := 0.20.2
 CARGO_MACHETE := 0.9.2
+CARGO_FUZZ := 0.13.2
 CARGO_LAMBDA := 1.9.2
 AWS_SAM_CLI := 1.170.0
 CFN_LINT := 1.58.0
@@ -28,6 +29,7 @@ export SAM_CLI_TELEMETRY := 0
 
 deny := .tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 machete := .tools/cargo-machete-$(CARGO_MACHETE)/bin/cargo-machete
+fuzzer := .tools/cargo-fuzz-$(CARGO_FUZZ)/bin/cargo-fuzz
 lambda := .tools/cargo-lambda-$(CARGO_LAMBDA)/bin/cargo-lambda
 sam := .tools/aws-sam-cli-$(AWS_SAM_CLI)/bin/sam
 checkov := .tools/checkov-$(CHECKOV)/bin/checkov
@@ -42,7 +44,7 @@ export RUST_TEST_THREADS ?= $(shell expr 2 '*' "$$(getconf _NPROCESSORS_ONLN)")
 # checking and once for running.
 all := --workspace --all-features --locked
 
-.PHONY: help run test check stack storm bench coldstart fuzz localstack build validate deploy logs dashboard tools clean rust python emulator release sam
+.PHONY: help run test check stack storm bench coldstart fuzz fuzz-api localstack build validate deploy logs dashboard tools clean rust python emulator release sam
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -80,7 +82,11 @@ bench: rust ## decide 10,000 people and import 25,000, optimised, and print time
 coldstart: rust release ## start each function 20 times, and print size, time and memory
 	infra/scripts/cold-start.py target/release
 
-fuzz: rust ## send generated requests to the demo's API and hold the answers to its document
+fuzz: rust $(fuzzer) ## let libFuzzer think of inputs for TARGET (all), each for SECONDS (60) or RUNS inputs
+	@command -v c++ >/dev/null || { echo 'A C++ compiler is missing: apt-get install g++'; exit 1; }
+	infra/scripts/fuzz.sh $(fuzzer) $(or $(SECONDS),60) $(or $(RUNS),-1) $(TARGET)
+
+fuzz-api: rust ## send generated requests to the demo's API and hold the answers to its document
 	infra/scripts/api-fuzz.sh $(SEED)
 
 localstack: ## serve DynamoDB, SQS and Secrets Manager on PORT (4566) until Ctrl-C
@@ -137,7 +143,7 @@ emulator:
 	@test -n "$$HALO_ENTRA_TEST_AWS_ENDPOINT" || docker version >/dev/null 2>&1 || infra/scripts/localstack.sh prepare
 
 # Without optimisation they install in a third of the time and run as long as before: a second.
-$(deny) $(machete): .tools/%: | rust
+$(deny) $(machete) $(fuzzer): .tools/%: | rust
 	CARGO_TARGET_DIR=$(CURDIR)/.tools/build CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
 	CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_STRIP=symbols \
 	cargo install --quiet --locked --root .tools/$(*D:/bin=) $(@F) --version $(lastword $(subst -, ,$(*D:/bin=)))

@@ -8,15 +8,18 @@
     reason = "a helper that lost its footing should stop the test at once"
 )]
 
+#[cfg(feature = "aws")]
 pub mod aws;
 pub mod certificates;
 pub mod contract;
 pub mod described;
+pub mod fuzzed;
 pub mod helpdesk;
 pub mod issued;
 pub mod licensed;
 pub mod memory;
 pub mod process;
+#[cfg(feature = "aws")]
 pub mod stack;
 pub mod template;
 pub mod tripwire;

@@ -31,6 +31,17 @@ impl Memory {
         Self { clock, rows: Mutex::default() }
     }
 
+    /// All records in order, expired ones included.
+    pub fn records(&self) -> Vec<Record> {
+        self.rows.lock().unwrap().values().cloned().collect()
+    }
+
+    /// A table of these records.
+    pub fn of(clock: Arc<dyn Clock>, records: impl IntoIterator<Item = Record>) -> Self {
+        let rows = records.into_iter().map(|record| (record.key.clone(), record)).collect();
+        Self { clock, rows: Mutex::new(rows) }
+    }
+
     fn is_there(&self, record: &Record) -> bool {
         record.expires.is_none_or(|expires| expires > self.clock.now())
     }

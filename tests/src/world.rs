@@ -52,6 +52,8 @@ pub struct World {
     pub clock: Arc<ManualClock>,
     /// The queue itself.
     pub queue: Arc<Local>,
+    /// The table itself, where the product keeps its state in memory.
+    pub memory: Option<Arc<Memory>>,
     /// Counts outside calls, and stops at one.
     pub wire: Arc<Tripwire>,
     /// The connection under test.
@@ -109,9 +111,10 @@ impl World {
         let graph_served = entra.serve(None, Some(wire.hook("graph"))).await.unwrap();
         let halo_served = halo.serve(None, Some(wire.hook("halo"))).await.unwrap();
         let queue = Arc::new(Local::new(clock.clone(), VISIBILITY));
-        let table: Arc<dyn Table> = match storage {
-            Storage::File => Arc::new(Embedded::open(dir.path(), clock.clone()).unwrap()),
-            Storage::Memory => Arc::new(Memory::new(clock.clone())),
+        let memory = (storage == Storage::Memory).then(|| Arc::new(Memory::new(clock.clone())));
+        let table: Arc<dyn Table> = match &memory {
+            None => Arc::new(Embedded::open(dir.path(), clock.clone()).unwrap()),
+            Some(memory) => memory.clone(),
         };
         let secrets: Arc<dyn Secrets> = Arc::new(Files::open(dir.path().join("secrets")).unwrap());
         let store = Store::new(
@@ -142,6 +145,7 @@ impl World {
             engine,
             clock,
             queue,
+            memory,
             wire,
             id,
             _dir: dir,

@@ -1,0 +1,7 @@
+//! Hands answers of Halo to their body.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| { tests::fuzzed::halo::run(data); });

@@ -1,0 +1,7 @@
+//! Hands field rows and conditions to their body.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| { tests::fuzzed::rows::run(data); });
