@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Prints what a deployment costs in a month, as the tables of README.md, section Cost.
 
-    cost.py
+    cost.py                              10, 100 and 1,000 tenants
+    cost.py TENANTS PEOPLE CHANGES       so many tenants of so many people, of whom so many change a day
 
 Prices are those of eu-west-1 in US dollars, without free tiers and taxes, as known in June 2025: check them
 before you rely on them. What a sync takes is measured by the tests; what a tenant does is assumed.
 """
+
+import sys
 
 # What so many of each cost.
 PRICES = {
@@ -28,7 +31,8 @@ PRICES = {
 MEMORY_GB = 0.25
 TICKS = 60 * 24 * 365 / 12  # a month's minutes
 SYNCS = TICKS / 15          # of a tenant, every 15 minutes
-CHANGES = 20 * 365 / 12     # people of a tenant who change, 20 a day
+DAYS = 365 / 12             # a month's
+CHANGES = 20                # people of a tenant who change on a day
 PEOPLE = 500                # of a tenant
 API_CALLS = 10_000          # of the deployment
 OPERATION = 0.006           # seconds that a function waits for the table
@@ -40,24 +44,26 @@ IDLE_POLLS = TICKS * 60 / 20 * 5
 
 # What each takes: units of the table, requests to the queue, log lines of about 400 bytes, seconds.
 TICK = {"reads": 3, "writes": 0, "queue": 0, "lines": 5, "seconds": 0.02}
-TICK_OF_A_TENANT = {"reads": 3, "writes": 0, "queue": 0, "lines": 0, "seconds": 2 * OPERATION}
+# Fifty are looked at together: a query, a read, and the hints of those that are due.
+TICK_OF_A_TENANT = {"reads": 3, "writes": 0, "queue": 0, "lines": 0, "seconds": 3 / 50 * OPERATION}
 QUIET_SYNC = {"reads": 17, "writes": 35, "queue": 6, "lines": 12, "seconds": 1.5}
 CHANGE = {"reads": 16, "writes": 29, "queue": 4, "lines": 2, "seconds": 1.0}
 SECRET_CALLS = 2            # of a sync: the connection's credentials, Halo's secret
 
 
-def use(tenants):
+def use(tenants, people=PEOPLE, changes=CHANGES):
     """How much of each is used in a month."""
+    changes *= DAYS
     parts = [(TICK, TICKS), (TICK_OF_A_TENANT, TICKS * tenants)]
-    parts += [(QUIET_SYNC, SYNCS * tenants), (CHANGE, CHANGES * tenants)]
+    parts += [(QUIET_SYNC, SYNCS * tenants), (CHANGE, changes * tenants)]
     total = {what: sum(part[what] * times for part, times in parts) for what in TICK}
-    invocations = TICKS + SYNCS * tenants * 2 + CHANGES * tenants + API_CALLS
+    invocations = TICKS + SYNCS * tenants * 2 + changes * tenants + API_CALLS
     return {
         "Lambda: GB-seconds, arm64": total["seconds"] * MEMORY_GB,
         "Lambda: invocations": invocations,
         "DynamoDB: read units": total["reads"],
         "DynamoDB: write units": total["writes"],
-        "DynamoDB: GB stored and backed up": tenants * (PEOPLE * 6 + CHANGES * 3 * 2) / 1e6,
+        "DynamoDB: GB stored and backed up": tenants * (people * 6 + changes * 3 * 2) / 1e6,
         "SQS: requests": total["queue"] + IDLE_POLLS,
         "Secrets Manager: secrets": tenants + 1,
         "Secrets Manager: calls": SYNCS * tenants * SECRET_CALLS,
@@ -78,8 +84,9 @@ def shown(quantity):
 
 
 def main():
-    sizes = (10, 100, 1_000)
-    used = {tenants: use(tenants) for tenants in sizes}
+    asked = [int(number) for number in sys.argv[1:]]
+    sizes = (asked[0],) if asked else (10, 100, 1_000)
+    used = {tenants: use(tenants, *asked[1:]) for tenants in sizes}
     sums = dict.fromkeys(sizes, 0)
     print("| In a month | Price | " + " | ".join(f"{size:,} tenants" for size in sizes) + " |")
     print("|---|---|" + "---|" * len(sizes))

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -23,12 +24,28 @@ const PAGE: usize = 1024 * 1024;
 pub struct Memory {
     clock: Arc<dyn Clock>,
     rows: Mutex<BTreeMap<Key, Record>>,
+    reads: AtomicU64,
+    writes: AtomicU64,
+}
+
+/// What `DynamoDB` would count for the same work (its developer guide, read and write consumption).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Units {
+    /// Read units: 4 KiB, consistently.
+    pub reads: u64,
+    /// Write units: 1 KiB, two for each in a transaction.
+    pub writes: u64,
 }
 
 impl Memory {
     /// An empty table.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, rows: Mutex::default() }
+        Self::of(clock, [])
+    }
+
+    /// All that was consumed so far.
+    pub fn units(&self) -> Units {
+        Units { reads: self.reads.load(Relaxed), writes: self.writes.load(Relaxed) }
     }
 
     /// All records in order, expired ones included.
@@ -39,7 +56,8 @@ impl Memory {
     /// A table of these records.
     pub fn of(clock: Arc<dyn Clock>, records: impl IntoIterator<Item = Record>) -> Self {
         let rows = records.into_iter().map(|record| (record.key.clone(), record)).collect();
-        Self { clock, rows: Mutex::new(rows) }
+        let (reads, writes) = (AtomicU64::default(), AtomicU64::default());
+        Self { clock, rows: Mutex::new(rows), reads, writes }
     }
 
     fn is_there(&self, record: &Record) -> bool {
@@ -54,6 +72,15 @@ impl Memory {
             Expect::Version(version) => found.is_some_and(|record| record.version == version),
         }
     }
+}
+
+/// Bytes of a record as an item: names of its attributes, key, body and two numbers.
+fn size(record: &Record) -> usize {
+    record.key.pk.len() + record.key.sk.len() + record.body.len() + 30
+}
+
+fn units(bytes: usize, unit: usize) -> u64 {
+    bytes.div_ceil(unit).max(1) as u64
 }
 
 fn apply(rows: &mut BTreeMap<Key, Record>, write: &Write) {
@@ -101,7 +128,10 @@ impl Table for Memory {
         keys.iter().try_for_each(check_key)?;
         let rows = self.rows.lock().unwrap();
         let found = keys.iter().map(|key| rows.get(key).filter(|row| self.is_there(row)).cloned());
-        Ok(found.collect())
+        let found: Vec<Option<Record>> = found.collect();
+        let sizes = found.iter().map(|row| row.as_ref().map_or(0, size));
+        self.reads.fetch_add(sizes.map(|size| units(size, 4096)).sum(), Relaxed);
+        Ok(found)
     }
 
     async fn query(&self, range: &Range) -> Result<Page, StoreError> {
@@ -129,6 +159,7 @@ impl Table for Memory {
             bytes += row.body.len();
             page.records.push(row.clone());
         }
+        self.reads.fetch_add(units(page.records.iter().map(size).sum(), 4096), Relaxed);
         Ok(page)
     }
 
@@ -145,8 +176,12 @@ impl Table for Memory {
         if let Some(at) = writes.iter().position(|write| !self.holds(&rows, write)) {
             return Ok(Commit::Conflict(at));
         }
+        let each = if writes.len() == 1 { 1 } else { 2 };
         for write in writes {
+            let there = rows.get(write.key()).map_or(0, size);
             apply(&mut rows, write);
+            let now = rows.get(write.key()).map_or(0, size);
+            self.writes.fetch_add(units(now.max(there), 1024) * each, Relaxed);
         }
         Ok(Commit::Done)
     }
@@ -160,7 +195,10 @@ impl Table for Memory {
         }
         let mut rows = self.rows.lock().unwrap();
         for write in writes {
+            let there = rows.get(write.key()).map_or(0, size);
             apply(&mut rows, write);
+            let now = rows.get(write.key()).map_or(0, size);
+            self.writes.fetch_add(units(now.max(there), 1024), Relaxed);
         }
         Ok(())
     }

@@ -102,34 +102,7 @@ impl Engine {
     /// Sends the hints of the phase that a run is in: when a phase begins, and again for a run that
     /// stands still because a hint was lost or a worker was killed (T1).
     pub async fn wake(&self, record: &RunRecord) -> Result<(), QueueError> {
-        let (connection, run) = (&record.run.connection, record.run.run);
-        let each = |make: fn(ConnectionId, RunId, Segment) -> Message| {
-            let segments = record.segments.iter();
-            segments.map(|segment| make(connection.clone(), run, *segment)).collect::<Vec<_>>()
-        };
-        let messages = match record.run.state {
-            RunState::Queued
-            | RunState::Reading
-            | RunState::Completed
-            | RunState::Held
-            | RunState::Failed => vec![Message::Fetch { connection: connection.clone() }],
-            RunState::Deciding if record.waits_for == WaitsFor::Licences => {
-                vec![Message::Licences { connection: connection.clone(), run }]
-            }
-            RunState::Deciding if record.waits_for == WaitsFor::Index => {
-                vec![Message::Index { connection: connection.clone(), run }]
-            }
-            RunState::Deciding => {
-                each(|connection, run, segment| Message::Decide { connection, run, segment })
-            }
-            RunState::Applying if record.segments.is_empty() => {
-                vec![Message::Boards { connection: connection.clone(), run }]
-            }
-            RunState::Applying => {
-                each(|connection, run, segment| Message::Apply { connection, run, segment })
-            }
-        };
-        self.queue.send(&messages, Duration::ZERO).await
+        self.queue.send(&hints_of(record), Duration::ZERO).await
     }
 
     fn lease_for(&self, deadline: Deadline) -> SignedDuration {
@@ -145,6 +118,37 @@ impl Engine {
     async fn later(&self, message: Message, delay: SignedDuration) -> Result<(), QueueError> {
         let delay = Duration::try_from(delay).unwrap_or(Duration::ZERO);
         self.queue.send(&[message], delay).await
+    }
+}
+
+/// The hints of the phase that a run is in.
+pub(crate) fn hints_of(record: &RunRecord) -> Vec<Message> {
+    let (connection, run) = (&record.run.connection, record.run.run);
+    let each = |make: fn(ConnectionId, RunId, Segment) -> Message| {
+        let segments = record.segments.iter();
+        segments.map(|segment| make(connection.clone(), run, *segment)).collect::<Vec<_>>()
+    };
+    match record.run.state {
+        RunState::Queued
+        | RunState::Reading
+        | RunState::Completed
+        | RunState::Held
+        | RunState::Failed => vec![Message::Fetch { connection: connection.clone() }],
+        RunState::Deciding if record.waits_for == WaitsFor::Licences => {
+            vec![Message::Licences { connection: connection.clone(), run }]
+        }
+        RunState::Deciding if record.waits_for == WaitsFor::Index => {
+            vec![Message::Index { connection: connection.clone(), run }]
+        }
+        RunState::Deciding => {
+            each(|connection, run, segment| Message::Decide { connection, run, segment })
+        }
+        RunState::Applying if record.segments.is_empty() => {
+            vec![Message::Boards { connection: connection.clone(), run }]
+        }
+        RunState::Applying => {
+            each(|connection, run, segment| Message::Apply { connection, run, segment })
+        }
     }
 }
 

@@ -81,26 +81,43 @@ pub fn start(situation: &Situation<'_>) -> Start {
     }
 }
 
-/// When the run after one that began at `now` is due: the interval, less up to a tenth of it by
-/// connection, so that thousands of connections do not start in the same second (I3).
+/// When the run after one that began at `now` is due: at the next of the connection's own points, which
+/// lie one interval apart and for each connection elsewhere. Connections that were saved in the same
+/// minute, or that all waited for the end of an outage, are apart again from their next run on, whatever
+/// the interval and however seldom the timer ticks (I3). A point nearer than a tenth of the interval is
+/// passed over.
 pub fn next_due(connection: &ConnectionId, document: &Document, now: Timestamp) -> Timestamp {
-    next_after(connection, SignedDuration::from_mins(document.sync.every_minutes.into()), now)
+    let every = document.sync.interval().as_secs().max(1);
+    let soonest = now.as_second().saturating_add(every / 10);
+    let wait = (place(connection, every) - soonest).rem_euclid(every);
+    Timestamp::from_second(soonest.saturating_add(wait)).unwrap_or(now)
 }
 
-/// When the last sign-ins are read next after `now`: daily, spread in the same way (D8).
+/// When the last sign-ins are read next after `now`: daily, each connection at its own pace (D8).
 pub fn next_sign_ins(connection: &ConnectionId, now: Timestamp) -> Timestamp {
-    next_after(connection, SignedDuration::from_hours(24), now)
+    now.saturating_add(pace(connection, SignedDuration::from_hours(24))).unwrap_or(now)
 }
 
-fn next_after(connection: &ConnectionId, interval: SignedDuration, now: Timestamp) -> Timestamp {
+/// Age at which a connection's last full read is repeated under delta (D1), at its own pace: thousands
+/// that read everybody on the same day do not do so on the same day of each week.
+pub fn full_every(connection: &ConnectionId, document: &Document) -> SignedDuration {
+    pace(connection, SignedDuration::from_hours(document.sync.full_every_hours.into()))
+}
+
+/// An interval less up to a tenth of it by connection.
+fn pace(connection: &ConnectionId, interval: SignedDuration) -> SignedDuration {
     let seconds = interval.as_secs();
-    let spread = i64::try_from(spread(connection) % 100).unwrap_or(0);
-    let wait = SignedDuration::from_secs(seconds - seconds * spread / 1000);
-    now.saturating_add(wait).unwrap_or(now)
+    SignedDuration::from_secs(seconds - place(connection, (seconds / 10).max(1)))
 }
 
-fn spread(connection: &ConnectionId) -> u64 {
-    connection.as_str().bytes().fold(7, |sum: u64, byte| sum.wrapping_mul(31) + u64::from(byte))
+/// A connection's own place from 0 to below `of`, which is at least 1: the same for ever, and evenly spread
+/// over connections however alike their ids are.
+fn place(connection: &ConnectionId, of: i64) -> i64 {
+    // FNV-1a, and a last stir so that ids which differ in their end differ everywhere.
+    let fold = |sum: u64, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let sum = connection.as_str().bytes().fold(0xcbf2_9ce4_8422_2325, fold);
+    let stirred = (sum ^ (sum >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    i64::try_from((stirred ^ (stirred >> 32)) >> 1).unwrap_or(0) % of
 }
 
 /// How long a run may stand still before the timer sends its hints again (T1).
@@ -150,6 +167,8 @@ pub fn reads_sign_ins(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed parse is the failure of the test")]
+
+    use std::collections::BTreeMap;
 
     use serde_json::json;
 
@@ -296,15 +315,49 @@ mod tests {
     }
 
     #[test]
-    fn connections_are_spread_over_a_tenth_of_their_interval() {
+    fn full_reads_are_spread_over_a_tenth_of_their_interval() {
+        // D1
+        let document = document(true);
+        let mut ages: Vec<_> = (0..50)
+            .map(|n| full_every(&format!("tenant-{n}").parse().unwrap(), &document))
+            .collect();
+        let hours = SignedDuration::from_hours;
+        assert!(ages.iter().all(|age| (hours(151)..=hours(168)).contains(age)), "{ages:?}");
+        ages.sort();
+        ages.dedup();
+        assert!(ages.len() > 45, "{} different ages", ages.len());
+    }
+
+    #[test]
+    fn connections_that_begin_together_are_apart_at_their_next_run() {
         // I3
         let document = document(true);
-        let mut dues: Vec<_> = (0..50)
-            .map(|n| next_due(&format!("tenant-{n}").parse().unwrap(), &document, at(0)))
-            .collect();
-        assert!(dues.iter().all(|due| (at(54)..=at(60)).contains(due)), "{dues:?}");
-        dues.sort();
-        dues.dedup();
-        assert!(dues.len() > 20, "{} different times", dues.len());
+        let ids: Vec<ConnectionId> =
+            (0..600).map(|n| format!("tenant-{n}").parse().unwrap()).collect();
+        let mut of_minute = BTreeMap::new();
+        for id in &ids {
+            let due = next_due(id, &document, at(0));
+            assert!((at(6)..at(66)).contains(&due), "{due}");
+            *of_minute.entry((due.as_second() - at(0).as_second()) / 60).or_insert(0) += 1;
+        }
+        let peak = of_minute.values().max().unwrap();
+        assert!(of_minute.len() == 60 && *peak <= 24, "{of_minute:?}");
+    }
+
+    #[test]
+    fn a_connection_keeps_its_place_however_late_its_runs_begin() {
+        // I3: a tick comes up to a minute late, the queue may add some; the next run is an interval
+        // behind the last point all the same.
+        let document = document(true);
+        let id = "contoso".parse().unwrap();
+        let first = next_due(&id, &document, at(0));
+        for late in [0, 1, 59, 600, 3200] {
+            let began = first.checked_add(SignedDuration::from_secs(late)).unwrap();
+            let next = next_due(&id, &document, began);
+            assert_eq!(next.duration_since(first), SignedDuration::from_hours(1), "{late} s late");
+        }
+        let missed = first.checked_add(SignedDuration::from_secs(3300)).unwrap();
+        let next = next_due(&id, &document, missed);
+        assert_eq!(next.duration_since(first), SignedDuration::from_hours(2), "too near");
     }
 }

@@ -8,7 +8,10 @@ use super::*;
 const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"opaque"}"#;
 
 /// Answers one connection after another with these, and gives the requests that came.
-async fn scripted(answers: Vec<String>) -> (Graph, tokio::task::JoinHandle<Vec<String>>) {
+async fn scripted(
+    answers: impl IntoIterator<Item = impl Into<Vec<u8>>>,
+) -> (Graph, tokio::task::JoinHandle<Vec<String>>) {
+    let answers: Vec<Vec<u8>> = answers.into_iter().map(Into::into).collect();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let server = tokio::spawn(async move {
@@ -22,7 +25,7 @@ async fn scripted(answers: Vec<String>) -> (Graph, tokio::task::JoinHandle<Vec<S
                 request.extend_from_slice(&part[..read]);
             }
             requests.push(String::from_utf8(request).unwrap());
-            stream.write_all(answer.as_bytes()).await.unwrap();
+            stream.write_all(&answer).await.unwrap();
         }
         requests
     });
@@ -114,4 +117,66 @@ async fn a_count_that_is_none_is_malformed() {
     let told = failure(graph.users_count().await);
     assert_eq!(told, "graph malformed: expected a number of people");
     server.await.unwrap();
+}
+
+/// So many bytes of zeros, as gzip packs them: by a match of 258 bytes with the one before, 13 bits of a
+/// fixed code each.
+fn packed_zeros(bytes: usize) -> Vec<u8> {
+    let mut packed = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    let (mut held, mut count) = (0_u32, 0);
+    let mut put = |code: u32, bits: u32| {
+        // Codes are written with their first bit first.
+        held |= (code.reverse_bits() >> (32 - bits)) << count;
+        count += bits;
+        while count >= 8 {
+            packed.push(held.to_le_bytes()[0]);
+            (held, count) = (held >> 8, count - 8);
+        }
+    };
+    // The last block, of the fixed code; a zero; and the matches: length code 285, distance code 0.
+    put(0b110, 3);
+    put(0b0011_0000, 8);
+    (0..bytes / 258).for_each(|_| put(0b1_1000_1010_0000, 13));
+    packed
+}
+
+#[tokio::test]
+async fn answers_without_measure_are_refused() {
+    // H5, T5: neither a long answer, nor one that is long when it is unpacked, fills the memory.
+    const MORE: usize = 40 << 20;
+    let long = answer("200 OK", "", &"x".repeat(MORE)).into_bytes();
+    let packed = packed_zeros(MORE);
+    assert!(packed.len() < MORE / 100, "{} bytes", packed.len());
+    let length = packed.len();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-encoding: gzip\r\ncontent-length: {length}\r\n\r\n"
+    );
+    for body in [long, [head.as_bytes(), &packed].concat()] {
+        let (graph, _server) = scripted([answer("200 OK", "", TOKEN).into_bytes(), body]).await;
+        let told = failure(graph.users_list(None, &select()).await);
+        assert_eq!(told, "graph unavailable: an answer of more than 33554432 bytes");
+    }
+}
+
+#[tokio::test]
+async fn answers_without_bottom_are_no_harm() {
+    // H5, T5: a hundred thousand lists in one another, in the place of each kind of value.
+    let deep = |start: &str, end: &str| {
+        let (open, close) = ("[".repeat(100_000), "]".repeat(100_000));
+        answer("200 OK", "", &format!("{start}{open}{close}{end}"))
+    };
+    let told = async |body: String| {
+        let (graph, _server) = scripted([answer("200 OK", "", TOKEN), body]).await;
+        graph.users_list(None, &select()).await.map(|page| page.items.len()).map_err(|it| it.kind)
+    };
+    for (start, end) in [
+        ("{\"value\":", "}"),
+        ("{\"value\":[{\"id\":\"4562bcc8-c436-4f95-b7c0-4f8ce89dca5e\",\"displayName\":", "}]}"),
+        ("{\"value\":[],\"other\":", "}"),
+    ] {
+        let came = told(deep(start, end)).await;
+        assert!(matches!(came, Ok(_) | Err(Kind::Malformed { .. })), "{came:?}");
+    }
+    let refused = deep("{\"error\":{\"innerError\":", "}}").replace("200 OK", "400 Bad Request");
+    assert!(matches!(told(refused).await, Err(Kind::Refused { status: 400, .. })));
 }

@@ -169,7 +169,7 @@ impl<'a> Reader<'a> {
             wanted_groups(&self.document, &self.engine.store.groups(self.connection).await?.0);
         let wanted = Wanted {
             way: self.document.sync.reading,
-            full_every: SignedDuration::from_hours(i64::from(self.document.sync.full_every_hours)),
+            full_every: schedule::full_every(self.connection, &self.document),
             read,
             select: &catalogue::selected(&self.document),
             groups: &groups,

@@ -17,7 +17,8 @@ use utoipa::ToSchema;
 use super::people::Fenced;
 use super::runs::Extent;
 use super::{
-    Commit, Expect, Key, Order, Range, Store, StoreError, Versioned, Write, decode, keys, put,
+    Commit, Expect, Key, Order, Range, Record, Store, StoreError, Versioned, Write, decode, keys,
+    put,
 };
 
 /// A saved document with its history (C10).
@@ -181,6 +182,16 @@ impl State {
     }
 }
 
+/// A connection's document and where it stands.
+pub type Connected = (Versioned<Saved>, Versioned<State>);
+
+fn connected(found: &[Option<Record>]) -> Result<Option<Connected>, StoreError> {
+    match found {
+        [Some(document), Some(state)] => Ok(Some((decode(document)?, decode(state)?))),
+        _ => Ok(None),
+    }
+}
+
 impl Store {
     /// Ids and names of connections, in order of their ids.
     pub async fn connections(
@@ -196,6 +207,28 @@ impl Store {
             .map(|(id, record)| Ok((id, decode(record)?.value)))
             .collect::<Result<_, StoreError>>()?;
         Ok((found, page.next))
+    }
+
+    /// The ids of connections, in order, whatever else their records say.
+    pub async fn connection_ids(
+        &self,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<ConnectionId>, Option<String>), StoreError> {
+        let page = self.query(&Range { after, ..Range::of(keys::CONNECTIONS, limit) }).await?;
+        let ids = page.records.iter().filter_map(|record| record.key.sk.parse().ok());
+        Ok((ids.collect(), page.next))
+    }
+
+    /// Document and state of each connection in one read for up to 50 of them; `None` for one that is not
+    /// there. What cannot be understood is the error of its own connection alone (T5).
+    pub async fn connections_of(
+        &self,
+        ids: &[ConnectionId],
+    ) -> Result<Vec<Result<Option<Connected>, StoreError>>, StoreError> {
+        let both = ids.iter().flat_map(|id| [keys::document(id), keys::state(id)]);
+        let found = self.get(&both.collect::<Vec<_>>()).await?;
+        Ok(found.chunks(2).map(connected).collect())
     }
 
     /// The document of a connection.
@@ -218,12 +251,8 @@ impl Store {
     pub async fn connection(
         &self,
         connection: &ConnectionId,
-    ) -> Result<Option<(Versioned<Saved>, Versioned<State>)>, StoreError> {
-        let found = self.get(&[keys::document(connection), keys::state(connection)]).await?;
-        match found.as_slice() {
-            [Some(document), Some(state)] => Ok(Some((decode(document)?, decode(state)?))),
-            _ => Ok(None),
-        }
+    ) -> Result<Option<Connected>, StoreError> {
+        connected(&self.get(&[keys::document(connection), keys::state(connection)]).await?)
     }
 
     /// Where a connection's job that reads last sign-ins stands; `None` before its first time (D8).
