@@ -44,6 +44,10 @@ use crate::args::{Cli, Command};
 use crate::client::{Problem, Unreachable};
 use crate::screen::{Column, Screen, Tone};
 
+/// Half of what a worker allocates is freed by another thread, at which the system's allocator is slow.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How a command ended that did not fail by itself. The numbers stand in `--help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {

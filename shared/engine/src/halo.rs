@@ -45,6 +45,7 @@ use plan::failure::{Failure, Kind, Service};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
@@ -178,6 +179,15 @@ pub struct Halo {
     priority: Priority,
 }
 
+/// How fast requests may follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// A budget is kept, of about a request a second (H2).
+    Limited,
+    /// As fast as Halo answers.
+    Unlimited,
+}
+
 #[derive(Debug)]
 struct Shared {
     settings: Settings,
@@ -244,12 +254,20 @@ impl Halo {
         self.shared.budget.left(&self.shared.store).await
     }
 
+    /// How fast requests may follow each other.
+    pub(crate) fn pace(&self) -> Pace {
+        match self.shared.settings.limit {
+            RequestLimit::Shared(_) => Pace::Limited,
+            RequestLimit::Unlimited => Pace::Unlimited,
+        }
+    }
+
     fn clock(&self) -> &dyn Clock {
         self.shared.store.clock.as_ref()
     }
 
     /// The body of a successful answer.
-    async fn json(&self, call: &Call) -> Result<Value, Error> {
+    async fn json<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
         let answer = self.call(call).await?;
         if !answer.status.is_success() {
             let kind = self.classify(&answer);

@@ -195,7 +195,7 @@ pub struct StoreError {
     pub detail: String,
 }
 
-/// Writes of one [`Table::commit`] at the most (`DynamoDB`'s limit for a transaction).
+/// Writes of one [`Table::commit`] that every backend takes (`DynamoDB`'s limit for a transaction).
 pub const COMMIT_LIMIT: usize = 100;
 
 /// A table of records: the whole of what a backend must offer. Reads are consistent with every write
@@ -208,8 +208,13 @@ pub trait Table: Debug + Send + Sync {
     /// A stretch of one partition.
     async fn query(&self, range: &Range) -> Result<Page, StoreError>;
 
-    /// All writes or none, at most [`COMMIT_LIMIT`] and 4 MB, each key at most once. Safe to repeat after a
-    /// lost answer: the repetition conflicts, and the caller reads again.
+    /// Writes of one commit at the most.
+    fn commit_limit(&self) -> usize {
+        COMMIT_LIMIT
+    }
+
+    /// All writes or none, at most [`Table::commit_limit`] of 40 kB on average, each key at most once. Safe
+    /// to repeat after a lost answer: the repetition conflicts, and the caller reads again.
     async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError>;
 
     /// Any number of [`Write::Put`] and [`Write::Delete`] under [`Expect::Anything`], not atomic, in no
@@ -277,6 +282,11 @@ impl Store {
     pub async fn query(&self, range: &Range) -> Result<Page, StoreError> {
         self.count(1);
         self.table.query(range).await
+    }
+
+    /// Writes of one commit at the most: as many as the backend takes.
+    pub fn commit_limit(&self) -> usize {
+        self.table.commit_limit()
     }
 
     /// All writes or none.

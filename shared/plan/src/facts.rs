@@ -4,8 +4,11 @@
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::fields::{self, LAST_SIGN_IN};
@@ -13,7 +16,7 @@ use crate::ids::{ObjectId, SkuId};
 use crate::licences::{AssignmentState, Holder};
 
 /// The value of a Graph property. A property without a value is not in [`Facts`] at all.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = PropertyValue)]
 pub enum Value {
@@ -34,6 +37,40 @@ impl Value {
             Value::Text(text) => text,
             Value::List(list) => list.first().map_or("", String::as_str),
         }
+    }
+}
+
+// The derived one of an untagged enum keeps each value aside and tries one variant after the other, which
+// is most of the time in which a person is read from the store.
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a boolean, a text or a list of texts")
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::Text(value.to_owned()))
+    }
+
+    fn visit_string<E: de::Error>(self, value: String) -> Result<Value, E> {
+        Ok(Value::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Value, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(list)).map(Value::List)
     }
 }
 
@@ -142,44 +179,67 @@ pub enum Merged {
     Changed,
 }
 
+impl Merged {
+    fn of(changed: bool) -> Self {
+        if changed { Merged::Changed } else { Merged::Same }
+    }
+
+    /// Whether either changed something.
+    fn or(self, other: Self) -> Self {
+        if self == Merged::Same { other } else { self }
+    }
+}
+
+fn set<T: PartialEq>(place: &mut T, value: T) -> Merged {
+    let merged = Merged::of(*place != value);
+    *place = value;
+    merged
+}
+
 impl Facts {
     /// Merges what an item says. Merging the same item again changes nothing (T2).
     pub fn merge(&mut self, news: News) -> Merged {
-        let before = self.clone();
         match news {
             News::Seen(seen) => self.see(seen),
             // A purge is final: a late or repeated `changed` does not bring the person back.
             News::SoftDeleted if self.presence != Presence::Purged => {
-                self.presence = Presence::SoftDeleted;
+                set(&mut self.presence, Presence::SoftDeleted)
             }
             News::Purged => {
-                self.presence = Presence::Purged;
-                self.groups.clear();
+                let groups = set(&mut self.groups, BTreeSet::new());
+                set(&mut self.presence, Presence::Purged).or(groups)
             }
             News::Missing if self.presence == Presence::Present => {
-                self.presence = Presence::Missing;
+                set(&mut self.presence, Presence::Missing)
             }
-            News::SoftDeleted | News::Missing => {}
+            News::SoftDeleted | News::Missing => Merged::Same,
         }
-        if *self == before { Merged::Same } else { Merged::Changed }
     }
 
-    fn see(&mut self, seen: Seen) {
-        self.presence = Presence::Present;
+    fn see(&mut self, seen: Seen) -> Merged {
+        let mut merged = set(&mut self.presence, Presence::Present);
         if seen.absent == Absent::NeverSet {
+            let before = self.properties.len();
+            let is_told = |name: &str| matches!(seen.properties.get(name), Some(Some(_)));
             // A job of its own reads the last sign-in, and no round ever tells it (D8).
-            self.properties.retain(|name, _| name == LAST_SIGN_IN);
+            self.properties.retain(|name, _| name == LAST_SIGN_IN || is_told(name));
+            merged = merged.or(Merged::of(self.properties.len() != before));
         }
         for (name, value) in seen.properties {
-            match value {
-                Some(value) => self.properties.insert(name, value),
-                None => self.properties.remove(&name),
+            let changed = match value {
+                Some(value) if self.properties.get(&name) == Some(&value) => false,
+                Some(value) => {
+                    self.properties.insert(name, value);
+                    true
+                }
+                None => self.properties.remove(&name).is_some(),
             };
+            merged = merged.or(Merged::of(changed));
         }
         match seen.manager {
-            ManagerNews::Unsaid => {}
-            ManagerNews::None => self.manager = None,
-            ManagerNews::Is(manager) => self.manager = Some(manager),
+            ManagerNews::Unsaid => merged,
+            ManagerNews::None => set(&mut self.manager, None).or(merged),
+            ManagerNews::Is(manager) => set(&mut self.manager, Some(manager)).or(merged),
         }
     }
 

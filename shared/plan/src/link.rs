@@ -5,7 +5,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::openapi::{Object, RefOr, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
@@ -77,7 +79,7 @@ impl From<Target> for String {
 }
 
 /// A value as Halo stores it. Halo does not tell null from an empty text, nor do we.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum HaloValue {
     /// `inactive`, `isdisabled`.
@@ -98,6 +100,47 @@ impl HaloValue {
             HaloValue::Ids(ids) => ids.is_empty(),
             HaloValue::Bool(_) | HaloValue::Int(_) => false,
         }
+    }
+}
+
+// As for the values of Graph's properties: without trying one variant after the other.
+impl<'de> Deserialize<'de> for HaloValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyHaloValue)
+    }
+}
+
+struct AnyHaloValue;
+
+impl<'de> Visitor<'de> for AnyHaloValue {
+    type Value = HaloValue;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a boolean, a whole number, a text or a list of whole numbers")
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<HaloValue, E> {
+        Ok(HaloValue::Bool(value))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<HaloValue, E> {
+        Ok(HaloValue::Int(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<HaloValue, E> {
+        i64::try_from(value).map(HaloValue::Int).map_err(E::custom)
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<HaloValue, E> {
+        Ok(HaloValue::Text(value.to_owned()))
+    }
+
+    fn visit_string<E: de::Error>(self, value: String) -> Result<HaloValue, E> {
+        Ok(HaloValue::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<HaloValue, A::Error> {
+        BTreeSet::deserialize(SeqAccessDeserializer::new(list)).map(HaloValue::Ids)
     }
 }
 

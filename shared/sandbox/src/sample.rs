@@ -63,6 +63,16 @@ pub fn large(n: usize, seed: u64) -> Graph {
     graph
 }
 
+/// The sample tenant, with plain people added until there are so many.
+pub fn grown_tenant(people: usize, seed: u64) -> Graph {
+    let graph = tenant();
+    let mut rng = fastrand::Rng::with_seed(seed);
+    for number in 0..people.saturating_sub(graph.user_ids().len()) {
+        graph.add_user(plain_person(number, &mut rng));
+    }
+    graph
+}
+
 fn plain_person(number: usize, rng: &mut fastrand::Rng) -> Value {
     let country = rng.choice(names::COUNTRIES).expect("some countries");
     let given = rng.choice(country.given).expect("some names");

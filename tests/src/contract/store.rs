@@ -249,21 +249,33 @@ async fn many_keys(table: &dyn Table) {
 }
 
 async fn many_writes(table: &dyn Table) {
-    let key = |index: usize| Key::new("commit", format!("{index:03}"));
-    let puts = |expect| -> Vec<Write> {
-        (0..=COMMIT_LIMIT).map(|index| put(&key(index), "{}", expect)).collect()
+    let most = table.commit_limit();
+    assert!(most >= COMMIT_LIMIT);
+    let key = |index: usize| Key::new("commit", format!("{index:05}"));
+    let puts =
+        |expect| -> Vec<Write> { (0..=most).map(|index| put(&key(index), "{}", expect)).collect() };
+    let count = async || {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let range = Range { after, ..Range::of("commit", 1000) };
+            let page = table.query(&range).await.unwrap();
+            count += page.records.len();
+            after = page.next;
+            if after.is_none() {
+                return count;
+            }
+        }
     };
-    let count = async || table.query(&Range::of("commit", 1000)).await.unwrap().records.len();
 
     assert!(table.commit(&puts(Expect::Absent)).await.is_err(), "one more than the limit");
     let twice = [put(&key(0), "1", Expect::Anything), put(&key(0), "2", Expect::Anything)];
     assert!(table.commit(&twice).await.is_err(), "a key twice");
     assert_eq!(count().await, 0, "nothing of what was refused");
 
-    done(table, &puts(Expect::Absent)[..COMMIT_LIMIT]).await;
-    assert_eq!(count().await, COMMIT_LIMIT);
+    done(table, &puts(Expect::Absent)[..most]).await;
+    assert_eq!(count().await, most);
     let deletes: Vec<Write> =
-        (0..COMMIT_LIMIT).map(|index| delete(&key(index), Expect::Version(1))).collect();
+        (0..most).map(|index| delete(&key(index), Expect::Version(1))).collect();
     done(table, &deletes).await;
     assert_eq!(count().await, 0);
     done(table, &[]).await;
@@ -334,10 +346,11 @@ async fn sizes(table: &dyn Table) {
     let too_large = [put(&key("too large"), &"x".repeat(301 * KIB), Expect::Anything)];
     assert!(table.commit(&too_large).await.is_err());
     assert!(table.write_all(&too_large).await.is_err());
-    let together: Vec<Write> = (0..17)
+    let too_many = table.commit_limit() * 40_000 / large.len() + 1;
+    let together: Vec<Write> = (0..too_many)
         .map(|index| put(&key(&format!("together {index}")), &large, Expect::Anything))
         .collect();
-    assert!(table.commit(&together).await.is_err(), "more than 4 MB");
+    assert!(table.commit(&together).await.is_err(), "more than 40 kB on average");
     assert!(body(table, &key("together 0")).await.is_none());
 
     let longest = Key::new("p".repeat(KIB), "s".repeat(KIB));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use plan::decide::{Case, Decision, Known, Need, Standing, Verdict, decide};
+use plan::decide::{Case, Decision, Known, Made, Need, Standing, Verdict, decide};
 use plan::document::{CustomClouds, Document, parse};
 use plan::facts::{Facts, Presence, Value as Fact};
 use plan::fields::{ManagerView, View};
@@ -100,6 +100,7 @@ fn answer(known: &mut Known, link: &Link, need: &Need) {
             let held = link.of(record.kind).map(|linked| linked.image.clone());
             records.of_mut(record.kind).record = Some(held.unwrap_or_default());
         }
+        Need::Made(kind) => records.of_mut(*kind).made = Made::Nothing,
         Need::Site(..) => known.site = Some(SiteId(77)),
         Need::Standing(record) => {
             records.of_mut(record.kind).standing = Some(Standing::Other);

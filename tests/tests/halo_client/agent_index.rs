@@ -104,7 +104,7 @@ async fn our_own_writes_are_known_at_once() {
     let hit = Hit { record: RecordId::agent(1), object_id: Some(ADA.to_owned()), inactive: false };
     let known = keys(&[("azureoid", ADA), ("name", "Ada"), ("email", "a1@x.example")]);
     own(&world, 1, ADA).await;
-    halo.index(AGENT).remember(&hit, &known).await.unwrap();
+    halo.index(AGENT).remember(&[(hit, known.clone())]).await.unwrap();
     let hits = halo.index(AGENT).lookup(&live, &known).await.unwrap();
     let expected = format!("azureoid={ADA}: 1*; email=a1@x.example: 1*; name=ada: 1* 2-");
     assert_eq!(shown(&hits), expected);

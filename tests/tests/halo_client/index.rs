@@ -271,7 +271,7 @@ async fn older_versions_are_read_one_by_one_once() {
     for (user, oid) in [(ids[3], ADA), (made, BOB)] {
         let hit =
             Hit { record: RecordId::user(user), object_id: Some(oid.to_owned()), inactive: false };
-        halo.index(RecordKind::User).remember(&hit, &keys(&[("azureoid", oid)])).await.unwrap();
+        halo.index(RecordKind::User).remember(&[(hit, keys(&[("azureoid", oid)]))]).await.unwrap();
     }
     world.advance(25 * 3600);
     let live = build(&world, &halo).await;
@@ -324,8 +324,8 @@ async fn our_own_writes_are_known_at_once_and_outlive_a_build() {
     for number in [5, 300] {
         let user = RecordId::user(ids[number]);
         let hit = Hit { record: user, object_id: Some(ADA.to_owned()), inactive: false };
-        index.remember(&hit, &asked_for(number)).await.unwrap();
-        index.remember(&hit, &asked_for(number)).await.unwrap();
+        index.remember(&[(hit.clone(), asked_for(number))]).await.unwrap();
+        index.remember(&[(hit.clone(), asked_for(number))]).await.unwrap();
     }
     let live = build(&world, &halo).await;
     let expected = format!(
@@ -337,7 +337,7 @@ async fn our_own_writes_are_known_at_once_and_outlive_a_build() {
 
     let made =
         Hit { record: RecordId::user(9000), object_id: Some(BOB.to_owned()), inactive: false };
-    index.remember(&made, &keys(&[("azureoid", BOB), ("title", "not indexed")])).await.unwrap();
+    index.remember(&[(made, keys(&[("azureoid", BOB), ("title", "not indexed")]))]).await.unwrap();
     let hits =
         index.lookup(&live, &keys(&[("azureoid", BOB), ("title", "not indexed")])).await.unwrap();
     assert_eq!(shown(&hits), format!("azureoid={BOB}: 9000*"));

@@ -23,8 +23,6 @@ use crate::serve;
 
 /// Where `serve` is by default, so that commands need no address.
 const USUAL_PORT: u16 = 8787;
-/// People of the sample tenant.
-const SAMPLE: u32 = 250;
 /// Seed of those who are added.
 const SEED: u64 = 11;
 
@@ -53,7 +51,8 @@ pub(super) struct Stage {
 impl Stage {
     /// Starts everything and authorises the sample connection, all over HTTP.
     pub(super) async fn set(args: &args::Demo) -> anyhow::Result<Self> {
-        let (entra, halo) = (tenant(args.people), sample::halo());
+        let people = usize::try_from(args.people)?;
+        let (entra, halo) = (sample::grown_tenant(people, SEED), sample::halo());
         entra.use_system_clock();
         halo.use_system_clock();
         let entra_served = entra.serve(None, None).await.context("the Graph simulator")?;
@@ -86,20 +85,6 @@ impl Stage {
             _dir: dir,
         })
     }
-}
-
-/// The sample tenant, with plain people added until there are so many.
-fn tenant(people: u32) -> Graph {
-    let tenant = sample::tenant();
-    let more = usize::try_from(people.saturating_sub(SAMPLE)).unwrap_or_default();
-    let others = sample::large(more, SEED);
-    for id in others.user_ids() {
-        let Some(Value::Object(mut person)) = others.user(&id) else { continue };
-        // Both tenants draw the same ids.
-        person.remove("id");
-        tenant.add_user(Value::Object(person));
-    }
-    tenant
 }
 
 fn settings(url: &str) -> anyhow::Result<Settings> {

@@ -190,7 +190,7 @@ impl Engine {
                 // Agents that belong to somebody are found by that alone.
                 let inactive = !before.activity.is_active();
                 let hit = Hit { record: freed, object_id: None, inactive };
-                self.halo.index(kind).remember(&hit, &found_by(&before.image)).await?;
+                self.halo.index(kind).remember(&[(hit, found_by(&before.image))]).await?;
             }
         }
         if let (Some(taken), Some(picked)) = (done.taken, picked) {
@@ -230,7 +230,7 @@ impl Engine {
             ids.filter_map(|id| MatchKey::new("azureoid", id)).collect();
         all.extend(picked.keys.iter().cloned());
         let hit = Hit { record, object_id: Some(oid), inactive: picked.inactive };
-        Ok(self.halo.index(record.kind).remember(&hit, &all).await?)
+        Ok(self.halo.index(record.kind).remember(&[(hit, all)]).await?)
     }
 
     /// Takes back what says that the record is the person's.

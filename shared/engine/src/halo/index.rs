@@ -13,7 +13,7 @@
 mod build;
 mod entries;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use plan::ids::RecordKind;
@@ -188,27 +188,38 @@ impl Index {
         Ok(hits)
     }
 
-    /// Notes what we wrote to a record ourselves: from now on it is found by these keys, with what `hit`
-    /// says. Keys of fields that nobody matches by are passed over. Call it after the write and before
-    /// the link is stored; safe to repeat.
-    pub async fn remember(&self, hit: &Hit, keys: &BTreeSet<MatchKey>) -> Result<(), StoreError> {
+    /// Notes what we wrote to records ourselves: from now on each is found by its keys, with what its
+    /// hit says. Keys of fields that nobody matches by are passed over. Call it after the writes and
+    /// before the links are stored; safe to repeat.
+    pub async fn remember(&self, ours: &[(Hit, BTreeSet<MatchKey>)]) -> Result<(), StoreError> {
+        if ours.is_empty() {
+            return Ok(());
+        }
         let State { live, building, .. } = self.state().await?;
         let live = live.as_ref().map(|it| (it.generation, &it.fields, it.detailed));
         let building = building.as_ref().map(|it| (it.generation, &it.fields, it.details > 0));
-        let entry = Entry { hit: hit.clone(), ours: true };
         for (generation, fields, detailed) in live.into_iter().chain(building) {
             let counts = |key: &&MatchKey| key.field == "azureoid" || fields.contains(&key.field);
-            let counting = keys.iter().filter(counts);
-            let places: Vec<Key> = counting.map(|key| self.entry_key(generation, key)).collect();
-            self.enter(&places, |_| std::slice::from_ref(&entry)).await?;
-            if let Some(object_id) = hit.object_id.as_deref().filter(|_| detailed) {
-                let place = [self.details_key(generation, hit.record)];
-                let details = Details::linked(object_id);
-                merge(&self.halo.shared.store, &place, self.expiry(), |_, stored| {
-                    (stored.as_ref() != Some(&details)).then(|| details.clone())
-                })
-                .await?;
+            let (mut entered, mut details) = (BTreeMap::new(), BTreeMap::new());
+            for (hit, keys) in ours {
+                for key in keys.iter().filter(counts) {
+                    let entries: &mut Vec<Entry> =
+                        entered.entry(self.entry_key(generation, key)).or_default();
+                    entries.push(Entry { hit: hit.clone(), ours: true });
+                }
+                if let Some(object_id) = hit.object_id.as_deref().filter(|_| detailed) {
+                    let place = self.details_key(generation, hit.record);
+                    details.insert(place, Details::linked(object_id));
+                }
             }
+            let (places, entries): (Vec<Key>, Vec<Vec<Entry>>) = entered.into_iter().unzip();
+            self.enter(&places, |index| &entries[index]).await?;
+            let (places, details): (Vec<Key>, Vec<Details>) = details.into_iter().unzip();
+            merge(&self.halo.shared.store, &places, self.expiry(), |index, stored| {
+                let new = &details[index];
+                (stored.as_ref() != Some(new)).then(|| new.clone())
+            })
+            .await?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use plan::ids::{RecordId, RecordKind};
 use plan::link::{FieldChange, Fields, HaloValue, Target};
 use serde_json::{Map, Value, json};
 
-use super::wire::{self, Record};
+use super::wire::{self, Answered, Record};
 use super::{Call, Error, Halo, failed, values};
 
 /// What the API calls the records of one kind, and what we call the requests about them.
@@ -326,8 +326,8 @@ impl Halo {
         path: &str,
         record: Value,
     ) -> Result<Saved, Error> {
-        let body = self.json(&Call::post(operation, path, record)).await?;
-        let record = wire::record(body).map_err(|kind| failed(operation, kind))?;
+        let answered: Answered = self.json(&Call::post(operation, path, record)).await?;
+        let record = answered.record().map_err(|kind| failed(operation, kind))?;
         let id = record.int("id").filter(|id| *id > 0);
         let id = id.ok_or_else(|| failed(operation, wire::malformed("no id in the answer")))?;
         let warning = record.text("_warning");

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::store::{COMMIT_LIMIT, Commit, Expect, Key, Store, StoreError, decode, put_until};
+use crate::store::{Commit, Expect, Key, Store, StoreError, decode, put_until};
 
 /// How often a change is tried; in every round of rivals one succeeds.
 const TRIES: u32 = 100;
@@ -18,8 +18,9 @@ pub(super) async fn merge<T: Serialize + DeserializeOwned>(
     expires: Option<Timestamp>,
     change: impl Fn(usize, Option<T>) -> Option<T>,
 ) -> Result<(), StoreError> {
-    for (number, chunk) in keys.chunks(COMMIT_LIMIT).enumerate() {
-        let first = number * COMMIT_LIMIT;
+    let most = store.commit_limit();
+    for (number, chunk) in keys.chunks(most).enumerate() {
+        let first = number * most;
         let mut done = false;
         for _ in 0..TRIES {
             let found = store.get(chunk).await?;

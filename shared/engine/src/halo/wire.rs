@@ -1,8 +1,11 @@
 //! Halo's JSON as it really comes: lists in several envelopes, numbers as floats, unset values in disguise.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use plan::failure::Kind;
+use serde::de::{self, DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 /// A record as Halo answered it, read leniently: names in any case, unknown properties ignored.
@@ -183,8 +186,89 @@ pub(super) fn record(mut body: Value) -> Result<Record, Kind> {
     Record::new(body).ok_or_else(|| malformed("a record was expected"))
 }
 
+/// What counts of the answer to a save, which tells the whole record: its number, and what Halo remarked.
+#[derive(Debug, Default, PartialEq)]
+pub(super) enum Answered {
+    /// An object, or an array of one.
+    Record(Record),
+    /// Something else.
+    #[default]
+    Other,
+}
+
+impl Answered {
+    /// As [`record`], with nothing else in it.
+    pub(super) fn record(self) -> Result<Record, Kind> {
+        match self {
+            Answered::Record(record) => Ok(record),
+            Answered::Other => Err(malformed("a record was expected")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Answered {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyAnswer)
+    }
+}
+
+struct AnyAnswer;
+
+impl<'de> Visitor<'de> for AnyAnswer {
+    type Value = Answered;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an answer")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Answered, A::Error> {
+        let mut record = Map::new();
+        while let Some(name) = object.next_key::<String>()? {
+            if ["id", "_warning"].iter().any(|wanted| wanted.eq_ignore_ascii_case(&name)) {
+                record.insert(name, object.next_value()?);
+            } else {
+                object.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(Answered::Record(Record(record)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Answered, A::Error> {
+        let only = list.next_element()?.unwrap_or_default();
+        let mut more = false;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            more = true;
+        }
+        Ok(if more { Answered::Other } else { only })
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Answered, E> {
+        Ok(Answered::Other)
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Answered, E> {
+        Ok(Answered::Other)
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Answered, E> {
+        Ok(Answered::Other)
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Answered, E> {
+        Ok(Answered::Other)
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Answered, E> {
+        Ok(Answered::Other)
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<Answered, E> {
+        Ok(Answered::Other)
+    }
+}
+
 /// Reads an answer's body as JSON.
-pub(super) fn json(body: &[u8]) -> Result<Value, Kind> {
+pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Kind> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
     if body.is_empty() {
         return Err(malformed("an empty answer where JSON was expected"));
@@ -247,8 +331,29 @@ mod tests {
             ("{\"id\":", "something else where JSON was expected"),
         ];
         for (body, expected) in cases {
-            assert_eq!(json(body.as_bytes()), Err(malformed(expected)), "{body}");
+            assert_eq!(json::<Value>(body.as_bytes()), Err(malformed(expected)), "{body}");
         }
         assert_eq!(json("\u{feff} [] ".as_bytes()), Ok(json!([])));
+    }
+
+    #[test]
+    fn of_the_answer_to_a_save_only_the_number_and_the_remark_count() {
+        let cases = [
+            (r#"{"name":"A","id":7.0,"roles":[{"id":1}],"_Warning":"w"}"#, Some((7, "w"))),
+            (r#"[{"customfields":[[1]],"ID":"8"}]"#, Some((8, ""))),
+            ("[]", None),
+            (r#"[{"id":1},{"id":2}]"#, None),
+            ("null", None),
+            ("true", None),
+            ("-3", None),
+            (r#""saved""#, None),
+        ];
+        for (body, expected) in cases {
+            let answered: Answered = json(body.as_bytes()).unwrap();
+            let record = answered.record().ok();
+            let told = record.as_ref().map(|it| (it.int("id").unwrap(), it.text("_warning")));
+            let told = told.as_ref().map(|(id, warning)| (*id, warning.as_ref()));
+            assert_eq!(told, expected, "{body}");
+        }
     }
 }

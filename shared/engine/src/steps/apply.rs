@@ -1,12 +1,15 @@
 //! Apply: writes a segment's dirty people to Halo, one at a time, within the budget (T2, H2).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use plan::decide::{Action, Decision, Made, Need, Part, Verdict};
 use plan::failure::{Failure, Kind, Next, Service};
 use plan::guard;
-use plan::ids::{ConnectionId, ObjectId, PerKind, RecordId, RecordKind, RunId, Segment};
+use plan::ids::{
+    ClientId, ConnectionId, ObjectId, PerKind, RecordId, RecordKind, RunId, Segment, SiteId,
+};
 use plan::message::Message;
 use plan::placement;
 use plan::preview::Planned;
@@ -22,14 +25,20 @@ use crate::Engine;
 use crate::clock::Deadline;
 use crate::halo::index::Freshness;
 use crate::halo::sites::{Resolved, WhenMissing};
-use crate::halo::{Error, Halo, Priority};
+use crate::halo::{Error, Halo, Pace, Priority};
 use crate::meter::Meter;
 use crate::store::leases::Fence;
 use crate::store::runs::{Extent, HeldSegment, Phase, RunRecord, Stuck};
 use crate::store::{Commit, keys};
 
-/// People loaded together; a kill repeats at most so many reads.
+/// People loaded together where Halo takes its time; a kill repeats at most so many reads.
 const BATCH: usize = 25;
+/// The same where Halo takes as many requests as it gets, as far as one commit notes them all.
+const LARGE_BATCH: usize = 100;
+/// How often a site is looked for that another worker is making, before the segment waits for it.
+const LOOKS_FOR_A_SITE: u32 = 10;
+/// Between two looks.
+const SITE_PAUSE: Duration = Duration::from_millis(100);
 /// How long a worker may keep the agents to itself while it deactivates one (R7).
 const AGENTS_LEASE: SignedDuration = SignedDuration::from_mins(2);
 
@@ -118,11 +127,15 @@ impl Worker<'_> {
             self.held.record.phase = Phase::Applying;
             self.held.record.after = None;
         }
+        let most = match self.halo.pace() {
+            Pace::Limited => BATCH,
+            Pace::Unlimited => LARGE_BATCH.min(self.engine.store.commit_limit() / 4),
+        };
         while self.held.record.phase == Phase::Applying {
             let after = self.held.record.after.clone();
             let store = &self.engine.store;
             let (ids, next) =
-                store.dirty(&self.held.connection, self.held.segment, after, BATCH).await?;
+                store.dirty(&self.held.connection, self.held.segment, after, most).await?;
             let (ids, planned) = self.picked.among(self.engine, ids).await?;
             (self.planned, self.sites) = (planned, BTreeMap::new());
             let mut batch = Batch::load(self.engine, &self.held.connection, ids.clone()).await?;
@@ -131,6 +144,7 @@ impl Worker<'_> {
                 release(self.engine, &mut self.held).await?;
                 return Ok(Worked::SomeLeft);
             }
+            self.look_up_sites(&mut batch).await?;
             let mut recorder = Recorder::default();
             for id in ids {
                 if self.engine.is_near(deadline) {
@@ -337,14 +351,44 @@ impl Worker<'_> {
                 known.records.of_mut(record.kind).standing = Some(standing);
             }
             Need::Site(client, name) => {
-                let sites = self.halo.sites_by_name(placement::site_key);
-                match sites.resolve(client, &name, WhenMissing::Make).await? {
-                    Resolved::Known(site) => {
-                        known.site = Some(site);
-                        self.sites.insert(id, name);
-                    }
-                    Resolved::Missing | Resolved::BeingMade => return Err(being_made(&name)),
-                }
+                known.site = Some(self.site(client, &name).await?);
+                self.sites.insert(id, name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Which site a name is; made where there is none (P6).
+    async fn site(&self, client: ClientId, name: &str) -> Result<SiteId, Trouble> {
+        let sites = self.halo.sites_by_name(placement::site_key);
+        for _ in 0..LOOKS_FOR_A_SITE {
+            match sites.resolve(client, name, WhenMissing::Make).await? {
+                Resolved::Known(site) => return Ok(site),
+                Resolved::Missing => break,
+                // Another worker makes it at this moment; it will be there soon.
+                Resolved::BeingMade => self.engine.clock.sleep(SITE_PAUSE).await,
+            }
+        }
+        Err(busy(&format!("use the site \"{name}\"")))
+    }
+
+    /// Answers which sites people go to, as far as the book has them (P6): whoever waits for nothing else
+    /// can be noted together with the others of the batch.
+    async fn look_up_sites(&mut self, batch: &mut Batch) -> Result<(), Trouble> {
+        let book = self.halo.sites_by_name(placement::site_key);
+        let mut sites = BTreeMap::new();
+        let ids: Vec<ObjectId> = batch.people.keys().copied().collect();
+        for id in ids {
+            let asked = batch.ask(self.rules, self.guard(), id);
+            let Some(Verdict::Needs(Need::Site(client, name))) = asked else { continue };
+            let site = match sites.get(&(client, name.clone())) {
+                Some(site) => *site,
+                None => book.in_book(client, &name).await?,
+            };
+            sites.insert((client, name.clone()), site);
+            if let Some(site) = site {
+                batch.known.entry(id).or_default().site = Some(site);
+                self.sites.insert(id, name);
             }
         }
         Ok(())
@@ -414,11 +458,6 @@ pub(super) fn forget(batch: &mut Batch, id: ObjectId, record: RecordId) {
     for hits in known.hits.iter_mut().flat_map(|hits| hits.values_mut()) {
         hits.retain(|hit| hit.record != record);
     }
-}
-
-/// Another worker makes the site at this moment (P6); it will be there soon.
-fn being_made(name: &str) -> Trouble {
-    busy(&format!("use the site \"{name}\""))
 }
 
 /// Another worker does the same kind of thing at this moment.

@@ -172,7 +172,7 @@ async fn write_claims(
             Fenced::Lost => return Err(Trouble::Lost),
         }
     }
-    for chunk in claims.chunks(crate::store::COMMIT_LIMIT / 5) {
+    for chunk in claims.chunks(engine.store.commit_limit() / 5) {
         let mut writes = Vec::new();
         for claim in chunk {
             writes.extend(claim.writes(&held.connection)?);

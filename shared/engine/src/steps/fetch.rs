@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use plan::catalogue;
-use plan::cursor::Progress;
+use plan::cursor::{Link, Progress};
 use plan::document::Document;
 use plan::facts::PersonChange;
 use plan::failure::{Failure, Kind, Next, Service};
@@ -22,11 +22,11 @@ use self::groups::wanted_groups;
 use super::{StepError, Trouble, boards, finish, picked, preview};
 use crate::Engine;
 use crate::clock::Deadline;
-use crate::graph::Graph;
+use crate::graph::{Graph, Page};
 use crate::meter::Meter;
 use crate::store::connections::{Authorisation, Saved, State};
 use crate::store::leases::Fence;
-use crate::store::people::Fenced;
+use crate::store::people::{Fenced, MergedPage, Tells};
 use crate::store::runs::{Extent, RunRecord, WaitsFor};
 use crate::store::{Commit, Expect, Range, Versioned, Write, keys, put};
 
@@ -43,6 +43,8 @@ struct Reader<'a> {
     graph: Result<Graph, Failure>,
     meter: std::sync::Arc<Meter>,
     counted: Requests,
+    /// The page behind the one that was merged last.
+    ahead: Option<(Link, Result<Page<PersonChange>, Trouble>)>,
 }
 
 /// Begins a run or goes on with one, until everything is read or the deadline is near.
@@ -121,6 +123,7 @@ impl<'a> Reader<'a> {
             graph,
             meter,
             counted: Requests::default(),
+            ahead: None,
         };
         let ready = match start {
             Start::GoOn(run) => reader.resume(run).await?,
@@ -212,8 +215,8 @@ impl<'a> Reader<'a> {
                 Stage::Licences => self.licences().await?,
                 Stage::Holders { cursor } => self.holders_page(cursor).await?,
                 Stage::Everybody { segment, after } => self.everybody(segment, after).await?,
-                Stage::Users => self.users_page().await?,
-                Stage::Managers { cursor } => self.managers_page(cursor).await?,
+                Stage::Users => self.users_page(deadline).await?,
+                Stage::Managers { cursor } => self.managers_page(cursor, deadline).await?,
                 Stage::Count => self.count().await?,
                 Stage::Missing { segment, after } => self.missing(segment, after).await?,
                 Stage::Groups { index } => self.groups_page(index).await?,
@@ -271,23 +274,21 @@ impl<'a> Reader<'a> {
         }
     }
 
-    async fn merge(&mut self, round: Option<u64>, items: &[PersonChange]) -> Result<u64, Trouble> {
-        if items.is_empty() {
-            return Ok(0);
-        }
-        let merged = self
-            .engine
-            .store
-            .merge_people(self.connection, &self.fence.check(), round, items)
-            .await?;
-        self.note(merged)
+    async fn merged(
+        &self,
+        round: Option<u64>,
+        tells: Tells,
+        items: &[PersonChange],
+    ) -> Result<Fenced<MergedPage>, Trouble> {
+        let (store, check) = (&self.engine.store, self.fence.check());
+        Ok(store.merge_people(self.connection, &check, round, tells, items).await?)
     }
 
-    fn note(&mut self, merged: Fenced<crate::store::people::MergedPage>) -> Result<u64, Trouble> {
+    fn note(&mut self, merged: Fenced<MergedPage>) -> Result<MergedPage, Trouble> {
         match merged {
             Fenced::Done(page) => {
                 self.state.value.reading.dirty += page.dirty;
-                Ok(page.fresh)
+                Ok(page)
             }
             Fenced::Lost => Err(Trouble::Lost),
         }

@@ -81,15 +81,16 @@ impl Worker<'_> {
         beside: &BTreeMap<RecordKind, BTreeSet<RecordId>>,
     ) -> Result<Option<Vec<ObjectId>>, Trouble> {
         let Some(epoch) = self.held.epoch() else { return Err(Trouble::Lost) };
+        let intents = batch.people.get(&id).map(|person| &person.value.link.intents);
+        let intent = intents.and_then(|intents| intents.get(&sends));
+        if intent.is_some_and(|intent| intent.epoch == epoch) {
+            return Ok(None);
+        }
         let mut own = self.intents_of(batch, id, epoch, self.guard());
         for (kind, intent) in &mut own {
             intent.beside = beside.get(kind).cloned().unwrap_or_default();
         }
-        let noted = |kind: &RecordKind| {
-            let intents = batch.people.get(&id).map(|person| &person.value.link.intents);
-            intents.and_then(|it| it.get(kind)).is_some_and(|intent| intent.epoch == epoch)
-        };
-        if own.iter().filter(|(kind, _)| *kind == sends).all(|(kind, _)| noted(kind)) {
+        if own.iter().all(|(kind, _)| *kind != sends) {
             return Ok(None);
         }
         // What the others need to be deactivated is not asked for here.
@@ -98,13 +99,18 @@ impl Worker<'_> {
             .people
             .iter()
             .filter(|(other, person)| **other != id && person.value.link.intents.is_empty())
+            .filter(|(other, _)| !batch.unsure.contains(other))
             .filter(|(_, person)| !chose_another(&person.value.link))
             // By a plan only what was compared with it may be taken for meant.
             .filter(|_| !self.picked.is_plan());
         let others: Vec<ObjectId> = others.map(|(other, _)| *other).collect();
         let mut together = vec![(id, own)];
         for other in others {
-            together.push((other, self.intents_of(batch, other, epoch, guard)));
+            let intents = self.intents_of(batch, other, epoch, guard);
+            if intents.is_empty() {
+                batch.unsure.insert(other);
+            }
+            together.push((other, intents));
         }
         together.retain(|(_, intents)| !intents.is_empty());
         for (one, intents) in &together {

@@ -86,6 +86,8 @@ pub(crate) struct Batch {
     pub(crate) written: BTreeMap<ObjectId, Link>,
     /// Lists of records that were just read, which a write of some elements has to repeat (F4, S1, H3).
     pub(crate) kept: BTreeMap<RecordId, Kept>,
+    /// People of whom nothing was to be noted when the others were: their own turn will tell.
+    pub(crate) unsure: BTreeSet<ObjectId>,
     now: Timestamp,
 }
 
@@ -120,7 +122,8 @@ impl Batch {
             .collect();
         let known = people.keys().map(|id| (*id, Known::default())).collect();
         let now = engine.clock.now();
-        Ok(Self { people, managers, known, written: BTreeMap::new(), kept: BTreeMap::new(), now })
+        let (written, kept, unsure) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Ok(Self { people, managers, known, written, kept, unsure, now })
     }
 
     /// Takes over a link that is not stored yet; whoever reports to the person sees the agent at once.
@@ -191,6 +194,9 @@ impl Batch {
         // The user record is decided after the agent record, so one look may lead to another.
         for _ in RecordKind::ALL {
             let wanted = self.wanted(rules);
+            if wanted.is_empty() {
+                break;
+            }
             for (kind, wanted) in wanted {
                 if !self.look_up(engine, rules, kind, wanted, freshness).await? {
                     return Ok(false);

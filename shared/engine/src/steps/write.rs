@@ -14,13 +14,13 @@ use plan::link::{Linked, LinkedBy, Target};
 use plan::matching::{Hit, MatchKey};
 use plan::preview::Moved;
 
-use self::settle::settle;
+use self::settle::{settle, why_it_stays};
 use super::Trouble;
 use super::apply::Worker;
 use super::lookup::{Batch, other_claims};
 use crate::halo::{Created, Error, Updated};
 use crate::store::people::{Fenced, Person, RecordOwner};
-use crate::store::{COMMIT_LIMIT, Commit, Expect, Key, Versioned, Write, decode, keys, put};
+use crate::store::{Commit, Expect, Key, Versioned, Write, decode, keys, put};
 
 /// What Halo answered to a part of a decision.
 #[derive(Debug, Default)]
@@ -211,33 +211,35 @@ impl Done {
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     waiting: Vec<(Done, Versioned<Person>)>,
+    /// Writes at the most that record them.
+    writes: usize,
 }
-
-/// Writes for one person at the most: person, mark, retry, owner, held, conflict, seats, entry and its
-/// facets. People with more seats than usual go alone.
-const WRITES_EACH: usize = 18;
 
 impl Recorder {
     /// Takes an outcome; stores what waits once a transaction is full.
     pub(super) async fn add(
         &mut self,
         worker: &mut Worker<'_>,
-        batch: &Batch,
+        batch: &mut Batch,
         done: Done,
     ) -> Result<(), Trouble> {
-        let Some(person) = batch.people.get(&done.id).cloned() else { return Ok(()) };
-        self.waiting.push((done, person));
-        let seats: usize = self.waiting.iter().map(|(done, _)| done.decision.seats.len()).sum();
-        if (self.waiting.len() + 1) * WRITES_EACH + seats >= COMMIT_LIMIT {
-            return self.flush(worker).await;
+        // Nobody asks for them again: their turn is over.
+        let Some(person) = batch.people.remove(&done.id) else { return Ok(()) };
+        // The first write is the segment's.
+        let room = worker.engine.store.commit_limit() - 1;
+        let needed = most_writes(&done, &person.value);
+        if self.writes + needed > room {
+            self.flush(worker).await?;
         }
+        self.writes += needed;
+        self.waiting.push((done, person));
         Ok(())
     }
 
     /// Stores what waits. When somebody else wrote one of the people meanwhile, each is stored on its
     /// own, over what is there now.
     pub(super) async fn flush(&mut self, worker: &mut Worker<'_>) -> Result<(), Trouble> {
-        let waiting = std::mem::take(&mut self.waiting);
+        let Self { waiting, .. } = std::mem::take(self);
         if waiting.is_empty() {
             return Ok(());
         }
@@ -258,6 +260,23 @@ impl Recorder {
         }
         Ok(())
     }
+}
+
+/// Writes at the most that record an outcome.
+fn most_writes(done: &Done, person: &Person) -> usize {
+    // Person, mark, entry with its four facets, and one for each mapping that placed a record.
+    const ALWAYS: usize = 2 + 5;
+    // Two of a retry, held, conflict.
+    const WAITING: usize = 4;
+    let was_waiting = person.parked.is_some() || person.held.is_some() || person.conflict.is_some();
+    let is_settled = |part: &Part| part.action.writes() || part.action == Action::Unchanged;
+    let waits = was_waiting
+        || done.trouble().is_some()
+        || why_it_stays(&done.decision).next().is_some()
+        || !done.decision.parts().all(|(_, part)| is_settled(part));
+    let waiting = if waits { WAITING } else { 0 };
+    // Each kind may have a mapping, and an agent an owner.
+    ALWAYS + waiting + RecordKind::ALL.len() + 1 + done.decision.seats.len()
 }
 
 /// A person as they will be stored, and what goes with them.
@@ -327,17 +346,20 @@ async fn owners(worker: &Worker<'_>, done: impl Iterator<Item = &Done>) -> Resul
 /// The index learns of records that now belong to somebody, before the link is stored: killed in
 /// between, the repetition finds the record and links it again.
 async fn remember(worker: &Worker<'_>, settled: &[Settled]) -> Result<(), Trouble> {
+    let mut ours: BTreeMap<RecordKind, Vec<(Hit, BTreeSet<MatchKey>)>> = BTreeMap::new();
     for (id, linked) in settled.iter().flat_map(Settled::newly_linked) {
         let oid = id.to_string();
         let named = linked.image.iter().filter_map(|(target, value)| match target {
             Target::Field(name) => MatchKey::new(name, &value.to_string()),
             Target::Custom(_) => None,
         });
-        let all: BTreeSet<MatchKey> =
-            MatchKey::new("azureoid", &oid).into_iter().chain(named).collect();
+        let keys = MatchKey::new("azureoid", &oid).into_iter().chain(named).collect();
         let inactive = !linked.activity.is_active();
         let hit = Hit { record: linked.record, object_id: Some(oid), inactive };
-        worker.halo.index(linked.record.kind).remember(&hit, &all).await?;
+        ours.entry(linked.record.kind).or_default().push((hit, keys));
+    }
+    for (kind, ours) in ours {
+        worker.halo.index(kind).remember(&ours).await?;
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use self::items::Item;
 pub use self::table::create_table;
 use super::limits::{Start, check_commit, check_key, last_of_each, page_limit, start};
-use super::{Commit, Key, Order, Page, Range, Record, StoreError, Table, Write};
+use super::{COMMIT_LIMIT, Commit, Key, Order, Page, Range, Record, StoreError, Table, Write};
 use crate::aws::describe;
 use crate::clock::Clock;
 use crate::random::Random;
@@ -219,7 +219,7 @@ impl Table for Dynamo {
     }
 
     async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError> {
-        check_commit(writes)?;
+        check_commit(writes, COMMIT_LIMIT)?;
         let mut tried = 0;
         loop {
             let attempt = match writes {

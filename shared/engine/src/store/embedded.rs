@@ -23,7 +23,9 @@ use crate::clock::Clock;
 /// What this program writes; a higher number in the file means that a newer one wrote it.
 const FORMAT: u64 = 1;
 /// Memory for pages of the file that were read or written.
-const CACHE_BYTES: usize = 64 * 1024 * 1024;
+const CACHE_BYTES: usize = 32 * 1024 * 1024;
+/// Writes of one commit at the most: those of a page of people, as each commit waits for the disk.
+const COMMIT_LIMIT: usize = 2_500;
 /// Where a page of records ends, as in `DynamoDB`.
 const PAGE_BYTES: usize = 1024 * 1024;
 
@@ -114,8 +116,12 @@ impl Table for Embedded {
         self.read_page(range).map_err(|error| failed("read", &error))
     }
 
+    fn commit_limit(&self) -> usize {
+        COMMIT_LIMIT
+    }
+
     async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError> {
-        check_commit(writes)?;
+        check_commit(writes, COMMIT_LIMIT)?;
         self.writer.commit(writes.to_vec()).await
     }
 

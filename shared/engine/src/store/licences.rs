@@ -58,7 +58,8 @@ impl Store {
                 hold(&mut loaded, holder);
             }
             self.write_side_records(connection, &loaded).await?;
-            let page = MergedPage { fresh: holders.len() as u64, dirty: loaded.dirty() };
+            let all = holders.len() as u64;
+            let page = MergedPage { fresh: all, told: all, dirty: loaded.dirty() };
             if let Some(outcome) = self.save_people(connection, check, &loaded).await? {
                 return Ok(outcome.map(page));
             }

@@ -5,21 +5,22 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{COMMIT_LIMIT, Expect, Key, Order, Range, StoreError, Write};
+use super::{Expect, Key, Order, Range, StoreError, Write};
 
 /// Longest body in bytes: `DynamoDB` allows 400 KB for an item with its keys and names.
 const BODY_LIMIT: usize = 300 * 1024;
 /// Longest part of a key in bytes (`DynamoDB`'s limit for a sort key).
 const KEY_LIMIT: usize = 1024;
-/// Bytes in one commit (`DynamoDB`'s limit for a transaction, in its stricter reading).
-const COMMIT_BYTES: usize = 4_000_000;
+/// Bytes in one commit for each write that it may have: 4 MB for a hundred (`DynamoDB`'s limit for a
+/// transaction, in its stricter reading).
+const WRITE_BYTES: usize = 40_000;
 /// Records in one page.
 const PAGE_LIMIT: usize = 1000;
 
-/// Refuses what no backend could do as one transaction.
-pub(super) fn check_commit(writes: &[Write]) -> Result<(), StoreError> {
-    if writes.len() > COMMIT_LIMIT {
-        return Err(refused(format!("{} writes, more than {COMMIT_LIMIT}", writes.len())));
+/// Refuses what a backend that takes `most` writes could not do as one transaction.
+pub(super) fn check_commit(writes: &[Write], most: usize) -> Result<(), StoreError> {
+    if writes.len() > most {
+        return Err(refused(format!("{} writes, more than {most}", writes.len())));
     }
     let mut keys = BTreeSet::new();
     for write in writes {
@@ -29,8 +30,8 @@ pub(super) fn check_commit(writes: &[Write]) -> Result<(), StoreError> {
         }
     }
     let bytes: usize = writes.iter().map(size).sum();
-    if bytes > COMMIT_BYTES {
-        return Err(refused(format!("{bytes} bytes at once, more than {COMMIT_BYTES}")));
+    if bytes > most * WRITE_BYTES {
+        return Err(refused(format!("{bytes} bytes at once, more than {}", most * WRITE_BYTES)));
     }
     Ok(())
 }

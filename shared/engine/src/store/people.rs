@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use plan::decide::{Part, difference};
-use plan::facts::{Absent, Facts, ManagerNews, Merged, News, PersonChange};
+use plan::facts::{Absent, Facts, ManagerNews, Merged, News, PersonChange, Presence};
 use plan::ids::{ConnectionId, ObjectId, PerKind, RecordId, RecordKind, RunId, Segment};
 use plan::link::Link;
 use serde::{Deserialize, Serialize};
@@ -14,8 +14,7 @@ use utoipa::ToSchema;
 
 use super::licences::holder_keys;
 use super::{
-    COMMIT_LIMIT, Commit, Expect, Key, Page, Range, Store, StoreError, Versioned, Write, decode,
-    keys, put,
+    Commit, Expect, Key, Page, Range, Store, StoreError, Versioned, Write, decode, keys, put,
 };
 
 /// All that we keep of a person, in one record: one read, one write.
@@ -117,6 +116,8 @@ pub struct RecordOwner {
 pub struct MergedPage {
     /// People that this full round had not delivered before (for rounds of changes: all items).
     pub fresh: u64,
+    /// Items that were merged.
+    pub told: u64,
     /// People of this page, and their reports, who wait for a decision now.
     pub dirty: u64,
 }
@@ -135,6 +136,15 @@ pub enum Fenced<T> {
 pub(super) struct Loaded {
     pub(super) people: BTreeMap<ObjectId, Versioned<Person>>,
     before: BTreeMap<ObjectId, Person>,
+}
+
+/// Of whom a page tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tells {
+    /// Of people who are new as well.
+    OfAnybody,
+    /// Only of people who were read before: nobody is made up from it.
+    OfThePresent,
 }
 
 impl Store {
@@ -219,13 +229,18 @@ impl Store {
         connection: &ConnectionId,
         check: &Write,
         round: Option<u64>,
+        tells: Tells,
         changes: &[PersonChange],
     ) -> Result<Fenced<MergedPage>, StoreError> {
         loop {
             let mut loaded = self.load(connection, changes.iter().map(|change| change.id)).await?;
             let mut page = MergedPage::default();
             for change in changes {
-                merge_one(&mut loaded, round, change, &mut page);
+                let person = loaded.people.get(&change.id).map(|person| &person.value);
+                let is_present = person.is_some_and(|it| it.facts.presence == Presence::Present);
+                if tells == Tells::OfAnybody || is_present {
+                    merge_one(&mut loaded, round, change, &mut page);
+                }
             }
             self.write_side_records(connection, &loaded).await?;
             self.mark_reports(connection, &mut loaded).await?;
@@ -278,8 +293,8 @@ impl Store {
         });
         let rows: Vec<Write> = saw.chain(gone).collect::<Result<_, StoreError>>()?;
         loop {
-            let all = added.iter().chain(removed).copied();
-            let mut loaded = self.load(connection, all).await?;
+            let named = added.iter().chain(removed).copied();
+            let mut loaded = self.load(connection, named).await?;
             for (id, person) in &mut loaded.people {
                 let changed = if added.contains(id) {
                     person.value.facts.groups.insert(group)
@@ -294,7 +309,8 @@ impl Store {
             for person in loaded.people.values_mut().filter(|person| person.version == 0) {
                 person.value.pending = None;
             }
-            let page = MergedPage { fresh: added.len() as u64, dirty: loaded.dirty() };
+            let all = added.len() as u64;
+            let page = MergedPage { fresh: all, told: all, dirty: loaded.dirty() };
             if let Some(outcome) = self.save_people(connection, check, &loaded).await? {
                 // Rows last: they are how a full round finds who left, so they may only claim
                 // what the people's records already say.
@@ -409,13 +425,14 @@ impl Store {
         loaded: &Loaded,
     ) -> Result<Option<Fenced<()>>, StoreError> {
         let mut writes = vec![check.clone()];
+        let most = self.commit_limit();
         for (id, now, was) in loaded.touched() {
             let expect = loaded.people.get(id).map_or(Expect::Absent, Versioned::unchanged);
             let mut own = vec![put(keys::person(connection, *id), now, expect)?];
             if now.pending.is_some() && was.pending.is_none() {
                 own.push(put(keys::dirty(connection, *id), &(), Expect::Anything)?);
             }
-            if writes.len() + own.len() > COMMIT_LIMIT {
+            if writes.len() + own.len() > most {
                 match self.commit(&writes).await? {
                     Commit::Done => writes = vec![check.clone()],
                     Commit::Conflict(0) => return Ok(Some(Fenced::Lost)),
@@ -499,9 +516,11 @@ fn merge_one(
         }
     }
     page.fresh += u64::from(first_in_round);
-    let before = person.facts.clone();
-    if person.facts.merge(news) == Merged::Changed {
-        let changed = difference(&before, &person.facts);
+    page.told += 1;
+    if person.facts.merge(news) == Merged::Changed
+        && let Some(before) = loaded.before.get(&change.id)
+    {
+        let changed = difference(&before.facts, &person.facts);
         person.mark(changed);
     }
 }

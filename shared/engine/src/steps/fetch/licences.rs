@@ -50,7 +50,7 @@ impl Reader<'_> {
         };
         let (store, check) = (&self.engine.store, self.fence.check());
         let merged = store.merge_holders(self.connection, &check, &page.items).await?;
-        let fresh = self.note(merged)?;
+        let fresh = self.note(merged)?.fresh;
         let now = self.engine.clock.now();
         let progress = cursor.advance(page.next, fresh, now);
         if let Progress::Complete(_) = progress {

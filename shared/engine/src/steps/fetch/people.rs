@@ -1,6 +1,6 @@
 //! Reading people: their changes, everybody, their managers, and who is missing.
 
-use plan::cursor::{Cursor, Scope};
+use plan::cursor::{Cursor, Link, Next, Scope};
 use plan::document::Reading as Way;
 use plan::facts::{News, PersonChange, Presence};
 use plan::failure::{Failure, Kind, Service};
@@ -8,6 +8,28 @@ use plan::ids::{ObjectId, Segment};
 use plan::reading::{self, Stage};
 
 use super::{Reader, Trouble};
+use crate::clock::Deadline;
+use crate::graph::Page;
+use crate::store::people::{MergedPage, Tells};
+
+/// The lists of people that are read page by page.
+#[derive(Clone, Copy, Debug)]
+enum Pages {
+    /// Users, or their changes.
+    Users,
+    /// Everybody's managers.
+    Managers,
+}
+
+impl Pages {
+    fn tells(self) -> Tells {
+        match self {
+            Pages::Users => Tells::OfAnybody,
+            // It may name people whom the round did not deliver.
+            Pages::Managers => Tells::OfThePresent,
+        }
+    }
+}
 
 impl Reader<'_> {
     /// The rules changed: everybody is looked at again, from what is stored (I5).
@@ -29,47 +51,75 @@ impl Reader<'_> {
         Ok(())
     }
 
-    pub(super) async fn users_page(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn users_page(&mut self, deadline: Deadline) -> Result<(), Trouble> {
         let reading = &self.state.value.reading;
-        let cursor = reading.users.clone().unwrap_or(Cursor::Start);
-        let select = &reading.select;
-        let page = match self.document.sync.reading {
-            Way::Delta => self.graph()?.users_delta(cursor.link(), select, cursor.scope()).await?,
-            Way::Full => self.graph()?.users_list(cursor.link(), select).await?,
-        };
+        let mut cursor = reading.users.clone().unwrap_or(Cursor::Start);
         let full = cursor.scope() == Scope::Full;
         let round = full.then_some(reading.round);
-        let merged = self.merge(round, &page.items).await?;
+        let (next, merged) = self.turn_page(Pages::Users, &cursor, round, deadline).await?;
         let reading = &mut self.state.value.reading;
-        reading.read += if full { merged } else { 0 };
-        let mut cursor = cursor;
-        let progress = cursor.advance(page.next, merged, self.engine.clock.now());
+        reading.read += if full { merged.fresh } else { 0 };
+        let progress = cursor.advance(next, merged.fresh, self.engine.clock.now());
         reading.users = Some(cursor);
         self.after_page(progress)
     }
 
     /// Graph has been seen to leave managers out of delta; the list has them all.
-    pub(super) async fn managers_page(&mut self, mut cursor: Cursor) -> Result<(), Trouble> {
-        let page = self.graph()?.managers_list(cursor.link()).await?;
+    pub(super) async fn managers_page(
+        &mut self,
+        mut cursor: Cursor,
+        deadline: Deadline,
+    ) -> Result<(), Trouble> {
         let round = Some(self.state.value.reading.round);
-        // The list may name people whom the round did not deliver; they are not made up from it.
-        let known =
-            self.engine.store.people(self.connection, page.items.iter().map(|i| i.id)).await?;
-        let items: Vec<PersonChange> = page
-            .items
-            .into_iter()
-            .filter(|item| {
-                known.get(&item.id).is_some_and(|p| p.value.facts.presence == Presence::Present)
-            })
-            .collect();
-        let fresh = items.len() as u64;
-        self.merge(round, &items).await?;
-        let progress = cursor.advance(page.next, fresh, self.engine.clock.now());
+        let (next, merged) = self.turn_page(Pages::Managers, &cursor, round, deadline).await?;
+        let progress = cursor.advance(next, merged.told, self.engine.clock.now());
         if let Some(Stage::Managers { cursor: stored }) = self.state.value.reading.todo.first_mut()
         {
             *stored = cursor;
         }
         self.after_page(progress)
+    }
+
+    /// Merges the page at which a round stands, while the one behind it is on its way already: what is
+    /// read ahead and not come to costs one more request in the next step.
+    async fn turn_page(
+        &mut self,
+        pages: Pages,
+        cursor: &Cursor,
+        round: Option<u64>,
+        deadline: Deadline,
+    ) -> Result<(Next, MergedPage), Trouble> {
+        let page = match self.ahead.take() {
+            Some((link, page)) if Some(&link) == cursor.link() => page?,
+            Some(_) | None => self.page(pages, cursor.link(), cursor.scope()).await?,
+        };
+        let ahead = async {
+            match &page.next {
+                Next::Page(link) if !self.engine.is_near(deadline) => {
+                    Some((link.clone(), self.page(pages, Some(link), cursor.scope()).await))
+                }
+                Next::Page(_) | Next::End(_) => None,
+            }
+        };
+        let merge = self.merged(round, pages.tells(), &page.items);
+        let (merged, ahead) = futures::future::join(merge, ahead).await;
+        self.ahead = ahead;
+        Ok((page.next, self.note(merged?)?))
+    }
+
+    async fn page(
+        &self,
+        pages: Pages,
+        link: Option<&Link>,
+        scope: Scope,
+    ) -> Result<Page<PersonChange>, Trouble> {
+        let (graph, select) = (self.graph()?, &self.state.value.reading.select);
+        let page = match (pages, self.document.sync.reading) {
+            (Pages::Users, Way::Delta) => graph.users_delta(link, select, scope).await?,
+            (Pages::Users, Way::Full) => graph.users_list(link, select).await?,
+            (Pages::Managers, _) => graph.managers_list(link).await?,
+        };
+        Ok(page)
     }
 
     /// Whether the full round is plausible; if not, nobody is missing because of it (D6, L5).
@@ -116,7 +166,8 @@ impl Reader<'_> {
             })
             .map(|(id, _)| PersonChange { id, news: News::Missing })
             .collect();
-        self.merge(None, &missing).await?;
+        let merged = self.merged(None, Tells::OfAnybody, &missing).await?;
+        self.note(merged)?;
         let follows = match (next, segment.next()) {
             (Some(next), _) => Some(Stage::Missing { segment, after: Some(next) }),
             (None, Some(segment)) => Some(Stage::Missing { segment, after: None }),

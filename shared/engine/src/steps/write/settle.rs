@@ -118,7 +118,7 @@ fn is_told(decision: &Decision, was: &Person, now: &Person) -> bool {
 
 /// Why a record stays active that should not be: Halo cannot do without the agent, or an administrator
 /// said so (R7, L4).
-fn why_it_stays(decision: &Decision) -> impl Iterator<Item = (RecordKind, &Reason)> {
+pub(super) fn why_it_stays(decision: &Decision) -> impl Iterator<Item = (RecordKind, &Reason)> {
     let all =
         decision.parts().flat_map(|(kind, part)| part.reasons.iter().map(move |it| (kind, it)));
     all.filter(|(_, reason)| {
