@@ -75,9 +75,9 @@ stack: rust release ## the story of the whole stack with the optimised functions
 storm: rust ## SEEDS (200) seeded storms of faults, kills and changes; SEED= replays one
 	HALO_ENTRA_STORM_SEEDS=$(or $(SEEDS),200) HALO_ENTRA_STORM_SEED=$(SEED) cargo test $(all) --test storm -- --nocapture --ignored
 
-bench: rust ## decide 10,000 people and import 25,000, optimised, and print times and what they cost
+bench: rust ## what all costs with 1,000 and PEOPLE (100000) people, as a table and in target/bench.json; ONLY= some lines
 	cargo bench --locked -p plan --bench decide
-	cargo run --locked --profile bench -p halo-entra -- demo --once --people 25000
+	HALO_ENTRA_BENCH_PEOPLE=$(PEOPLE) HALO_ENTRA_BENCH_ONLY=$(ONLY) cargo bench --locked -p halo-entra --bench whole
 
 coldstart: rust release ## start each function 20 times, and print size, time and memory
 	infra/scripts/cold-start.py target/release

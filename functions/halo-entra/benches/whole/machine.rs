@@ -142,7 +142,7 @@ impl Machine {
     pub(crate) async fn preview(&self) -> Value {
         let begun =
             self.call("POST", &format!("/v1/connections/{}/preview", self.id), &json!({})).await;
-        let path = format!("/v1/previews/{}", begun["id"].as_str().unwrap());
+        let path = format!("/v1/previews/{}", begun["preview"].as_str().unwrap());
         loop {
             tokio::time::sleep(LOOK * 4).await;
             let found = self.get(&path).await;

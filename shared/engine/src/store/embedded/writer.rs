@@ -4,7 +4,6 @@
 //! thread takes every job that waits, applies them one after the other inside one redb transaction,
 //! each with its own conditions against what the earlier ones left, and waits for the disk once.
 
-use std::iter;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -18,8 +17,11 @@ use crate::clock::Clock;
 use crate::store::limits::{expiry_second, is_expired};
 use crate::store::{Commit, Expect, Key, StoreError, Write};
 
-/// Jobs in one transaction at the most: bounds its memory, and the wait of the first job in it.
+/// Jobs in one transaction at the most: bounds the wait of the first job in it.
 const GROUP: usize = 256;
+/// Writes after which no further job joins a transaction: each may change a page of its own, which is
+/// in memory until the transaction is on the disk.
+const GROUP_WRITES: usize = 2_000;
 
 type Records<'t> = redb::Table<'t, &'static [u8], Columns<'static>>;
 type Expiries<'t> = redb::Table<'t, (i64, &'static [u8]), ()>;
@@ -70,7 +72,7 @@ impl Drop for Writer {
 
 fn work(database: &Database, clock: &dyn Clock, jobs: &Receiver<Job>) {
     while let Ok(first) = jobs.recv() {
-        let group: Vec<Job> = iter::once(first).chain(jobs.try_iter()).take(GROUP).collect();
+        let group = group(first, jobs);
         let outcome =
             commit_group(database, clock.now(), &group).map_err(|error| error.to_string());
         for (index, job) in group.into_iter().enumerate() {
@@ -81,6 +83,18 @@ fn work(database: &Database, clock: &dyn Clock, jobs: &Receiver<Job>) {
             });
         }
     }
+}
+
+/// Whatever waits, as far as one transaction takes it.
+fn group(first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
+    let mut writes = first.writes.len();
+    let mut group = vec![first];
+    while group.len() < GROUP && writes < GROUP_WRITES {
+        let Ok(job) = jobs.try_recv() else { break };
+        writes += job.writes.len();
+        group.push(job);
+    }
+    group
 }
 
 fn error(detail: &str) -> StoreError {
