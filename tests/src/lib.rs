@@ -12,6 +12,7 @@ pub mod aws;
 pub mod certificates;
 pub mod contract;
 pub mod described;
+pub mod flaky;
 pub mod helpdesk;
 pub mod issued;
 pub mod licensed;
