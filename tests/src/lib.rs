@@ -13,6 +13,7 @@ pub mod aws;
 pub mod certificates;
 pub mod contract;
 pub mod described;
+pub mod flaky;
 pub mod fuzzed;
 pub mod helpdesk;
 pub mod issued;

@@ -28,6 +28,7 @@ use sandbox::graph::Graph;
 use sandbox::server::Served;
 use serde_json::{Value, json};
 
+use crate::flaky::Flaky;
 use crate::memory::Memory;
 use crate::tripwire::{Tripwire, Wired};
 
@@ -56,6 +57,8 @@ pub struct World {
     pub memory: Option<Arc<Memory>>,
     /// Counts outside calls, and stops at one.
     pub wire: Arc<Tripwire>,
+    /// The table's bad hours; none unless asked for.
+    pub flaky: Arc<Flaky>,
     /// The connection under test.
     pub id: ConnectionId,
     _dir: tempfile::TempDir,
@@ -117,8 +120,9 @@ impl World {
             Some(memory) => memory.clone(),
         };
         let secrets: Arc<dyn Secrets> = Arc::new(Files::open(dir.path().join("secrets")).unwrap());
+        let flaky = Arc::new(Flaky::new(table));
         let store = Store::new(
-            Arc::new(Wired { wire: wire.clone(), inner: table }),
+            Arc::new(Wired { wire: wire.clone(), inner: flaky.clone() as Arc<dyn Table> }),
             clock.clone() as Arc<dyn Clock>,
         );
         let http = engine::http::client().unwrap();
@@ -147,6 +151,7 @@ impl World {
             queue,
             memory,
             wire,
+            flaky,
             id,
             _dir: dir,
         };
@@ -300,11 +305,16 @@ impl World {
 
     /// Everybody in the store.
     pub async fn people(&self) -> BTreeMap<ObjectId, Versioned<Person>> {
+        self.people_of(&self.id).await
+    }
+
+    /// Everybody of a connection in the store.
+    pub async fn people_of(&self, id: &ConnectionId) -> BTreeMap<ObjectId, Versioned<Person>> {
         let mut all = BTreeMap::new();
         for segment in Segment::all() {
             let mut after = None;
             loop {
-                let found = self.engine.store.people_of(&self.id, segment, after, 500).await;
+                let found = self.engine.store.people_of(id, segment, after, 500).await;
                 let (people, next) = found.unwrap();
                 all.extend(people);
                 after = next;

@@ -40,7 +40,7 @@ mod wire;
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use plan::failure::{Failure, Kind, Service};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -177,6 +177,8 @@ pub struct Halo {
     shared: Arc<Shared>,
     meter: Arc<Meter>,
     priority: Priority,
+    /// From then on nothing is changed.
+    until: Option<Timestamp>,
 }
 
 /// How fast requests may follow each other.
@@ -234,7 +236,8 @@ impl Halo {
         let budget = Budget::new(settings.limit);
         let (tokens, agent_roles) = (Tokens::default(), agent_roles::Known::default());
         let shared = Shared { settings, http, store, tokens, budget, agent_roles };
-        Self { shared: Arc::new(shared), meter: Arc::default(), priority: Priority::default() }
+        let (meter, priority) = (Arc::default(), Priority::default());
+        Self { shared: Arc::new(shared), meter, priority, until: None }
     }
 
     /// The same client counting its requests in `meter`.
@@ -247,6 +250,17 @@ impl Halo {
     #[must_use]
     pub fn with_priority(&self, priority: Priority) -> Self {
         Self { priority, ..self.clone() }
+    }
+
+    /// The same client changing nothing from a moment on: a worker that stood still for longer than its
+    /// lease must not send what somebody else has taken over (T2).
+    #[must_use]
+    pub fn with_end(&self, until: Timestamp) -> Self {
+        Self { until: Some(until), ..self.clone() }
+    }
+
+    fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| self.clock().now() > until)
     }
 
     /// Requests that Halo may get at once from this deployment (H2); `None` = no limit.
@@ -317,7 +331,7 @@ impl Halo {
         if let Some(body) = &call.body {
             request = request.json(body);
         }
-        self.send(call.operation, request, Some(token)).await
+        self.send(call.operation, request, Some(token), call.method != Method::GET).await
     }
 
     /// Sends one request within the budget. A 429 stops everybody (H2).
@@ -326,6 +340,7 @@ impl Halo {
         operation: &str,
         request: RequestBuilder,
         token: Option<&Token>,
+        changes: bool,
     ) -> Result<Answer, Error> {
         let Shared { settings, store, budget, .. } = &*self.shared;
         if let Taken::No(kind) = budget.take(store, self.priority).await? {
@@ -334,6 +349,10 @@ impl Halo {
         let mut request = request.headers(settings.extra_headers.clone());
         if let Some(token) = token {
             request = request.bearer_auth(token.text.expose_secret());
+        }
+        if changes && self.is_over() {
+            let detail = "the worker's time was over before it was sent".to_owned();
+            return Err(failed(operation, Kind::Unavailable { detail }));
         }
         self.meter.request(Service::Halo);
         let answer = http::send(Service::Halo, operation, request).await.map_err(Error::Halo)?;

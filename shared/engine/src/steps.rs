@@ -28,6 +28,7 @@ pub(crate) mod preview;
 mod sign_ins;
 mod write;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -38,7 +39,8 @@ use plan::tally::RunState;
 
 use crate::Engine;
 use crate::clock::Deadline;
-use crate::halo;
+use crate::halo::{self, Halo};
+use crate::meter::Meter;
 use crate::queue::QueueError;
 use crate::secrets::SecretsError;
 use crate::store::StoreError;
@@ -65,6 +67,10 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(5);
 /// How long a lease outlives its step's deadline: the longest request, so that whatever a slow or
 /// killed worker sent has arrived or failed before somebody else takes over.
 const LEASE_MARGIN: SignedDuration = SignedDuration::from_secs(65);
+
+/// How long after its deadline a step may still begin to change something in Halo: the longest request
+/// takes the rest of the lease.
+const LAST_CHANGE: SignedDuration = SignedDuration::from_secs(5);
 
 impl Engine {
     /// Handles one hint. An error means that our own backends failed and the hint should come back;
@@ -108,6 +114,12 @@ impl Engine {
     fn lease_for(&self, deadline: Deadline) -> SignedDuration {
         let left = deadline.0.duration_since(self.clock.now()).max(SignedDuration::ZERO);
         left.saturating_add(LEASE_MARGIN)
+    }
+
+    /// The client of Halo for a step.
+    fn halo_until(&self, deadline: Deadline, meter: &Arc<Meter>) -> Halo {
+        let end = deadline.0.saturating_add(LAST_CHANGE).unwrap_or(deadline.0);
+        self.halo.with_meter(meter.clone()).with_end(end)
     }
 
     fn is_near(&self, deadline: Deadline) -> bool {

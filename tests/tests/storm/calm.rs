@@ -9,33 +9,50 @@ use tests::world::World;
 use crate::company::Guarding;
 use crate::events::{Storm, document};
 use crate::model::{self, Managers};
+use crate::weather::brighten;
 
 /// Runs in which a storm must come to rest.
 const PATIENCE: usize = 120;
 
 impl Storm {
     pub(crate) async fn calm(&mut self) -> Result<(), String> {
-        let Storm { world, staff, checks, .. } = self;
-        world.entra.clear_failures();
-        world.halo.clear_faults();
-        settle(world).await?;
+        self.world.entra.clear_failures();
+        self.world.halo.clear_faults();
+        self.world.flaky.clear();
+        if self.sky.is_some() {
+            brighten(self).await?;
+        }
         let calm = |why| format!("in the calm: {why}");
-        checks.always(world, staff, self.guarding).map_err(calm)?;
+        let is_skipped = self.sky.as_ref().is_some_and(|sky| sky.left.skipped);
+        settle(&self.world).await?;
+        self.check().map_err(calm)?;
+        let Storm { world, staff, checks, .. } = &*self;
+        if is_skipped {
+            read_all(world).await?;
+        }
         if self.guarding == Guarding::Tight {
             release(world).await?;
         }
-        checks.calm(world, staff).await.map_err(calm)?;
+        let neighbour = self.sky.as_ref().and_then(|sky| sky.neighbour.as_ref());
+        checks.calm(world, staff, neighbour).await.map_err(calm)?;
+        if let Some(neighbour) = neighbour {
+            right(&neighbour.compare(world))?;
+        }
         let document = document(world).await;
         right(&model::compare(world, &document, staff, checks, Managers::OfThoseWhoStayed).await)?;
         // Delta does not tell of a manager who was taken away while somebody was deleted: a full read does.
-        let asked = Asked { read: Read::Full, ..Asked::default() };
-        world.engine.import(&world.id, &asked).await.map_err(|error| format!("{error:?}"))?;
-        settle(world).await?;
+        read_all(world).await?;
         if self.guarding == Guarding::Tight {
             release(world).await?;
         }
         right(&model::compare(world, &document, staff, checks, Managers::OfAll).await)
     }
+}
+
+async fn read_all(world: &World) -> Result<(), String> {
+    let asked = Asked { read: Read::Full, ..Asked::default() };
+    world.engine.import(&world.id, &asked).await.map_err(|error| format!("{error:?}"))?;
+    settle(world).await
 }
 
 fn right(wrong: &[String]) -> Result<(), String> {

@@ -8,6 +8,7 @@ use tests::helpdesk::{FIRST_BOARD, KEPT_BOARD, LEAVER, roles};
 use tests::world::{World, int};
 
 use crate::company::{self, ASLEEP, Guarding, Staff, TWIN, person};
+use crate::neighbour::{Neighbour, is_theirs, nobody_crosses};
 
 /// Halo as it was before, to compare with.
 pub(crate) struct Checks {
@@ -39,6 +40,11 @@ fn text(record: &Value, name: &str) -> String {
 /// A name as Halo's administrators compare it.
 pub(crate) fn folded(name: &str) -> String {
     name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+/// Whether a record is somebody's by its address.
+fn is_of(record: &Value, index: u8) -> bool {
+    ["emailaddress", "email"].iter().any(|name| text(record, name) == company::mail(index))
 }
 
 impl Checks {
@@ -75,6 +81,7 @@ impl Checks {
             let seats = world.board(cab).into_iter().map(|(kind, id, _)| format!("{kind} {id}"));
             once(&format!("board {cab} seats"), seats)?;
         }
+        nobody_crosses(&users)?;
         self.strangers_rest(world, staff)?;
         if guarding == Guarding::Tight { Self::nobody_left(&users, &agents) } else { Ok(()) }
     }
@@ -95,7 +102,7 @@ impl Checks {
     fn nobody_left(users: &[Value], agents: &[Value]) -> Result<(), String> {
         let asleep = company::mail(ASLEEP);
         let gone = users.iter().filter(|user| user["inactive"] == true);
-        let mut gone = gone.filter(|user| text(user, "emailaddress") != asleep);
+        let mut gone = gone.filter(|user| text(user, "emailaddress") != asleep && !is_theirs(user));
         if let Some(user) = gone.next() {
             return Err(format!("the guard was passed by: {user}"));
         }
@@ -107,8 +114,18 @@ impl Checks {
     }
 
     /// Once it is calm: links, marks and log agree with Halo.
-    pub(crate) async fn calm(&self, world: &World, staff: &Staff) -> Result<(), String> {
+    pub(crate) async fn calm(
+        &self,
+        world: &World,
+        staff: &Staff,
+        neighbour: Option<&Neighbour>,
+    ) -> Result<(), String> {
         let (mut linked, log) = (BTreeSet::new(), world.log().await);
+        if let Some(neighbour) = neighbour {
+            for (_, found) in world.people_of(&neighbour.id).await {
+                linked.extend(found.value.link.user.map(|it| it.record));
+            }
+        }
         for (id, found) in world.people().await {
             let link = &found.value.link;
             if found.value.carried.is_some() {
@@ -139,6 +156,8 @@ impl Checks {
             // Halo makes one with each site.
             None if now["name"] == "General User" => Ok(()),
             Some(before) if before == now => Ok(()),
+            // Whom an administrator cut off may be left where nobody looks for them.
+            _ if staff.cut.iter().any(|index| is_of(now, *index)) => Ok(()),
             Some(before) => Err(format!("nobody's record was written: {before} became {now}")),
             None => Err(format!("made and known to nobody: {now}")),
         };

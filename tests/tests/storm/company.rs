@@ -11,6 +11,8 @@ use tests::helpdesk::{Company, HEAD_OFFICE, OTHER_ROLE, id};
 use tests::licensed::{E5, FLOW, OTHERS};
 use tests::world::{World, int};
 
+use crate::neighbour::is_theirs;
+
 /// Groups that people join and leave.
 pub(crate) const GROUPS: [&str; 8] =
     ["Sales", "IT Helpdesk", "IT Leads", "Staff", "On Call", "Leavers", "Managers", "Approvers"];
@@ -49,6 +51,8 @@ pub(crate) struct Staff {
     names: u32,
     /// Those who were deleted and restored.
     pub(crate) returned: BTreeSet<u8>,
+    /// Those whose links an administrator cut: what we gave them before is not known to be ours any more.
+    pub(crate) cut: BTreeSet<u8>,
 }
 
 /// The object id of somebody.
@@ -107,6 +111,7 @@ pub(crate) async fn world(chance: &mut Rng) -> (World, Staff, Guarding) {
         "site_from": "officeLocation", "default_site_id": HEAD_OFFICE });
     let entra = &company.entra;
     entra.faults(|faults| faults.page_size = chance.usize(3..9));
+    entra.grant("LicenseAssignment.ReadWrite.All");
     entra.add_sku_with_id(E5, "ENTERPRISEPREMIUM", 25);
     entra.add_sku_with_id(FLOW, "FLOW_FREE", 100);
     entra.give_group_licence(&entra.groups_named("Sales")[0], FLOW);
@@ -115,7 +120,11 @@ pub(crate) async fn world(chance: &mut Rng) -> (World, Staff, Guarding) {
         hire(entra, chance, index);
     }
     stock(&company);
-    (company.open().await, Staff { count, names: 0, returned: BTreeSet::new() }, guarding)
+    (
+        company.open().await,
+        Staff { count, names: 0, returned: BTreeSet::new(), cut: BTreeSet::new() },
+        guarding,
+    )
 }
 
 /// What Halo has before: people that Entra knows as well, and people that it does not know.
@@ -146,7 +155,10 @@ pub(crate) fn strangers(world: &World, staff: u8) -> BTreeMap<(&'static str, i64
     };
     let kinds = [("user", world.halo.users()), ("agent", world.halo.agents())];
     let all = kinds.into_iter().flat_map(|(kind, records)| {
-        records.into_iter().filter(|it| !ours(it)).map(move |it| ((kind, int(&it["id"])), it))
+        records
+            .into_iter()
+            .filter(|it| !ours(it) && !is_theirs(it))
+            .map(move |it| ((kind, int(&it["id"])), it))
     });
     let licences = world.halo.licences().into_iter().filter(|it| int(&it["id"]) == OTHERS);
     all.chain(licences.map(|it| (("licence", OTHERS), it))).collect()

@@ -8,7 +8,7 @@ use engine::connections::{Asked, Precondition, RulesApply, Saving};
 use engine::queue::{Delivery, Queue};
 use fastrand::Rng;
 use jiff::SignedDuration;
-use plan::ids::ObjectId;
+use plan::ids::{ObjectId, PreviewId};
 use plan::message::Message;
 use plan::reading::Read;
 use sandbox::halo::RefusalShape;
@@ -17,9 +17,10 @@ use sandbox::{graph, halo};
 use serde_json::Value;
 use tests::world::World;
 
-use crate::Kinds;
 use crate::checks::Checks;
 use crate::company::{self, Guarding, Staff};
+use crate::weather::Sky;
+use crate::{Kinds, WEATHER};
 
 /// Time that a step may take.
 const STEP: SignedDuration = SignedDuration::from_secs(45);
@@ -36,6 +37,10 @@ pub(crate) struct Storm {
     pub(crate) guarding: Guarding,
     pub(crate) kinds: Kinds,
     pub(crate) checks: Checks,
+    /// More weather, where the seed has it.
+    pub(crate) sky: Option<Sky>,
+    /// The preview that somebody may carry out.
+    pub(crate) previewed: Option<PreviewId>,
     /// Whether each event is printed.
     tells: bool,
     /// People as they were printed last.
@@ -79,9 +84,13 @@ impl Storm {
     pub(crate) async fn new(seed: u64, tells: bool) -> Self {
         let mut chance = Rng::with_seed(seed);
         let (world, staff, guarding) = company::world(&mut chance).await;
+        let sky = if seed < WEATHER { None } else { Some(Sky::new(seed, &world).await) };
         let checks = Checks::new(&world, &staff);
+        let previewed = None;
         Self {
             world,
+            sky,
+            previewed,
             chance,
             staff,
             guarding,
@@ -107,7 +116,18 @@ impl Storm {
             let kind = what.split(':').next().unwrap_or_default().to_owned();
             *self.kinds.entry(kind).or_default() += 1;
             let after = |why| format!("after event {number} ({what}): {why}");
-            self.checks.always(&self.world, &self.staff, self.guarding).map_err(after)?;
+            self.check().map_err(after)?;
+            if let Some(what) = self.weather().await {
+                if self.tells {
+                    println!("    {} {what}", self.world.clock_now());
+                    self.tell_requests();
+                    self.tell_people().await;
+                }
+                let kind = what.split(':').next().unwrap_or_default().to_owned();
+                *self.kinds.entry(kind).or_default() += 1;
+                let after = |why| format!("after event {number} and {what}: {why}");
+                self.check().map_err(after)?;
+            }
         }
         let calm = self.calm().await;
         if self.tells {
@@ -116,6 +136,12 @@ impl Storm {
             self.tell_people().await;
         }
         calm
+    }
+
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let is_released = self.sky.as_ref().is_some_and(|sky| sky.left.released);
+        let guarding = if is_released { Guarding::Loose } else { self.guarding };
+        self.checks.always(&self.world, &self.staff, guarding)
     }
 
     /// What Halo was asked since the last event, and what it wrote.
@@ -162,7 +188,7 @@ impl Storm {
             Event::Delay => self.delay().await,
             Event::Pass => self.pass(),
             Event::Tick => {
-                self.world.tick(None).await;
+                self.tick().await;
                 "tick".to_owned()
             }
             Event::Entra => {
@@ -180,36 +206,43 @@ impl Storm {
         let state = self.world.state().await;
         let wait = state.next_due.duration_since(self.world.clock_now());
         self.world.pass(wait.max(SignedDuration::from_mins(1)));
-        self.world.tick(None).await;
+        self.tick().await;
         "the timer's next tick".to_owned()
     }
 
-    /// The next hints; the clocks move on to the first one.
+    pub(crate) async fn tick(&self) {
+        self.world.flaky.switch(true);
+        let ticked = self.world.engine.tick().await;
+        self.world.flaky.switch(false);
+        assert!(ticked.is_ok() || self.sky.is_some(), "{ticked:?}");
+    }
+
     async fn take(&self, most: usize) -> Vec<Delivery> {
-        let Some(due) = self.world.queue.next_due() else { return Vec::new() };
-        let wait = due.duration_since(self.world.clock_now());
-        self.world.pass(wait.max(SignedDuration::ZERO));
-        self.world.queue.receive(most, Duration::ZERO).await.unwrap()
+        take(&self.world, most).await
     }
 
     fn deadline(&self) -> Deadline {
-        Deadline(self.world.clock_now() + STEP)
+        deadline(&self.world)
     }
 
-    async fn step(&self, message: &Message) {
-        self.world.engine.step(message, self.deadline()).await.unwrap();
+    /// One step; whether its hint may go.
+    async fn step(&self, message: &Message) -> bool {
+        let done = done(&self.world, message).await;
+        assert!(done || self.sky.is_some(), "a step fails in fair weather");
+        done
     }
 
     async fn delete(&self, delivery: &Delivery) {
-        self.world.queue.delete(&delivery.receipt).await.unwrap();
+        delete(&self.world, delivery).await;
     }
 
-    async fn handle(&self) -> String {
+    pub(crate) async fn handle(&self) -> String {
         let taken = self.take(1).await;
         let Some(delivery) = taken.first() else { return NO_HINT.to_owned() };
         let message = delivery.message.as_ref().unwrap();
-        self.step(message).await;
-        self.delete(delivery).await;
+        if self.step(message).await {
+            self.delete(delivery).await;
+        }
         format!("handle: {}", message.step())
     }
 
@@ -218,8 +251,9 @@ impl Storm {
         let Some(delivery) = taken.first() else { return NO_HINT.to_owned() };
         let message = delivery.message.as_ref().unwrap();
         self.step(message).await;
-        self.step(message).await;
-        self.delete(delivery).await;
+        if self.step(message).await {
+            self.delete(delivery).await;
+        }
         format!("handle twice: {}", message.step())
     }
 
@@ -230,8 +264,8 @@ impl Storm {
         let messages: Vec<&Message> = taken.iter().map(|it| it.message.as_ref().unwrap()).collect();
         let Some(first) = messages.first() else { return NO_HINT.to_owned() };
         let twice = messages.iter().chain([first]);
-        futures::future::join_all(twice.map(|message| self.step(message))).await;
-        for delivery in &taken {
+        let done = futures::future::join_all(twice.map(|message| self.step(message))).await;
+        for (delivery, _) in taken.iter().zip(done).filter(|(_, done)| *done) {
             self.delete(delivery).await;
         }
         format!("together: {} and {} more", first.step(), messages.len())
@@ -245,13 +279,15 @@ impl Storm {
         let wire = &self.world.wire;
         let moment = if self.chance.bool() { Moment::Before } else { Moment::After };
         wire.set(wire.calls() + self.chance.u64(..NEAR), moment);
+        self.world.flaky.switch(true);
         let step = self.world.engine.step(message, self.deadline());
         let killed = tokio::select! {
             biased;
             () = wire.wait() => true,
-            done = step => { done.unwrap(); false }
+            done = step => { assert!(done.is_ok() || self.sky.is_some(), "{done:?}"); false }
         };
         wire.disarm();
+        self.world.flaky.switch(false);
         if killed {
             return format!("kill: {} at {}", message.step(), wire.sprung().unwrap_or_default());
         }
@@ -357,6 +393,31 @@ impl Storm {
         self.world.halo.fail_after(skip.into(), path, method, times.into(), fault);
         format!("fault of halo, {name}: {times} x {method} {path} after {skip}")
     }
+}
+
+/// The next hints; the clocks move on to the first one.
+pub(crate) async fn take(world: &World, most: usize) -> Vec<Delivery> {
+    let Some(due) = world.queue.next_due() else { return Vec::new() };
+    let wait = due.duration_since(world.clock_now());
+    world.pass(wait.max(SignedDuration::ZERO));
+    world.queue.receive(most, Duration::ZERO).await.unwrap()
+}
+
+/// When a step that begins now has to end.
+pub(crate) fn deadline(world: &World) -> Deadline {
+    Deadline(world.clock_now() + STEP)
+}
+
+/// One step; whether its hint may go.
+pub(crate) async fn done(world: &World, message: &Message) -> bool {
+    world.flaky.switch(true);
+    let outcome = world.engine.step(message, deadline(world)).await;
+    world.flaky.switch(false);
+    outcome.is_ok()
+}
+
+pub(crate) async fn delete(world: &World, delivery: &Delivery) {
+    world.queue.delete(&delivery.receipt).await.unwrap();
 }
 
 /// A document as the rules' sentences see it.

@@ -93,7 +93,7 @@ impl Halo {
         if let Some(tenant) = &settings.tenant {
             request = request.query(&[("tenant", tenant)]);
         }
-        let answer = self.send(OPERATION, request, None).await?;
+        let answer = self.send(OPERATION, request, None, false).await?;
         let now = self.clock().now();
         self.token_of(&answer, now).map_err(|kind| failed(OPERATION, kind))
     }

@@ -88,7 +88,7 @@ pub(super) async fn apply(
             Priority::Background
         }
     };
-    let halo = engine.halo.with_meter(meter.clone()).with_priority(priority);
+    let halo = engine.halo_until(deadline, &meter).with_priority(priority);
     let rules = directory.rules(record.value.scope(&directory.document));
     let mut worker = Worker {
         engine,

@@ -42,7 +42,7 @@ pub(super) async fn boards(
         return Ok(());
     }
     let meter = std::sync::Arc::new(Meter::default());
-    let halo = engine.halo.with_meter(meter.clone());
+    let halo = engine.halo_until(deadline, &meter);
     let mut work = Work { engine, connection, halo, warnings: Vec::new() };
     let worked = work.all(deadline).await;
     let warnings = work.warnings;

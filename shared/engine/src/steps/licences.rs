@@ -59,7 +59,7 @@ pub(super) async fn licences(
         return Ok(engine.later(again, ELSEWHERE).await?);
     };
     let meter = std::sync::Arc::new(Meter::default());
-    let halo = engine.halo.with_meter(meter.clone());
+    let halo = engine.halo_until(deadline, &meter);
     let Some(saved) = engine.store.document(connection).await? else { return Ok(()) };
     let book = engine.store.book(connection).await?;
     let mut job = Job {
