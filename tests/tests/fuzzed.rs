@@ -110,6 +110,68 @@ fn each_target_has_a_file_and_an_entry_and_nothing_else_has() {
     assert!(kept.iter().all(named), "kept inputs of no target: {kept:?}");
 }
 
+/// Seeds that chance has changed: what the fuzzer does without knowing what it reaches, for machines on
+/// which it cannot be built. `cargo test -p tests --all-features --test fuzzed -- --ignored --nocapture
+/// changed_by_chance` says how many inputs each target got.
+#[test]
+#[ignore = "takes minutes, and make fuzz does it better"]
+fn changed_by_chance() {
+    const EACH: usize = 20_000;
+    let mut found = Vec::new();
+    for target in TARGETS {
+        let mut rng = fastrand::Rng::with_seed(7);
+        let seeds = (target.seeds)();
+        let words: Vec<String> = tests::fuzzed::words(target).into_iter().collect();
+        // One of these sends three dozen requests through the whole product.
+        let most = if target.name == "stored" { EACH / 20 } else { EACH };
+        let mut count = 0;
+        for _ in 0..most {
+            let mut input = seeds[rng.usize(..seeds.len())].clone();
+            for _ in 0..=rng.usize(..4) {
+                change(&mut rng, &mut input, &words);
+            }
+            if std::panic::catch_unwind(|| (target.run)(&input)).is_err() {
+                found.push(format!("{}: {:?}", target.name, String::from_utf8_lossy(&input)));
+                break;
+            }
+            count += 1;
+        }
+        println!("{}: {count} inputs", target.name);
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+fn change(rng: &mut fastrand::Rng, input: &mut Vec<u8>, words: &[String]) {
+    let at = rng.usize(..=input.len());
+    let end = (at + rng.usize(..16)).min(input.len());
+    match rng.u8(..5) {
+        0 if at < input.len() => input[at] = rng.u8(..),
+        1 => drop(input.splice(at..end, [])),
+        2 => {
+            let part = input[at..end].to_vec();
+            input.splice(at..at, part);
+        }
+        3 if !words.is_empty() => {
+            let word = words[rng.usize(..words.len())].bytes();
+            input.splice(at..end, word);
+        }
+        _ => {
+            let odd = [
+                "null",
+                "-1",
+                "1e999",
+                "\\ud800",
+                "\"",
+                "{}",
+                "[]",
+                "99999999999999999999",
+                "\u{0}",
+            ];
+            input.splice(at..end, odd[rng.usize(..odd.len())].bytes());
+        }
+    }
+}
+
 /// Writes the seeds and dictionaries below the folder that `make fuzz` gives to the fuzzer.
 #[test]
 #[ignore = "writes files, for make fuzz"]

@@ -44,7 +44,9 @@ pub fn run(data: &[u8]) -> bool {
         let bytes = to_bytes(answer.into_body(), ANSWER).await.unwrap();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "{method} {path}: {text}");
-        let body = (!body.is_empty()).then_some(body);
+        // What is sent along with a GET means nothing, and nobody reads it.
+        let read = !["GET", "HEAD"].contains(&method) && !body.is_empty();
+        let body = read.then_some(body);
         let exchange = Exchange { method, path, body, status, headers: &headers, text: &text };
         let differences = differences(&exchange);
         assert!(differences.is_empty(), "{method} {path} {status}: {differences:#?}\n{text}");
