@@ -23,6 +23,7 @@ cargo test --quiet --locked -p tests --all-features --manifest-path "$root/Cargo
 cp "$root/Cargo.lock" "$root/tests/fuzz/Cargo.lock"
 
 export RUSTC_BOOTSTRAP=1
+# The first input of three targets makes a whole deployment, which is why -timeout is not shorter.
 # Freed memory that is held back to catch its use counts as used: not much of it.
 export ASAN_OPTIONS=quarantine_size_mb=16:detect_leaks=0
 for file in "$root"/tests/fuzz/targets/*.rs; do
@@ -36,7 +37,7 @@ for file in "$root"/tests/fuzz/targets/*.rs; do
   "$root/$fuzzer" run --fuzz-dir "$root/tests/fuzz" --target-dir "$work/build" "$target" \
     "${inputs[@]}" -- \
     -dict="$work/$target.dict" -artifact_prefix="$work/found/$target/" \
-    -max_total_time="$seconds" -runs="$runs" -max_len=16384 -timeout=10 \
+    -max_total_time="$seconds" -runs="$runs" -max_len=16384 -timeout=60 \
     -rss_limit_mb=768 -malloc_limit_mb=256 -print_final_stats=1 2>&1 |
     grep --line-buffered -v '^INFO: \|^#[0-9]*\s\(NEW\|REDUCE\|RELOAD\)'
 done
