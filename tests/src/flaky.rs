@@ -165,6 +165,10 @@ fn conditioned(writes: &[Write]) -> Option<usize> {
 
 #[async_trait]
 impl Table for Flaky {
+    fn commit_limit(&self) -> usize {
+        self.inner.commit_limit()
+    }
+
     async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
         match self.hiccup(true) {
             Some(_) => Err(error("throttled")),

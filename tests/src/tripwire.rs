@@ -108,6 +108,10 @@ pub struct Wired<T: ?Sized> {
 
 #[async_trait]
 impl Table for Wired<dyn Table> {
+    fn commit_limit(&self) -> usize {
+        self.inner.commit_limit()
+    }
+
     async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
         self.inner.get(keys).await
     }

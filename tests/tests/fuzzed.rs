@@ -176,7 +176,8 @@ fn change(rng: &mut fastrand::Rng, input: &mut Vec<u8>, words: &[String]) {
 #[test]
 #[ignore = "writes files, for make fuzz"]
 fn write_the_seeds() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/fuzz");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let folder = root.join(".cache/fuzz");
     for target in TARGETS {
         let seeds = folder.join("seeds").join(target.name);
         if seeds.exists() {
