@@ -23,6 +23,18 @@ pub struct Tripwire {
     trap: Mutex<Option<(u64, Moment)>>,
     sprung: Mutex<Option<String>>,
     notify: Notify,
+    then: Mutex<Then>,
+    go_on: Notify,
+}
+
+/// What becomes of whoever springs the trap.
+#[derive(Clone, Copy, Debug, Default)]
+enum Then {
+    /// Killed.
+    #[default]
+    Dies,
+    /// Stands still until [`Tripwire::go_on`].
+    Waits,
 }
 
 impl Tripwire {
@@ -31,6 +43,27 @@ impl Tripwire {
     pub fn set(&self, at: u64, moment: Moment) {
         *self.sprung.lock().unwrap() = None;
         *self.trap.lock().unwrap() = Some((at, moment));
+        *self.then.lock().unwrap() = Then::Dies;
+    }
+
+    /// The same, but whoever springs it only stands still, until [`Tripwire::go_on`]. Requests to the
+    /// simulators are never answered all the same.
+    pub fn hold(&self, at: u64, moment: Moment) {
+        self.set(at, moment);
+        *self.then.lock().unwrap() = Then::Waits;
+    }
+
+    /// Lets go whoever stands still.
+    pub fn go_on(&self) {
+        self.go_on.notify_one();
+    }
+
+    async fn stop(&self) {
+        let then = *self.then.lock().unwrap();
+        match then {
+            Then::Dies => std::future::pending().await,
+            Then::Waits => self.go_on.notified().await,
+        }
     }
 
     /// Takes the trap away, where nobody has reached it.
@@ -87,11 +120,11 @@ impl Tripwire {
     async fn around<T>(&self, what: &str, call: impl Future<Output = T>) -> T {
         let number = self.calls.fetch_add(1, SeqCst);
         if self.springs(number, Moment::Before, what) {
-            std::future::pending::<()>().await;
+            self.stop().await;
         }
         let result = call.await;
         if self.springs(number, Moment::After, what) {
-            std::future::pending::<()>().await;
+            self.stop().await;
         }
         result
     }

@@ -11,6 +11,7 @@
 mod helpdesk;
 mod licences;
 mod offices;
+mod slow;
 mod twice;
 
 use std::collections::BTreeMap;
