@@ -57,6 +57,14 @@ pub fn router(engine: Engine, auth: Auth) -> Router {
     guarded(with_fallbacks(guarded_routes), engine, auth).merge(refusing_methods(open))
 }
 
+/// All routes of this function, and the pages for browsers, which may ask the log function's routes as
+/// well: they are carried out in this process, in the name of who is signed in.
+pub fn with_console(engine: Engine, auth: Auth) -> Router {
+    let own = router(engine.clone(), auth.clone());
+    let all = own.clone().merge(inbound_logs::router(engine.clone(), auth));
+    own.merge(admin_console::router(all, engine))
+}
+
 // Routes that take a token.
 engine::routes!(behind_the_gate, described_behind_the_gate:
     check::check,

@@ -11,5 +11,5 @@ async fn main() -> Result<(), lambda_http::Error> {
     let settings = engine::config::tokens_required()?;
     let engine = engine::aws::engine()?;
     let auth = Auth::Issued(Arc::new(Verifier::new(settings, engine.http.clone())));
-    lambda_http::run(admin::router(engine, auth)).await
+    lambda_http::run(admin::with_console(engine, auth)).await
 }

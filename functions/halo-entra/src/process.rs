@@ -191,9 +191,10 @@ fn for_browsers(listening: SocketAddr) -> Option<Url> {
         .ok()
 }
 
-/// Both HTTP functions under one address.
+/// Both HTTP functions and the console under one address.
 fn router(engine: &Engine, auth: Auth) -> Router {
-    admin::router(engine.clone(), auth.clone()).merge(inbound_logs::router(engine.clone(), auth))
+    admin::with_console(engine.clone(), auth.clone())
+        .merge(inbound_logs::router(engine.clone(), auth))
 }
 
 /// Waits for the next time; `false` when the process is to stop instead.

@@ -19,6 +19,7 @@ pub mod queue;
 pub mod random;
 pub mod schedule;
 pub mod secrets;
+pub mod sign_on;
 pub mod steps;
 pub mod store;
 pub mod telemetry;

@@ -1,0 +1,32 @@
+//! The screens, and their addresses.
+
+mod connection;
+mod connections;
+mod details;
+mod editor;
+
+use axum::Router;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use crate::Console;
+use crate::api::Trouble;
+use crate::assets::asset;
+use crate::visit::Visit;
+
+/// All pages.
+pub(crate) fn routes() -> Router<Console> {
+    Router::new()
+        .route("/console", get(connections::list))
+        .route("/console/connections/new", get(connections::new).post(connections::create))
+        .route("/console/connections/{id}", get(connection::overview))
+        .route("/console/connections/{id}/details", get(details::show).post(details::save))
+        .route("/console/connections/{id}/authorise", post(details::authorise))
+        .route("/console/connections/{id}/credentials", post(details::credentials))
+        .route("/console/assets/{name}", get(asset))
+        .route("/console/{*rest}", get(nowhere))
+}
+
+async fn nowhere(visit: Visit) -> Response {
+    visit.refused(&Trouble::nowhere())
+}
