@@ -4,6 +4,10 @@ mod connection;
 mod connections;
 mod details;
 mod editor;
+mod link;
+mod log;
+mod people;
+mod runs;
 
 use axum::Router;
 use axum::response::Response;
@@ -23,8 +27,22 @@ pub(crate) fn routes() -> Router<Console> {
         .route("/console/connections/{id}/details", get(details::show).post(details::save))
         .route("/console/connections/{id}/authorise", post(details::authorise))
         .route("/console/connections/{id}/credentials", post(details::credentials))
+        .merge(shown_and_explained())
         .route("/console/assets/{name}", get(asset))
         .route("/console/{*rest}", get(nowhere))
+}
+
+/// Pages that show what happened and why, and where somebody decides on people.
+fn shown_and_explained() -> Router<Console> {
+    Router::new()
+        .route("/console/connections/{id}/log", get(log::show))
+        .route("/console/connections/{id}/log/export", get(log::export))
+        .route("/console/connections/{id}/people", get(people::search))
+        .route("/console/connections/{id}/people/{who}", get(people::show))
+        .route("/console/connections/{id}/people/{who}/import", post(people::import))
+        .route("/console/connections/{id}/people/{who}/link", post(link::set))
+        .route("/console/connections/{id}/runs", get(runs::list))
+        .route("/console/connections/{id}/runs/{run}", get(runs::one))
 }
 
 async fn nowhere(visit: Visit) -> Response {
