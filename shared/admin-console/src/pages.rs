@@ -1,9 +1,14 @@
 //! The screens, and their addresses.
 
+mod advanced;
 mod connection;
 mod connections;
 mod details;
 mod editor;
+mod fields;
+mod imports;
+mod mappings;
+mod previews;
 
 use axum::Router;
 use axum::response::Response;
@@ -21,6 +26,15 @@ pub(crate) fn routes() -> Router<Console> {
         .route("/console/connections/new", get(connections::new).post(connections::create))
         .route("/console/connections/{id}", get(connection::overview))
         .route("/console/connections/{id}/details", get(details::show).post(details::save))
+        .route("/console/connections/{id}/fields", get(fields::show).post(fields::save))
+        .route("/console/connections/{id}/mappings", get(mappings::show).post(mappings::save))
+        .route("/console/connections/{id}/advanced", get(advanced::show).post(advanced::save))
+        .route("/console/connections/{id}/imports", get(imports::show).post(imports::save))
+        .route("/console/connections/{id}/imports/start", post(imports::start))
+        .route("/console/connections/{id}/deltas", post(imports::reset))
+        .route("/console/connections/{id}/previews/{preview}", get(previews::show))
+        .route("/console/connections/{id}/previews/{preview}/import", post(previews::import))
+        .route("/console/connections/{id}/groups", get(previews::groups))
         .route("/console/connections/{id}/authorise", post(details::authorise))
         .route("/console/connections/{id}/credentials", post(details::credentials))
         .route("/console/assets/{name}", get(asset))
