@@ -86,6 +86,7 @@ impl Process {
             queue: queue.clone() as Arc<dyn Queue>,
             secrets: Arc::new(Files::open(parts.dir.join("secrets"))?),
             tokens: Tokens::default(),
+            issuers: engine::issuer::Issuers::default(),
             halo: Halo::new(parts.halo, http.clone(), store.clone()),
             http,
             store,
