@@ -147,7 +147,8 @@ pub(crate) fn fill(document: &mut Value, pairs: &Pairs, prefix: &str) {
             continue;
         }
         if reads == Reads::Pinned && at(document, path) != text {
-            let beside = path.rsplit_once('.').map_or("id".to_owned(), |(row, _)| format!("{row}.id"));
+            let beside =
+                path.rsplit_once('.').map_or("id".to_owned(), |(row, _)| format!("{row}.id"));
             if let Some(steps) = self::steps(&beside) {
                 remove(document, &steps);
             }

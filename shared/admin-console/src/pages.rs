@@ -9,6 +9,7 @@ mod fields;
 mod imports;
 mod mappings;
 mod previews;
+pub(crate) mod sign_in;
 
 use axum::Router;
 use axum::response::Response;
@@ -22,6 +23,12 @@ use crate::visit::Visit;
 /// All pages.
 pub(crate) fn routes() -> Router<Console> {
     Router::new()
+        .route("/console/sign-in", get(sign_in::page))
+        .route("/console/sign-in/microsoft", get(sign_in::microsoft))
+        .route("/console/sign-in/operator", post(sign_in::operator))
+        .route("/console/sign-out", post(sign_in::sign_out))
+        .route(&sign_in::callback_path(), get(sign_in::callback))
+        .route(&sign_in::signed_out_path(), get(sign_in::signed_out))
         .route("/console", get(connections::list))
         .route("/console/connections/new", get(connections::new).post(connections::create))
         .route("/console/connections/{id}", get(connection::overview))

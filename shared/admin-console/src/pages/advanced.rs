@@ -87,7 +87,8 @@ fn inactive(draft: &Draft<'_>) -> Markup {
         .filter_map(|role| Some((role["id"].as_i64()?, crate::parts::text(&role["name"]))))
         .collect();
     let unknown = chosen.iter().filter(|id| known.iter().all(|(known, _)| known != *id));
-    let unknown: Vec<(i64, &str)> = unknown.map(|id| (*id, "a role that Halo did not name")).collect();
+    let unknown: Vec<(i64, &str)> =
+        unknown.map(|id| (*id, "a role that Halo did not name")).collect();
     html! {
         fieldset { legend { "Roles that make agents inactive" }
             (draft.list(LIST))

@@ -28,7 +28,8 @@ pub(crate) const CLOUDS: &[Choice<'_>] = &[
     ("china", "China (21Vianet)"),
 ];
 
-const TAB: Tab = Tab { path: "details", title: "Details", fields, row: no_rows, tidy: as_it_is, rules: false };
+const TAB: Tab =
+    Tab { path: "details", title: "Details", fields, row: no_rows, tidy: as_it_is, rules: false };
 
 fn fields(draft: &Draft<'_>) -> Markup {
     let own = draft.at("cloud").is_object();

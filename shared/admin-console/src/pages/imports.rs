@@ -16,10 +16,23 @@ use crate::visit::{Sent, Visit};
 const TAB: Tab =
     Tab { path: "imports", title: "Imports", fields, row, tidy: as_it_is, rules: true };
 
-const OUT_OF_SCOPE: &[Choice<'_>] = &[("leave", "stay as they are"), ("deactivate", "become inactive")];
+const OUT_OF_SCOPE: &[Choice<'_>] =
+    &[("leave", "stay as they are"), ("deactivate", "become inactive")];
 const USER_KEYS: &[&str] = &[
-    "login", "emailaddress", "email2", "email3", "name", "samaccountname", "phonenumber",
-    "mobilenumber", "other1", "other2", "other3", "other4", "other5", "third_party_id",
+    "login",
+    "emailaddress",
+    "email2",
+    "email3",
+    "name",
+    "samaccountname",
+    "phonenumber",
+    "mobilenumber",
+    "other1",
+    "other2",
+    "other3",
+    "other4",
+    "other5",
+    "third_party_id",
 ];
 const AGENT_KEYS: &[&str] = &["email", "name", "sms", "extensionnumber"];
 

@@ -23,11 +23,8 @@ const LICENCES: &[Choice<'_>] = &[
     ("named", "named"),
     ("concurrent", "concurrent"),
 ];
-const EXTERNAL: &[Choice<'_>] = &[
-    ("exclude", "left out"),
-    ("include", "taken as well"),
-    ("only", "taken alone"),
-];
+const EXTERNAL: &[Choice<'_>] =
+    &[("exclude", "left out"), ("include", "taken as well"), ("only", "taken alone")];
 const MATCH: &[Choice<'_>] = &[("all", "all conditions"), ("any", "any condition")];
 const OPERATORS: &[Choice<'_>] = &[
     ("equals", "is"),
@@ -166,7 +163,8 @@ fn condition(condition: &mut Value) {
         }
         "in" | "not_in" => {
             if let Some(text) = fields.get("value").and_then(Value::as_str) {
-                let list: Value = text.split(',').map(str::trim).filter(|it| !it.is_empty()).collect();
+                let list: Value =
+                    text.split(',').map(str::trim).filter(|it| !it.is_empty()).collect();
                 fields.remove("values");
                 fields.insert("value".to_owned(), list);
             }

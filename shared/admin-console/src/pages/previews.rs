@@ -23,7 +23,9 @@ pub(crate) async fn show(
     Query(asked): Asked,
 ) -> Response {
     let asked = |name: &str| asked.get(name).map_or("", String::as_str);
-    match whole(&visit, &id, &preview, asked("mapping"), asked("decision"), asked("cursor"), None).await {
+    match whole(&visit, &id, &preview, asked("mapping"), asked("decision"), asked("cursor"), None)
+        .await
+    {
         Ok(body) => visit.page_of(&id, "Preview", &body).into_response(),
         Err(trouble) => visit.refused(&trouble),
     }
@@ -179,10 +181,7 @@ fn opened(id: &str, one: &Value) -> Markup {
 }
 
 /// Carries out a preview, asking first where people would be deactivated.
-pub(crate) async fn import(
-    Path((id, preview)): Path<(String, String)>,
-    sent: Sent,
-) -> Response {
+pub(crate) async fn import(Path((id, preview)): Path<(String, String)>, sent: Sent) -> Response {
     let Sent { visit, pairs } = &sent;
     let people: Vec<&str> = match pairs.text("do") {
         Some("some") => pairs.all("people").collect(),
@@ -208,10 +207,13 @@ pub(crate) async fn import(
     }
     match visit.api.once(At::new(&["connections", &id, "imports"]), key, &body).await {
         Ok(answer) => {
-            Redirect::to(&local(&["connections", &id, "runs", text(&answer.body["run"])])).into_response()
+            Redirect::to(&local(&["connections", &id, "runs", text(&answer.body["run"])]))
+                .into_response()
         }
         Err(trouble) => match whole(visit, &id, &preview, "", "", "", Some(&trouble)).await {
-            Ok(body) => visit.page_of(&id, "Preview", &body).with_status(trouble.status).into_response(),
+            Ok(body) => {
+                visit.page_of(&id, "Preview", &body).with_status(trouble.status).into_response()
+            }
             Err(trouble) => visit.refused(&trouble),
         },
     }
