@@ -132,6 +132,7 @@ impl World {
             queue: Arc::new(Wired { wire: wire.clone(), inner: queue.clone() as Arc<dyn Queue> }),
             secrets: Arc::new(Wired { wire: wire.clone(), inner: secrets }),
             tokens: Tokens::default(),
+            issuers: engine::issuer::Issuers::default(),
             halo: Halo::new(halo_settings(&halo_served.url, limit), http.clone(), store.clone()),
             http,
             store,

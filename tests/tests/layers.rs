@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine", &["plan"]),
     ("sandbox", &[]),
     ("admin", &["admin-console", "engine", "inbound-logs", "plan"]),
-    ("admin-console", &["engine"]),
+    ("admin-console", &["engine", "plan"]),
     ("inbound-logs", &["engine", "plan"]),
     ("scheduler", &["engine", "plan"]),
     ("worker", &["engine", "plan"]),

@@ -42,7 +42,7 @@ pub(crate) async fn person(
     let id = engine.connection(&path.connection()?).await?.saved.document.id;
     let known = engine.find_person(&id, path.text("who")).await?;
     let known = known.ok_or_else(Problem::nobody)?;
-    Ok(Json(known.shown(Sight::from(caller.role))))
+    Ok(Json(known.shown(Sight::from(&caller.role))))
 }
 
 /// The body of a new link, for the document: it is read in words of its own.
@@ -132,7 +132,7 @@ async fn linked(
     run: Option<RunId>,
 ) -> Result<Json<Linked>, Problem> {
     let known = engine.find_person(id, who).await?.ok_or_else(Problem::nobody)?;
-    Ok(Json(Linked { person: known.shown(Sight::from(caller.role)), run }))
+    Ok(Json(Linked { person: known.shown(Sight::from(&caller.role)), run }))
 }
 
 fn choice(body: &Map<String, Value>) -> Result<LinkChoice, Problem> {
@@ -188,7 +188,7 @@ pub(crate) async fn conflicts(
 ) -> Result<Json<ConflictPage>, Problem> {
     let id = engine.connection(&path.connection()?).await?.saved.document.id;
     let page = PageAsked::only(query, format!("conflicts of {id}"), CONFLICTS, CONFLICTS)?;
-    let (after, sight) = (page.after.clone(), Sight::from(caller.role));
+    let (after, sight) = (page.after.clone(), Sight::from(&caller.role));
     let list = engine.conflicts(&id, after, page.limit, sight).await?;
     let cursor = page.cursor(list.next.clone());
     Ok(Json(ConflictPage { list, cursor }))

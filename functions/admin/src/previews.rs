@@ -241,7 +241,7 @@ pub(crate) async fn people(
         None => (0, None),
     };
     let (found, next) = engine.previewed(&preview, mapping.as_ref(), decision, from, limit).await?;
-    let sight = Sight::from(caller.role);
+    let sight = Sight::from(&caller.role);
     let next = next.map(|(stretch, place)| {
         let position = format!("{stretch}:{}", place.unwrap_or_default());
         cursor::write(&position, &mark)

@@ -76,6 +76,7 @@ impl Process {
         let url = format!("http://{address}");
         let mut policy = parts.policy;
         policy.public_url = policy.public_url.or_else(|| for_browsers(address));
+        policy.operator = policy.operator.with_token(parts.token.clone());
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let table = Arc::new(Embedded::open(parts.dir, clock.clone())?);
         let queue = Arc::new(Local::new(clock.clone(), worker::VISIBILITY));
@@ -86,6 +87,7 @@ impl Process {
             queue: queue.clone() as Arc<dyn Queue>,
             secrets: Arc::new(Files::open(parts.dir.join("secrets"))?),
             tokens: Tokens::default(),
+            issuers: engine::issuer::Issuers::default(),
             halo: Halo::new(parts.halo, http.clone(), store.clone()),
             http,
             store,

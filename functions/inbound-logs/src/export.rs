@@ -53,7 +53,7 @@ pub(crate) async fn export(
     if let Some(connection) = &wanted.connection {
         engine.connection(connection).await?;
     }
-    let portion = engine.export(&wanted, format, Sight::from(caller.role)).await?;
+    let portion = engine.export(&wanted, format, Sight::from(&caller.role)).await?;
     let portion = portion.map_err(too_wide)?;
     let (kind, name) = match format {
         Format::Ndjson => ("application/x-ndjson", "attachment; filename=\"inbound.ndjson\""),

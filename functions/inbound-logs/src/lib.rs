@@ -74,7 +74,7 @@ async fn inbound(
         engine.connection(connection).await?;
     }
     let page = engine.inbound(&wanted).await?.map_err(too_wide)?;
-    let sight = Sight::from(caller.role);
+    let sight = Sight::from(&caller.role);
     let cursor = page.next.map(|position| cursor::write(&position.to_string(), &mark));
     let entries = page.entries.iter().map(|entry| entry.shown(sight)).collect();
     Ok(Json(LogPage { entries, cursor }))
@@ -114,7 +114,7 @@ async fn explain(
 ) -> Result<Json<Explained>, Problem> {
     let query = query.only(&["at"])?;
     let id = engine.connection(&path.connection()?).await?.saved.document.id;
-    let (who, sight) = (path.text("who"), Sight::from(caller.role));
+    let (who, sight) = (path.text("who"), Sight::from(&caller.role));
     let shown = match query.parsed::<Timestamp>("at", TIME)? {
         None => engine.explain(&id, who).await?.map(|it| Explained::Now(it.shown(sight))),
         Some(at) => {

@@ -14,6 +14,12 @@ const ROWS: usize = 10_000;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pairs(Vec<(String, String)>);
 
+impl From<Vec<(String, String)>> for Pairs {
+    fn from(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+}
+
 impl Pairs {
     /// Reads what a browser sends.
     pub(crate) fn read(body: &[u8]) -> Self {
@@ -50,6 +56,10 @@ enum Reads {
     Member,
     /// A list, of which this field says only that it is there.
     List,
+    /// JSON as it is written.
+    Json,
+    /// A name that has been looked up: where it changes, the `id` beside it is none of it any more.
+    Pinned,
     /// A row of a list as it was before: what the form does not show of it stays.
     Row,
 }
@@ -62,6 +72,8 @@ impl Reads {
             "flag" => Self::Flag,
             "member" => Self::Member,
             "list" => Self::List,
+            "json" => Self::Json,
+            "pinned" => Self::Pinned,
             "row" => Self::Row,
             _ => return None,
         })
@@ -134,9 +146,19 @@ pub(crate) fn fill(document: &mut Value, pairs: &Pairs, prefix: &str) {
             remove(document, &steps);
             continue;
         }
+        if reads == Reads::Pinned && at(document, path) != text {
+            let beside =
+                path.rsplit_once('.').map_or("id".to_owned(), |(row, _)| format!("{row}.id"));
+            if let Some(steps) = self::steps(&beside) {
+                remove(document, &steps);
+            }
+        }
         let Some(at) = place(document, &steps) else { continue };
         match reads {
-            Reads::Text => *at = Value::from(text),
+            Reads::Json => {
+                *at = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+            }
+            Reads::Text | Reads::Pinned => *at = Value::from(text),
             Reads::Number => *at = number(text.trim()),
             Reads::Flag => *at = Value::from(text == "true"),
             Reads::List => *at = Value::Array(Vec::new()),
@@ -248,6 +270,16 @@ mod tests {
                 "doc.m:list=&doc.m[0]:row={\"a\":1}&doc.m[0].b=&doc.m[1]:row=",
                 json!({"m": [{"a": 1}, {}]}),
             ),
+            (
+                "doc.g:row={\"name\":\"a\",\"id\":\"1\"}&doc.g.name:pinned=a",
+                json!({"g": {"name": "a", "id": "1"}}),
+            ),
+            (
+                "doc.g:row={\"name\":\"a\",\"id\":\"1\"}&doc.g.name:pinned=b",
+                json!({"g": {"name": "b"}}),
+            ),
+            ("doc.t:json=[\"trim\"]", json!({"t": ["trim"]})),
+            ("doc.t:json=[trim", json!({"t": "[trim"})),
             // No row is skipped, and nothing that is no path does anything.
             ("doc.rows[7].to=a", json!({"rows": []})),
             ("doc.rows[x].to=a&doc..=a&doc.a[0=1&other=1", json!({})),

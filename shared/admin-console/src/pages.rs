@@ -1,13 +1,19 @@
 //! The screens, and their addresses.
 
+mod advanced;
 mod connection;
 mod connections;
 mod details;
 mod editor;
+mod fields;
+mod imports;
 mod link;
 mod log;
+mod mappings;
 mod people;
+mod previews;
 mod runs;
+pub(crate) mod sign_in;
 
 use axum::Router;
 use axum::response::Response;
@@ -21,10 +27,25 @@ use crate::visit::Visit;
 /// All pages.
 pub(crate) fn routes() -> Router<Console> {
     Router::new()
+        .route("/console/sign-in", get(sign_in::page))
+        .route("/console/sign-in/microsoft", get(sign_in::microsoft))
+        .route("/console/sign-in/operator", post(sign_in::operator))
+        .route("/console/sign-out", post(sign_in::sign_out))
+        .route(&sign_in::callback_path(), get(sign_in::callback))
+        .route(&sign_in::signed_out_path(), get(sign_in::signed_out))
         .route("/console", get(connections::list))
         .route("/console/connections/new", get(connections::new).post(connections::create))
         .route("/console/connections/{id}", get(connection::overview))
         .route("/console/connections/{id}/details", get(details::show).post(details::save))
+        .route("/console/connections/{id}/fields", get(fields::show).post(fields::save))
+        .route("/console/connections/{id}/mappings", get(mappings::show).post(mappings::save))
+        .route("/console/connections/{id}/advanced", get(advanced::show).post(advanced::save))
+        .route("/console/connections/{id}/imports", get(imports::show).post(imports::save))
+        .route("/console/connections/{id}/imports/start", post(imports::start))
+        .route("/console/connections/{id}/deltas", post(imports::reset))
+        .route("/console/connections/{id}/previews/{preview}", get(previews::show))
+        .route("/console/connections/{id}/previews/{preview}/import", post(previews::import))
+        .route("/console/connections/{id}/groups", get(previews::groups))
         .route("/console/connections/{id}/authorise", post(details::authorise))
         .route("/console/connections/{id}/credentials", post(details::credentials))
         .merge(shown_and_explained())

@@ -203,6 +203,15 @@ pub(crate) enum Kind<'a> {
         /// The id of a list of suggestions.
         list: Option<&'a str>,
     },
+    /// A line whose suggestions are searched for while it is typed.
+    Search {
+        /// What stands in it.
+        value: String,
+        /// The id of the list of suggestions.
+        list: &'a str,
+        /// Where they come from.
+        from: &'a str,
+    },
     /// A whole number.
     Number(String),
     /// Something to tick.
@@ -227,6 +236,10 @@ impl Field<'_> {
         match &self.kind {
             Kind::Line { value, example, list } => html! {
                 input type="text" id=(id) name=(name) value=(value) placeholder=(example) list=[*list]
+                    aria-describedby=[described] aria-invalid=[wrong] autocomplete="off" dir="auto";
+            },
+            Kind::Search { value, list, from } => html! {
+                input type="text" id=(id) name=(name) value=(value) list=(list) data-search=(from)
                     aria-describedby=[described] aria-invalid=[wrong] autocomplete="off" dir="auto";
             },
             Kind::Number(value) => html! {

@@ -8,8 +8,8 @@ use axum::http::header::COOKIE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use engine::secrets::ExposeSecret;
-use engine::sign_on::Session;
+use engine::secrets::{ExposeSecret, SecretString};
+use engine::sign_on::{Session, Visitor};
 use engine::web::{Problem, Role};
 use subtle::ConstantTimeEq;
 use url::form_urlencoded;
@@ -18,6 +18,8 @@ use crate::Console;
 use crate::api::{Api, Trouble};
 use crate::form::Pairs;
 use crate::layout;
+use crate::pages::sign_in;
+use crate::parts::query;
 
 /// Bytes of a form that are read at the most: a connection document of thousands of rows.
 const FORM: usize = 2 * 1024 * 1024;
@@ -31,6 +33,8 @@ pub(crate) struct Visit {
     pub(crate) session: Arc<Session>,
     /// The address that was asked for: path and query.
     pub(crate) here: String,
+    /// See [`Visit::fresh`].
+    fresh: String,
 }
 
 /// A form that one of our own pages sent, with who sent it.
@@ -50,7 +54,17 @@ impl Visit {
 
     /// The connection and the object id of somebody who sees themselves alone (O3).
     pub(crate) fn person(&self) -> Option<(String, String)> {
-        None
+        match &self.session.caller.role {
+            Role::Person(oneself) => {
+                Some((oneself.connection.to_string(), oneself.person.to_string()))
+            }
+            Role::Administrator | Role::Reader => None,
+        }
+    }
+
+    /// A key for a form that starts something, so that sending it twice starts it once.
+    pub(crate) fn fresh(&self) -> &str {
+        &self.fresh
     }
 
     /// What forms carry, so that no page of somebody else can send them.
@@ -69,12 +83,14 @@ impl Visit {
         let Some(cookie) = session_cookie(&parts.headers) else {
             return Err(sign_in_first(&parts.method, &here));
         };
-        match console.engine.session(&cookie).await {
-            Ok(Some(session)) => {
+        match console.engine.visitor(&SecretString::from(cookie)).await {
+            Ok(Visitor::SignedIn(session)) => {
                 let api = Api::new(console.api.clone(), session.caller.clone());
-                Ok(Self { api, session: Arc::new(session), here })
+                let fresh = console.engine.random.uuid().to_string();
+                Ok(Self { api, session: Arc::from(session), here, fresh })
             }
-            Ok(None) => Err(sign_in_first(&parts.method, &here)),
+            Ok(Visitor::NoLonger(refusal)) => Err(sign_in::no_longer(&refusal)),
+            Ok(Visitor::Nobody) => Err(sign_in_first(&parts.method, &here)),
             Err(problem) => Err(failed(&problem)),
         }
     }
@@ -86,9 +102,12 @@ pub(crate) const SIGN_IN: &str = "/console/sign-in";
 /// Whoever asks for a page comes back to it afterwards; what a form would have done is not repeated.
 fn sign_in_first(method: &Method, here: &str) -> Response {
     let to = if *method == Method::GET { here } else { "/console" };
-    let query: String =
-        form_urlencoded::Serializer::new(String::new()).append_pair("to", to).finish();
-    Redirect::to(&format!("{SIGN_IN}?{query}")).into_response()
+    // A link that says for which client of Halo it is (O2) goes on saying so.
+    let asked = to.split_once('?').map(|(_, query)| query).unwrap_or_default();
+    let mut asked = form_urlencoded::parse(asked.as_bytes());
+    let client = asked.find(|(name, _)| name == "client").map(|(_, value)| value.into_owned());
+    let client = client.unwrap_or_default();
+    Redirect::to(&query(SIGN_IN, &[("to", to), ("client", &client)])).into_response()
 }
 
 /// The store could not be asked.

@@ -62,6 +62,7 @@ pub fn engine() -> Result<Engine, StartError> {
         secrets,
         http,
         tokens: Tokens::default(),
+        issuers: crate::issuer::Issuers::default(),
         halo,
         policy: config::policy(CustomClouds::Refused)?,
     })

@@ -11,9 +11,9 @@ use plan::schedule::Module;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::Policy;
 use crate::halo::{ClientSecret, RequestLimit, Settings};
 use crate::web::{TokenSettings, is_private};
+use crate::{OperatorWay, Policy};
 
 /// A setting that is missing or makes no sense.
 #[derive(Debug, thiserror::Error)]
@@ -98,10 +98,12 @@ pub fn halo(stored: Option<ClientSecret>) -> Result<Settings, ConfigError> {
 }
 
 /// What the deployment allows: `HALO_ENTRA_CUSTOM_CLOUDS` (`allowed` or `refused`; C2),
-/// `HALO_ENTRA_LOG_DAYS` (B4), `HALO_ENTRA_MODULE` (`on` or `off`; C11), `HALO_ENTRA_PUBLIC_URL` (C5).
+/// `HALO_ENTRA_LOG_DAYS` (B4), `HALO_ENTRA_MODULE` (`on` or `off`; C11), `HALO_ENTRA_PUBLIC_URL` (C5),
+/// `HALO_ENTRA_OPERATOR_SIGN_IN` (`on` or `off`; O4).
 pub fn policy(custom_clouds: CustomClouds) -> Result<Policy, ConfigError> {
     const CLOUDS: &str = "HALO_ENTRA_CUSTOM_CLOUDS";
     const MODULE: &str = "HALO_ENTRA_MODULE";
+    const OPERATOR: &str = "HALO_ENTRA_OPERATOR_SIGN_IN";
     let days: i64 = parsed("HALO_ENTRA_LOG_DAYS", "a number of days", 90)?;
     Ok(Policy {
         custom_clouds: match optional(CLOUDS)?.as_deref() {
@@ -117,6 +119,11 @@ pub fn policy(custom_clouds: CustomClouds) -> Result<Policy, ConfigError> {
             Some(_) => return Err(ConfigError::Malformed(MODULE, "on or off")),
         },
         public_url: public_url()?,
+        operator: match optional(OPERATOR)?.as_deref() {
+            None | Some("off") => OperatorWay::Closed,
+            Some("on") => OperatorWay::Stored,
+            Some(_) => return Err(ConfigError::Malformed(OPERATOR, "on or off")),
+        },
     })
 }
 

@@ -12,6 +12,7 @@ pub mod graph;
 pub mod halo;
 pub mod http;
 pub mod inbound;
+pub mod issuer;
 pub mod licence_key;
 pub mod meter;
 pub mod module;
@@ -56,6 +57,8 @@ pub struct Engine {
     pub http: reqwest::Client,
     /// Tokens of the connections' tenants, kept between steps.
     pub tokens: graph::Tokens,
+    /// Keys of those who issue tokens to people who sign in here (O3), kept between requests.
+    pub issuers: issuer::Issuers,
     /// Halo.
     pub halo: Halo,
     /// What the deployment allows and how it is set.
@@ -73,6 +76,31 @@ pub struct Policy {
     pub module: Module,
     /// Where browsers reach the API, for sign-ins to come back to (C5); `None` = nobody said.
     pub public_url: Option<Url>,
+    /// Whether there is a way into the console that does not depend on Entra (O4).
+    pub operator: OperatorWay,
+}
+
+/// The way into the console by a token, for an operator whom Entra keeps out (O4).
+#[derive(Clone, Debug, Default)]
+pub enum OperatorWay {
+    /// There is none.
+    #[default]
+    Closed,
+    /// By the token in the secret store.
+    Stored,
+    /// By this token.
+    Token(secrets::SecretString),
+}
+
+impl OperatorWay {
+    /// The same with a token of the process's own, if there is a way at all.
+    #[must_use]
+    pub fn with_token(self, token: secrets::SecretString) -> Self {
+        match self {
+            OperatorWay::Closed => OperatorWay::Closed,
+            OperatorWay::Stored | OperatorWay::Token(_) => OperatorWay::Token(token),
+        }
+    }
 }
 
 impl Default for Policy {
@@ -82,6 +110,7 @@ impl Default for Policy {
             log_retention: SignedDuration::from_hours(90 * 24),
             module: Module::On,
             public_url: None,
+            operator: OperatorWay::Closed,
         }
     }
 }

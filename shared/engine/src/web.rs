@@ -3,6 +3,7 @@
 //! | file | does |
 //! |---|---|
 //! | `caller` | who calls, and what they may do |
+//! | `oneself` | what somebody may look at who sees nothing but themselves |
 //! | `jwt` | tokens of the deployment's issuer |
 //! | `request` | paths, queries and bodies, read strictly |
 //! | `problem` | every answer that is not a success |
@@ -18,6 +19,7 @@ pub mod cursor;
 mod idempotency;
 mod jwt;
 mod list;
+mod oneself;
 mod problem;
 mod request;
 mod signature;

@@ -4,7 +4,7 @@
 //! A `Document` is therefore always sensible in itself; what only Entra or Halo can tell (does the
 //! group exist, does the site) is checked on saving, and what is found is pinned into the document.
 
-mod parse;
+pub(crate) mod parse;
 mod rows;
 mod schema;
 mod words;

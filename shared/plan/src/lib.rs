@@ -36,4 +36,5 @@ pub mod rules;
 pub mod schedule;
 mod sight;
 pub mod sign_ins;
+pub mod sign_on;
 pub mod tally;

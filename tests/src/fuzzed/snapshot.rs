@@ -98,6 +98,7 @@ impl Snapshot {
             queue: Arc::new(Local::new(clock.clone(), std::time::Duration::from_mins(3))),
             secrets: Arc::new(Pocket::of(&self.connection)),
             tokens: Tokens::default(),
+            issuers: engine::issuer::Issuers::default(),
             halo: Halo::new(settings, http.clone(), store.clone()),
             policy: Policy {
                 custom_clouds: CustomClouds::Allowed,

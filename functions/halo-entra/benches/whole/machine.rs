@@ -57,6 +57,7 @@ impl Machine {
             queue: queue.clone() as Arc<dyn Queue>,
             secrets: Arc::new(Files::open(dir.path().join("secrets")).unwrap()),
             tokens: Tokens::default(),
+            issuers: engine::issuer::Issuers::default(),
             halo: Halo::new(settings(&simulators.halo), http.clone(), store.clone()),
             http,
             store,

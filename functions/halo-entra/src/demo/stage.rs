@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use anyhow::Context;
-use engine::Policy;
 use engine::halo::{ClientSecret, RequestLimit, Settings};
+use engine::{OperatorWay, Policy};
 use plan::document::CustomClouds;
 use reqwest::Method;
 use sandbox::graph::Graph;
@@ -62,7 +62,11 @@ impl Stage {
         let process = Process::start(Parts {
             dir: dir.path(),
             halo: settings(&halo_served.url)?,
-            policy: Policy { custom_clouds: CustomClouds::Allowed, ..Policy::default() },
+            policy: Policy {
+                custom_clouds: CustomClouds::Allowed,
+                operator: OperatorWay::Stored,
+                ..Policy::default()
+            },
             listen: listen(args)?,
             token: token.clone(),
             issued: None,

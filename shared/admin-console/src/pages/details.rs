@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::{At, Trouble};
 use crate::layout::explained;
-use crate::pages::editor::{self, Draft, Tab, no_rows};
+use crate::pages::editor::{self, Beside, Draft, Tab, as_it_is, no_rows};
 use crate::parts::{Choice, Field, Kind, Tone, badge, local, table, text, time, word};
 use crate::visit::{Sent, Visit};
 
@@ -28,7 +28,8 @@ pub(crate) const CLOUDS: &[Choice<'_>] = &[
     ("china", "China (21Vianet)"),
 ];
 
-const TAB: Tab = Tab { path: "details", title: "Details", fields, row: no_rows, rules: false };
+const TAB: Tab =
+    Tab { path: "details", title: "Details", fields, row: no_rows, tidy: as_it_is, rules: false };
 
 fn fields(draft: &Draft<'_>) -> Markup {
     let own = draft.at("cloud").is_object();
@@ -76,7 +77,7 @@ async fn whole(
                 @if visit.administrates() { (enter(visit, id, &connection)) }
             };
             let status = refused.map(|trouble| trouble.status);
-            let response = editor::show_above(visit, id, TAB, &below).await;
+            let response = editor::show_with(visit, id, TAB, Beside::Below(&below)).await;
             match status {
                 Some(status) => (status, response).into_response(),
                 None => response,

@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use serde_json::{Value, json};
 
 use crate::api::{Answer, At, Trouble};
-use crate::form::{at, fill, rearrange};
+use crate::form::{Pairs, at, fill, rearrange};
 use crate::layout::explained;
 use crate::parts::{Choice, Field, Kind, counted, local, number, person, text};
 use crate::visit::{Sent, Visit};
@@ -27,6 +27,8 @@ pub(crate) struct Tab {
     pub(crate) fields: fn(&Draft<'_>) -> Markup,
     /// A new row of a list.
     pub(crate) row: fn(&str, &Value) -> Value,
+    /// What is to be put right in what a form says before it is a document.
+    pub(crate) tidy: fn(&mut Value),
     /// Whether saving changes what happens to people.
     pub(crate) rules: bool,
 }
@@ -82,7 +84,7 @@ impl<'a> Draft<'a> {
         self.suggested(path, label, help, None)
     }
 
-    /// A line of text with a list of suggestions.
+    /// A line of text with a list of suggestions. The values of a list stand in it with commas.
     pub(crate) fn suggested(
         &self,
         path: &str,
@@ -90,7 +92,10 @@ impl<'a> Draft<'a> {
         help: &str,
         list: Option<&str>,
     ) -> Markup {
-        let value = plain(self.at(path));
+        let value = match self.at(path) {
+            Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(", "),
+            other => plain(other),
+        };
         self.field(path, "", label, help, Kind::Line { value, example: "", list })
     }
 
@@ -134,6 +139,38 @@ impl<'a> Draft<'a> {
         let choices: Vec<Choice<'_>> =
             none.chain(words.iter().map(|(id, name)| (id.as_str(), name.as_str()))).collect();
         self.field(path, ":number", label, help, Kind::One(&choices, plain(self.at(path))))
+    }
+
+    /// JSON, for what is too rich for fields.
+    pub(crate) fn json(&self, path: &str, label: &str, help: &str, example: &str) -> Markup {
+        let value = match self.at(path) {
+            Value::Null => String::new(),
+            Value::Array(list) if list.is_empty() => String::new(),
+            other => plain(other),
+        };
+        self.field(path, ":json", label, help, Kind::Line { value, example, list: None })
+    }
+
+    /// A group of the tenant: its name, a search, and what the name was found to be (P3).
+    pub(crate) fn group(&self, path: &str, label: &str, help: &str) -> Markup {
+        let (name, id) = (format!("{path}.name"), text(self.at(&format!("{path}.id"))));
+        let (field, list) = (format!("doc.{name}:pinned"), format!("groups-{path}"));
+        let search = local(&["connections", self.id, "groups"]);
+        let kind = Kind::Search { value: plain(self.at(&name)), list: &list, from: &search };
+        let mut wrong = self.wrong(&name);
+        wrong.extend(self.wrong(path));
+        html! {
+            div {
+                (Field { name: &field, label, help, kind, wrong })
+                datalist id=(list) {}
+                p.row {
+                    button.small name="do" value={ "search:" (path) } data-here { "Search groups" }
+                    @if id.is_empty() { span.faint { "Looked up when it is saved." } }
+                    @else { span.faint { "Pinned to " span.mono { (id) } } }
+                }
+                @if let Some((of, found)) = &self.found { @if of == path { (groups(path, found)) } }
+            }
+        }
     }
 
     fn field(&self, path: &str, word: &str, label: &str, help: &str, kind: Kind<'_>) -> Markup {
@@ -180,6 +217,30 @@ impl<'a> Draft<'a> {
     }
 }
 
+/// The groups that a search found, each to be picked.
+fn groups(path: &str, found: &Result<Value, Trouble>) -> Markup {
+    let page = match found {
+        Ok(page) => page,
+        Err(trouble) => return explained(trouble),
+    };
+    let groups: Vec<_> = page["groups"].as_array().into_iter().flatten().collect();
+    html! {
+        div.card role="status" {
+            @if groups.is_empty() { p { "No group's name begins like this. Type less of it." } }
+            ul.rows { @for group in &groups {
+                li.row {
+                    button.small name="do" data-here
+                        value={ "pick:" (path) "|" (text(&group["id"])) "|" (text(&group["name"])) }
+                        { bdi { (text(&group["name"])) } }
+                    span.faint { (text(&group["kind"]).replace('_', " ")) @if group["dynamic"] == true { ", dynamic" }
+                        ", " span.mono { (text(&group["id"])) } }
+                }
+            } }
+            @if page["more"] == true { p.faint { "There are more: type more of the name." } }
+        }
+    }
+}
+
 /// A value as it stands in a field.
 fn plain(value: &Value) -> String {
     match value {
@@ -202,22 +263,30 @@ fn wrong_in<'a>(trouble: Option<&'a Trouble>, path: &str) -> Vec<&'a str> {
 
 /// Shows a tab.
 pub(crate) async fn show(visit: &Visit, id: &str, tab: Tab) -> Response {
+    show_with(visit, id, tab, Beside::Nothing).await
+}
+
+/// Shows a tab with something beside its form.
+pub(crate) async fn show_with(visit: &Visit, id: &str, tab: Tab, beside: Beside<'_>) -> Response {
     match visit.api.read(At::new(&["connections", id])).await {
         Ok(saved) => {
             let mut draft = Draft::of(visit, id, saved);
             draft.lists = lists(visit).await;
-            page(&draft, tab, &html! {})
+            page(&draft, tab, beside)
         }
         Err(trouble) => visit.refused(&trouble),
     }
 }
 
-/// Shows a tab with something below its form.
-pub(crate) async fn show_above(visit: &Visit, id: &str, tab: Tab, below: &Markup) -> Response {
-    match visit.api.read(At::new(&["connections", id])).await {
-        Ok(saved) => page(&Draft::of(visit, id, saved), tab, below),
-        Err(trouble) => visit.refused(&trouble),
-    }
+/// What a tab has besides its form.
+#[derive(Clone, Copy)]
+pub(crate) enum Beside<'a> {
+    /// Nothing.
+    Nothing,
+    /// Something above it.
+    Above(&'a Markup),
+    /// Something below it.
+    Below(&'a Markup),
 }
 
 /// What the button of a tab's form asks for.
@@ -229,6 +298,7 @@ pub(crate) async fn sent(sent: &Sent, id: &str, tab: Tab) -> Response {
     };
     let mut draft = Draft::of(visit, id, saved);
     fill(&mut draft.document, pairs, "doc.");
+    (tab.tidy)(&mut draft.document);
     if let Some(tag) = pairs.text("tag") {
         tag.clone_into(&mut draft.tag);
     }
@@ -245,6 +315,7 @@ pub(crate) async fn sent(sent: &Sent, id: &str, tab: Tab) -> Response {
             let found = visit.api.read(at).await.map(|answer| answer.body);
             draft.found = Some((path.to_owned(), found));
         }
+        Some(("pick", choice)) => pick(&mut draft.document, choice),
         Some(_) => {
             let before = draft.document.clone();
             rearrange(&mut draft.document, button, |list| (tab.row)(list, &before));
@@ -258,7 +329,7 @@ pub(crate) async fn sent(sent: &Sent, id: &str, tab: Tab) -> Response {
         },
     }
     draft.lists = lists(visit).await;
-    page(&draft, tab, &html! {})
+    page(&draft, tab, Beside::Nothing)
 }
 
 async fn save(visit: &Visit, id: &str, draft: &Draft<'_>) -> Result<(), Trouble> {
@@ -282,13 +353,14 @@ async fn lists(visit: &Visit) -> Value {
         .into()
 }
 
-fn page(draft: &Draft<'_>, tab: Tab, below: &Markup) -> Response {
+fn page(draft: &Draft<'_>, tab: Tab, beside: Beside<'_>) -> Response {
     let Draft { visit, id, .. } = draft;
     let saved = visit.here.contains("saved=");
     let stale = draft.trouble.as_ref().is_some_and(|trouble| trouble.kind == "stale_revision");
     let address = local(&["connections", id, tab.path]);
     let body = html! {
         h1 { (tab.title) }
+        @if let Beside::Above(above) = beside { (above) }
         @if saved && draft.trouble.is_none() { div.notice.good role="status" { p { "Saved." } } }
         form #edit method="post" action=(address) {
             input type="hidden" name="csrf" value=(visit.csrf());
@@ -303,7 +375,7 @@ fn page(draft: &Draft<'_>, tab: Tab, below: &Markup) -> Response {
             @if visit.administrates() { (footer(draft, tab)) }
             @else { p.faint { "You may look. Changing this is for administrators." } }
         }
-        (below)
+        @if let Beside::Below(below) = beside { (below) }
     };
     let page = visit.page_of(id, tab.title, &body);
     match &draft.trouble {
@@ -365,6 +437,27 @@ fn shown(connection: &str, effect: &Value) -> Markup {
 fn sentences(title: &str, list: &Value) -> Markup {
     html! { div { h3 { (title) } ul { @for one in list.as_array().into_iter().flatten() { li { (text(one)) } } } } }
 }
+
+/// Takes a group that was searched for: its place, its id and its name.
+fn pick(document: &mut Value, choice: &str) {
+    let mut parts = choice.splitn(3, '|');
+    if let (Some(path), Some(id), Some(name)) = (parts.next(), parts.next(), parts.next()) {
+        let picked = [("id", id), ("name", name)];
+        let fields = picked.map(|(key, value)| (format!("doc.{path}.{key}"), value.to_owned()));
+        fill(document, &Pairs::from(fields.to_vec()), "doc.");
+    }
+}
+
+/// The rows of a list that may not be there.
+pub(crate) fn rows_at<'a>(
+    document: &'a mut Value,
+    pointer: &str,
+) -> impl Iterator<Item = &'a mut Value> + use<'a> {
+    document.pointer_mut(pointer).and_then(Value::as_array_mut).into_iter().flatten()
+}
+
+/// Nothing has to be put right.
+pub(crate) fn as_it_is(_: &mut Value) {}
 
 /// No list of a tab takes new rows.
 pub(crate) fn no_rows(_: &str, _: &Value) -> Value {

@@ -59,7 +59,7 @@ impl Engine {
         };
         let document = &saved.value.document;
         if document.auth.method == AuthMethod::Delegated {
-            return Ok(Authorising::SignIn(self.begin_sign_in(who, document).await?));
+            return Ok(Authorising::SignIn(self.begin_delegation(who, document).await?));
         }
         let meter = Arc::new(Meter::default());
         let graph = self.graph_with(document, credentials, Behalf::Application, meter);

@@ -39,10 +39,11 @@ pub enum Sight {
 /// What stands for a value that is not shown.
 const MASK: &str = "•••";
 
-impl From<Role> for Sight {
-    fn from(role: Role) -> Self {
+impl From<&Role> for Sight {
+    fn from(role: &Role) -> Self {
         match role {
-            Role::Administrator => Sight::Full,
+            // What is shown to a person is about nobody but themselves.
+            Role::Administrator | Role::Person(_) => Sight::Full,
             Role::Reader => Sight::Masked,
         }
     }

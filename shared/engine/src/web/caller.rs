@@ -1,4 +1,6 @@
-//! Who calls, and what they may do: one gate before every route but the health report.
+//! Who calls, and what they may do: one gate before every route but the health report. Callers prove who
+//! they are by a token. The console, which runs in the same process and keeps sessions, says who its
+//! visitor is by an extension of the request, which nobody can send.
 
 use std::sync::Arc;
 
@@ -8,23 +10,15 @@ use axum::http::header::{AUTHORIZATION, CACHE_CONTROL};
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+pub use plan::sign_on::Role;
 use subtle::ConstantTimeEq;
 
-use super::idempotency;
 use super::jwt::Verifier;
 use super::problem::{Problem, ProblemType};
+use super::{idempotency, oneself};
 use crate::Engine;
 use crate::secrets::{ExposeSecret, SecretString};
 use crate::telemetry::trace;
-
-/// What somebody may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Everything.
-    Administrator,
-    /// Looking at logs, runs and connections; the values of personal fields are masked (B4).
-    Reader,
-}
 
 /// Who calls; handlers take it as an extension.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +34,7 @@ impl Caller {
     pub fn administrates(&self) -> Result<(), Problem> {
         match self.role {
             Role::Administrator => Ok(()),
-            Role::Reader => Err(forbidden("This is for the role administrator.")),
+            Role::Reader | Role::Person(_) => Err(forbidden("This is for the role administrator.")),
         }
     }
 }
@@ -93,28 +87,42 @@ async fn gate(
     trace::within(None, trace.as_deref(), admit(&engine, &auth, request, next)).await
 }
 
-async fn admit(engine: &Engine, auth: &Auth, mut request: Request, next: Next) -> Response {
+async fn admit(engine: &Engine, auth: &Auth, request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.extensions().get::<MatchedPath>());
     let path = path.map_or_else(|| "unknown".to_owned(), |path| path.as_str().to_owned());
     let now = engine.clock.now().as_second();
+    let visitor = request.extensions().get::<Caller>().cloned();
     let headers = request.headers().clone();
-    let caller = auth.caller(bearer(&headers), now).await.and_then(|caller| {
-        if caller.role == Role::Reader && method != Method::GET && method != Method::HEAD {
-            return Err(forbidden("The role reader may only look."));
-        }
-        Ok(caller)
-    });
-    let mut response = match caller {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
-        }
+    let caller = match visitor {
+        Some(visitor) => Ok(visitor),
+        None => auth.caller(bearer(&headers), now).await,
+    };
+    let permitted = match caller {
+        Ok(caller) => permit(caller, request).await,
+        Err(problem) => Err(problem),
+    };
+    let mut response = match permitted {
+        Ok(request) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let status = response.status().as_u16();
     tracing::info!(%method, path, status, trace = trace::id(), "request");
     response
+}
+
+/// Hands the request on with its caller, or refuses what the caller's role may not do.
+async fn permit(caller: Caller, request: Request) -> Result<Request, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let looks = [Method::GET, Method::HEAD].contains(&parts.method);
+    match &caller.role {
+        Role::Administrator => {}
+        Role::Reader if looks => {}
+        Role::Reader => return Err(forbidden("The role reader may only look.")),
+        Role::Person(oneself) => oneself::concerns(oneself, &mut parts).await?,
+    }
+    parts.extensions.insert(caller);
+    Ok(Request::from_parts(parts, body))
 }
 
 /// What is sent as the bearer token.

@@ -6,7 +6,7 @@
 mod fields;
 mod mappings;
 mod nearest;
-mod reader;
+pub(crate) mod reader;
 mod sources;
 
 use serde_json::Value;
@@ -94,7 +94,7 @@ fn document(root: &Node<'_>, clouds: CustomClouds) -> Option<Document> {
     })
 }
 
-fn name(node: &Node<'_>) -> Option<String> {
+pub(crate) fn name(node: &Node<'_>) -> Option<String> {
     let name = node.words(MAX_NAME)?;
     if name.chars().any(char::is_control) {
         return node.mistake("A name stands on one line: it must not have control characters.");
@@ -102,7 +102,7 @@ fn name(node: &Node<'_>) -> Option<String> {
     Some(name.trim().to_owned())
 }
 
-fn cloud(node: &Node<'_>, clouds: CustomClouds) -> Option<Cloud> {
+pub(crate) fn cloud(node: &Node<'_>, clouds: CustomClouds) -> Option<Cloud> {
     if !node.value().is_object() {
         return node.word(CLOUDS);
     }

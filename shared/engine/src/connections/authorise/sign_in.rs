@@ -119,7 +119,7 @@ impl Engine {
     ///
     /// The verifier is kept first. Killed before the record is written, the earlier sign-in can no
     /// longer be ended, and another begins as this one did.
-    pub(super) async fn begin_sign_in(
+    pub(super) async fn begin_delegation(
         &self,
         who: &str,
         document: &Document,

@@ -18,19 +18,19 @@ const SHOWN: usize = 80;
 
 /// What was found so far. Shared by all cursors of one document.
 #[derive(Debug, Default)]
-pub(super) struct Notes {
+pub(crate) struct Notes {
     mistakes: RefCell<Vec<Mistake>>,
     warnings: RefCell<Vec<Mistake>>,
 }
 
 impl Notes {
     /// The cursor at the top of a document.
-    pub(super) fn root<'a>(&'a self, value: &'a Value) -> Node<'a> {
+    pub(crate) fn root<'a>(&'a self, value: &'a Value) -> Node<'a> {
         Node { path: "$".to_owned(), value, notes: self }
     }
 
     /// Mistakes and warnings, each in the order of reading.
-    pub(super) fn into_parts(self) -> (Vec<Mistake>, Vec<Mistake>) {
+    pub(crate) fn into_parts(self) -> (Vec<Mistake>, Vec<Mistake>) {
         (self.mistakes.into_inner(), self.warnings.into_inner())
     }
 }
@@ -40,7 +40,7 @@ impl Notes {
 /// Readers give `None` when they noted a mistake; a caller reads all parts before it asks whether
 /// one is `None`, so that all mistakes are noted at once.
 #[derive(Clone, Debug)]
-pub(super) struct Node<'a> {
+pub(crate) struct Node<'a> {
     path: String,
     value: &'a Value,
     notes: &'a Notes,
@@ -48,38 +48,38 @@ pub(super) struct Node<'a> {
 
 impl<'a> Node<'a> {
     /// JSON path of the place.
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
     /// What stands here.
-    pub(super) fn value(&self) -> &'a Value {
+    pub(crate) fn value(&self) -> &'a Value {
         self.value
     }
 
     /// Notes a mistake.
-    pub(super) fn mistake<T>(&self, message: impl Into<String>) -> Option<T> {
+    pub(crate) fn mistake<T>(&self, message: impl Into<String>) -> Option<T> {
         self.notes.mistakes.borrow_mut().push(Mistake::new(&self.path, message));
         None
     }
 
     /// Notes that something else should stand here; `what` with its article.
-    pub(super) fn expected<T>(&self, what: &str) -> Option<T> {
+    pub(crate) fn expected<T>(&self, what: &str) -> Option<T> {
         self.mistake(format!("Expected {what}, found {}.", found(self.value)))
     }
 
     /// Notes something that is allowed but worth a look.
-    pub(super) fn warning(&self, message: impl Into<String>) {
+    pub(crate) fn warning(&self, message: impl Into<String>) {
         self.notes.warnings.borrow_mut().push(Mistake::new(&self.path, message));
     }
 
     /// True or false.
-    pub(super) fn bool(&self) -> Option<bool> {
+    pub(crate) fn bool(&self) -> Option<bool> {
         self.value.as_bool().or_else(|| self.expected("true or false"))
     }
 
     /// A whole number in a range.
-    pub(super) fn integer(&self, range: RangeInclusive<i64>) -> Option<i64> {
+    pub(crate) fn integer(&self, range: RangeInclusive<i64>) -> Option<i64> {
         let number = self.value.as_i64().filter(|number| range.contains(number));
         number.or_else(|| {
             self.expected(&format!("a whole number from {} to {}", range.start(), range.end()))
@@ -87,19 +87,19 @@ impl<'a> Node<'a> {
     }
 
     /// A whole number in a range that fits.
-    pub(super) fn count(&self, range: RangeInclusive<u32>) -> Option<u32> {
+    pub(crate) fn count(&self, range: RangeInclusive<u32>) -> Option<u32> {
         let range = i64::from(*range.start())..=i64::from(*range.end());
         self.integer(range).and_then(|number| u32::try_from(number).ok())
     }
 
     /// The id of a Halo record.
-    pub(super) fn halo_id(&self) -> Option<i64> {
+    pub(crate) fn halo_id(&self) -> Option<i64> {
         let number = self.value.as_i64().filter(|number| HALO_IDS.contains(number));
         number.or_else(|| self.expected("the id of a Halo record (a positive whole number)"))
     }
 
     /// A text with so many characters.
-    pub(super) fn text(&self, length: RangeInclusive<usize>) -> Option<&'a str> {
+    pub(crate) fn text(&self, length: RangeInclusive<usize>) -> Option<&'a str> {
         let fits = |text: &&str| length.contains(&text.chars().count());
         self.value.as_str().filter(fits).or_else(|| match length.start() {
             0 => self.expected(&format!("a text of at most {} characters", length.end())),
@@ -108,7 +108,7 @@ impl<'a> Node<'a> {
     }
 
     /// A text that says something, with at most so many characters.
-    pub(super) fn words(&self, most: usize) -> Option<&'a str> {
+    pub(crate) fn words(&self, most: usize) -> Option<&'a str> {
         let text = self.text(1..=most)?;
         if text.trim().is_empty() {
             return self.expected("a text that is not blank");
@@ -117,7 +117,7 @@ impl<'a> Node<'a> {
     }
 
     /// An id of one of our types.
-    pub(super) fn id<T: FromStr<Err = NotAnId>>(&self) -> Option<T> {
+    pub(crate) fn id<T: FromStr<Err = NotAnId>>(&self) -> Option<T> {
         let Some(text) = self.value.as_str() else { return self.expected("a text") };
         match text.parse() {
             Ok(id) => Some(id),
@@ -126,7 +126,7 @@ impl<'a> Node<'a> {
     }
 
     /// One of a few words.
-    pub(super) fn word<T: Clone>(&self, words: &Words<T>) -> Option<T> {
+    pub(crate) fn word<T: Clone>(&self, words: &Words<T>) -> Option<T> {
         let text = self.value.as_str();
         if let Some((_, value)) = words.iter().find(|(word, _)| Some(*word) == text) {
             return Some(value.clone());
@@ -136,7 +136,7 @@ impl<'a> Node<'a> {
     }
 
     /// Notes that one of these words should stand here, and which is meant if that is plain.
-    pub(super) fn one_of<T>(&self, names: &[&str]) -> Option<T> {
+    pub(crate) fn one_of<T>(&self, names: &[&str]) -> Option<T> {
         let meant = self.value.as_str().and_then(|text| nearest(text, names.iter().copied()));
         match meant {
             Some(meant) => {
@@ -148,7 +148,7 @@ impl<'a> Node<'a> {
     }
 
     /// A list: every entry is read, also after a bad one.
-    pub(super) fn each<T>(
+    pub(crate) fn each<T>(
         &self,
         length: RangeInclusive<usize>,
         read: impl FnMut(Node<'a>) -> Option<T>,
@@ -171,7 +171,7 @@ impl<'a> Node<'a> {
     }
 
     /// An object whose keys are the author's own.
-    pub(super) fn entries<T>(
+    pub(crate) fn entries<T>(
         &self,
         length: RangeInclusive<usize>,
         mut read: impl FnMut(&'a str, Node<'a>) -> Option<T>,
@@ -193,7 +193,7 @@ impl<'a> Node<'a> {
     }
 
     /// An object; keys that `read` did not ask for are mistakes.
-    pub(super) fn object<T>(&self, read: impl FnOnce(&Object<'a, '_>) -> Option<T>) -> Option<T> {
+    pub(crate) fn object<T>(&self, read: impl FnOnce(&Object<'a, '_>) -> Option<T>) -> Option<T> {
         let Value::Object(map) = self.value else { return self.expected("an object") };
         let object = Object { at: self, map, asked: RefCell::default() };
         let result = read(&object);
@@ -204,7 +204,7 @@ impl<'a> Node<'a> {
 
 /// An object that is being read.
 #[derive(Debug)]
-pub(super) struct Object<'a, 'n> {
+pub(crate) struct Object<'a, 'n> {
     at: &'n Node<'a>,
     map: &'a Map<String, Value>,
     asked: RefCell<BTreeSet<&'static str>>,
@@ -212,18 +212,18 @@ pub(super) struct Object<'a, 'n> {
 
 impl<'a> Object<'a, '_> {
     /// The place of the object itself.
-    pub(super) fn at(&self) -> &Node<'a> {
+    pub(crate) fn at(&self) -> &Node<'a> {
         self.at
     }
 
     /// What stands under a key. A null counts as nothing.
-    pub(super) fn get(&self, key: &'static str) -> Option<Node<'a>> {
+    pub(crate) fn get(&self, key: &'static str) -> Option<Node<'a>> {
         self.asked.borrow_mut().insert(key);
         self.map.get(key).filter(|value| !value.is_null()).map(|value| self.child(key, value))
     }
 
     /// What must stand under a key; `what` it is, with its article.
-    pub(super) fn required<T>(
+    pub(crate) fn required<T>(
         &self,
         key: &'static str,
         what: &str,
@@ -236,7 +236,7 @@ impl<'a> Object<'a, '_> {
     }
 
     /// What stands under a key, or its default.
-    pub(super) fn or<T>(
+    pub(crate) fn or<T>(
         &self,
         key: &'static str,
         default: T,
@@ -247,7 +247,7 @@ impl<'a> Object<'a, '_> {
 
     /// What may stand under a key.
     #[expect(clippy::option_option, reason = "the outer one says whether a mistake was noted")]
-    pub(super) fn maybe<T>(
+    pub(crate) fn maybe<T>(
         &self,
         key: &'static str,
         read: impl FnOnce(&Node<'a>) -> Option<T>,
@@ -256,7 +256,7 @@ impl<'a> Object<'a, '_> {
     }
 
     /// Accepts keys unread, where a mistake elsewhere hides whether they belong here.
-    pub(super) fn let_others_be(&self, keys: &[&'static str]) {
+    pub(crate) fn let_others_be(&self, keys: &[&'static str]) {
         self.asked.borrow_mut().extend(keys);
     }
 
@@ -305,7 +305,7 @@ fn found(value: &Value) -> String {
 }
 
 /// The text as a message repeats it.
-pub(super) fn cut(text: &str) -> String {
+pub(crate) fn cut(text: &str) -> String {
     if text.chars().count() <= SHOWN {
         return text.to_owned();
     }

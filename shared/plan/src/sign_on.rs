@@ -1,0 +1,110 @@
+//! Single sign-on (O1–O4): who may sign in here with Microsoft, and what they may do then. What a person
+//! on whose behalf a connection reads does at Microsoft is another thing, and so are the last sign-ins
+//! that Entra tells of (`sign_ins`).
+//!
+//! | file | does |
+//! |---|---|
+//! | `settings` | the settings from JSON, with every mistake, and back (O1, O2) |
+//! | `refusal` | every way of not being let in: which rule, what happened, what to do |
+
+mod refusal;
+mod settings;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::document::Cloud;
+use crate::ids::{AppId, ConnectionId, ObjectId, TenantId};
+
+pub use refusal::{Refusal, TokenFault, Unfit};
+pub use settings::parse;
+
+/// How people sign in here: one sign-in connection for the deployment (O1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Settings {
+    /// Its name, on the button of our sign-in page.
+    pub name: String,
+    /// Whose people; `None` = nobody said yet.
+    pub tenant: Option<Tenants>,
+    /// The application that people sign in to; `None` = nobody said yet.
+    pub client_id: Option<AppId>,
+    /// Which login service.
+    pub cloud: Cloud,
+    /// Whether anybody can sign in with it (O2).
+    pub published: bool,
+    /// Who.
+    pub allow: Allow,
+    /// Whether everybody is sent to Microsoft without seeing our page.
+    pub auto_redirect: bool,
+    /// Numbers of the roles in Halo that make an agent an administrator here (O3). Without any, Halo's
+    /// own word counts: an agent whom it calls an administrator is one.
+    pub administrator_roles: BTreeSet<i64>,
+    /// Clients in Halo whose people are sent to Microsoft even if others are not.
+    pub force_sso: BTreeSet<i64>,
+}
+
+/// Whose people may sign in (O1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Tenants {
+    /// Those of one tenant.
+    Single {
+        /// Which.
+        id: TenantId,
+    },
+    /// Those of several, and of no others.
+    Multi {
+        /// Which; never empty.
+        allowed: BTreeSet<TenantId>,
+    },
+}
+
+/// Who may sign in (O2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Allow {
+    /// People who are agents in Halo.
+    Agents,
+    /// People who are users in Halo.
+    Users,
+    /// Both.
+    Both,
+}
+
+impl Default for Settings {
+    /// The sign-in connection that exists before anybody entered one; nobody can use it (O1).
+    fn default() -> Self {
+        Self {
+            name: "Microsoft".to_owned(),
+            tenant: None,
+            client_id: None,
+            cloud: Cloud::Global,
+            published: false,
+            allow: Allow::Both,
+            auto_redirect: false,
+            administrator_roles: BTreeSet::new(),
+            force_sso: BTreeSet::new(),
+        }
+    }
+}
+
+/// What somebody may do here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Everything.
+    Administrator,
+    /// Looking at logs, runs and connections; the values of personal fields are masked (B4).
+    Reader,
+    /// Looking at what is known and logged of themselves, and at nothing else (O3).
+    Person(Oneself),
+}
+
+/// Who somebody is that may look at themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Oneself {
+    /// The connection that imported them.
+    pub connection: ConnectionId,
+    /// Their object id.
+    pub person: ObjectId,
+}
