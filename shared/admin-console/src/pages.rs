@@ -1,17 +1,23 @@
 //! The screens, and their addresses.
 
 mod advanced;
+mod audit;
+mod conflicts;
 mod connection;
 mod connections;
 mod details;
 mod editor;
 mod fields;
+mod halo;
+mod held;
 mod imports;
+mod licences;
 mod link;
 mod log;
 mod mappings;
 mod people;
 mod previews;
+mod problems;
 mod runs;
 pub(crate) mod sign_in;
 
@@ -64,6 +70,20 @@ fn shown_and_explained() -> Router<Console> {
         .route("/console/connections/{id}/people/{who}/link", post(link::set))
         .route("/console/connections/{id}/runs", get(runs::list))
         .route("/console/connections/{id}/runs/{run}", get(runs::one))
+        .route("/console/connections/{id}/held", get(held::show))
+        .route("/console/connections/{id}/held/question", post(held::ask))
+        .route("/console/connections/{id}/held/decide", post(held::decide))
+        .route("/console/connections/{id}/conflicts", get(conflicts::show))
+        .route("/console/connections/{id}/parked", post(conflicts::again))
+        .route("/console/connections/{id}/licences", get(licences::list))
+        .route("/console/connections/{id}/licences/{sku}", get(licences::one))
+        .route("/console/connections/{id}/audit", get(audit::of_connection))
+        .route("/console/audit", get(audit::of_deployment))
+        .route("/console/halo", get(halo::show))
+        .route("/console/halo/test", post(halo::test))
+        .route("/console/halo/module", post(halo::turn))
+        .route("/console/problems", get(problems::list))
+        .route("/console/problems/{kind}", get(problems::show))
 }
 
 async fn nowhere(visit: Visit) -> Response {

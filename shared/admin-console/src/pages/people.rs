@@ -135,6 +135,7 @@ fn head(visit: &Visit, person: &Value, here: &str) -> Markup {
             @if visit.administrates() {
                 form method="post" action={ (here) "/import" } {
                     input type="hidden" name="csrf" value=(visit.csrf());
+                    input type="hidden" name="key" value=(visit.fresh());
                     button.main { "Import now" }
                 }
             }
@@ -334,13 +335,14 @@ fn of_halo(link: &Value) -> Markup {
 
 /// Imports one person now, and leads to the run that does it (I2).
 pub(crate) async fn import(Path((id, who)): Path<(String, String)>, sent: Sent) -> Response {
-    started(&sent.visit, &id, &[&who]).await
+    let Sent { visit, pairs } = sent;
+    started(&visit, &id, pairs.text("key").unwrap_or_default(), &[&who]).await
 }
 
-/// Starts an import of some people, and leads to its run.
-pub(crate) async fn started(visit: &Visit, id: &str, people: &[&str]) -> Response {
+/// Starts an import of some people, once for a key, and leads to its run.
+pub(crate) async fn started(visit: &Visit, id: &str, key: &str, people: &[&str]) -> Response {
     let at = At::new(&["connections", id, "imports"]);
-    match visit.api.once(at, visit.fresh(), &json!({ "people": people })).await {
+    match visit.api.once(at, key, &json!({ "people": people })).await {
         Ok(answer) => {
             let run = text(&answer.body["run"]).to_owned();
             Redirect::to(&local(&["connections", id, "runs", &run])).into_response()
