@@ -89,7 +89,7 @@ const OF_THE_CONSOLE: [Advice; 2] = [
 
 /// Lists the refusals of a sign-in. One that is not listed does not compile.
 macro_rules! refusals {
-    ($($plain:ident $({ $($field:ident: $value:expr),* })?;)* Token: $($fault:ident)*; Person: $($unfit:ident)*;) => {
+    (Plain: [$($plain:ident $({ $($field:ident: $value:expr),* })?;)*]; Token: $($fault:ident)*; Person: $($unfit:ident)*;) => {
         fn of_the_sign_in() -> Vec<Refusal> {
             let is_listed = |refusal: &Refusal| match refusal {
                 $(Refusal::$plain { .. } => true,)*
@@ -107,9 +107,9 @@ macro_rules! refusals {
 }
 
 refusals! {
-    NotPublished; NoPublicUrl; SecretMissing; TooMany { retry_after: 60 }; StateMissing; StateUnknown;
+    Plain: [NotPublished; NoPublicUrl; SecretMissing; TooMany { retry_after: 60 }; StateMissing; StateUnknown;
     OtherBrowser; SettingsChanged; Microsoft { code: None, error: String::new() }; NoCode;
-    MicrosoftUnavailable; HaloUnavailable; OperatorOff; OperatorToken; OurStorage;
+    MicrosoftUnavailable; HaloUnavailable; OperatorOff; OperatorToken; OurStorage;];
     Token: Unreadable Algorithm Key Signature KeyIssuer Tenant Issuer Audience Expired NotYet Nonce ObjectId;
     Person: PersonalAccount OtherTenant Unknown Deleted Disabled InConflict Parked NotLinked Inactive
         AgentsOnly UsersOnly;

@@ -33,9 +33,11 @@ const PEOPLE: [Part<'_>; 8] = [
 const PEOPLE_COUNTS: [&str; 8] =
     ["created", "updated", "reactivated", "deactivated", "held", "conflict", "failed", "moved"];
 
-/// What a count is called, which entries of the log it counts, and in which words of the log's filters;
-/// nothing for counts whose people have no entries.
-const COUNTS: [(&str, &str, Option<(&str, &str)>); 10] = [
+/// A filter of the log, with its value.
+type Filter = (&'static str, &'static str);
+/// What a count is called, what it means, and which entries of the log it counts; nothing where its people
+/// have none.
+const COUNTS: [(&str, &str, Option<Filter>); 10] = [
     ("created", "made in Halo", Some(("decision", "create"))),
     (
         "updated",
