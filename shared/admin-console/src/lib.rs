@@ -22,6 +22,8 @@ mod form;
 mod layout;
 mod pages;
 mod parts;
+#[cfg(test)]
+mod testing;
 mod visit;
 
 use axum::Router;

@@ -77,6 +77,15 @@ impl Visit {
         self.here.split('?').next().unwrap_or_default()
     }
 
+    /// Somebody who is signed in, for tests of pages.
+    #[cfg(test)]
+    pub(crate) fn for_tests(api: Api, caller: engine::web::Caller) -> Self {
+        let name = caller.name.clone();
+        let (csrf, expires_at) = ("a-token".into(), jiff::Timestamp::MAX);
+        let session = Arc::new(Session { caller, name, csrf, expires_at });
+        Self { api, session, here: "/console".to_owned(), fresh: "a-key".to_owned() }
+    }
+
     async fn of(parts: &Parts, console: &Console) -> Result<Self, Response> {
         let uri = &parts.uri;
         let here = uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string);

@@ -193,3 +193,62 @@ pub(crate) async fn again(Path(id): Path<String>, sent: Sent) -> Response {
     }
     started(&visit, &id, pairs.text("key").unwrap_or_default(), &people).await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use engine::web::Role;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{NASTY, page, visit};
+
+    async fn shown(role: Role) -> String {
+        let ada = json!({ "id": "a", "display_name": NASTY, "user_principal_name": "ada@contoso.example" });
+        let candidates = json!([
+            { "kind": "user", "id": 1049, "name": NASTY, "email": "ADA@contoso.example", "site": NASTY, "inactive": false },
+            { "kind": "user", "id": 1050 },
+        ]);
+        let conflict = json!({ "person": ada, "run": "r", "since": "2026-11-02T08:00:00Z", "sentence": NASTY, "candidates": candidates });
+        let parked = json!({ "person": ada, "attempts": 3, "sentence": NASTY, "until": null });
+        let visit = visit(
+            role,
+            &[
+                (
+                    "/v1/connections/contoso/conflicts",
+                    json!({ "conflicts": [conflict], "cursor": null }),
+                ),
+                ("/v1/connections/contoso/parked", json!({ "parked": [parked], "cursor": null })),
+                (
+                    "/v1/connections/contoso/people/a",
+                    json!({ "facts": { "properties": { "mail": "ada@contoso.example" } } }),
+                ),
+            ],
+        );
+        page(show(visit, Path("contoso".to_owned()), Query(BTreeMap::new())).await).await
+    }
+
+    #[tokio::test]
+    async fn candidates_stand_side_by_side() {
+        // M3: what both have is marked, and each choice is a form of its own.
+        let html = shown(Role::Administrator).await;
+        assert!(!html.contains("<script>"), "{html}");
+        assert_eq!(html.matches(">same<").count(), 1, "the address: {html}");
+        assert_eq!(html.matches("name=\"user_record\"").count(), 2, "{html}");
+        assert!(html.contains("value=\"create\"") && html.contains("value=\"unlinked\""), "{html}");
+        assert!(html.contains("Try all 1 on this page"), "{html}");
+    }
+
+    #[tokio::test]
+    async fn readers_are_not_offered_what_they_may_not_do() {
+        // B4
+        let html = shown(Role::Reader).await;
+        assert_eq!(
+            html.matches("name=\"csrf\"").count(),
+            2,
+            "sign-out, and the list without buttons: {html}"
+        );
+        assert!(!html.contains("name=\"do\"") && !html.contains("_record"), "{html}");
+    }
+}

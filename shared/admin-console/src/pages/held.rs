@@ -313,3 +313,90 @@ fn done(visit: &Visit, id: &str, here: &str, says: Says, pairs: &Pairs, answer: 
         p { a href=(here) { "Back to the list" } }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use axum::extract::{Path, Query};
+    use engine::web::Role;
+
+    use super::*;
+    use crate::testing::{NASTY, page, sent, visit};
+
+    const HELD: &str = "/v1/connections/contoso/held";
+
+    fn held(run: &str, people: usize) -> Vec<Value> {
+        let one = |at: usize| {
+            let kinds: &[&str] = if at.is_multiple_of(3) { &["user", "agent"] } else { &["user"] };
+            let person = json!({ "id": format!("{run}-{at}"), "display_name": NASTY, "user_principal_name": "" });
+            let ruling = if at == 0 {
+                json!({ "says": "reject", "by": NASTY, "until": "2026-11-09T08:00:00Z" })
+            } else {
+                Value::Null
+            };
+            json!({ "person": person, "kinds": kinds, "run": run, "since": "2026-11-02T08:00:00Z", "sentence": NASTY, "ruling": ruling })
+        };
+        (0..people).map(one).collect()
+    }
+
+    fn people() -> Value {
+        let all: Vec<Value> = held("one", 38).into_iter().chain(held("other", 4)).collect();
+        json!({ "held": all, "cursor": null })
+    }
+
+    async fn asked(body: &str) -> String {
+        let visit = visit(Role::Administrator, &[(HELD, people())]);
+        page(ask(Path("contoso".to_owned()), sent(visit, body)).await).await
+    }
+
+    #[tokio::test]
+    async fn the_question_repeats_the_numbers() {
+        // L4: of the run's 38 people something was said of one already.
+        let html = asked("run=one&do=release-all").await;
+        assert!(html.contains("<h1>Deactivate 37 people in Halo?</h1>"), "{html}");
+        assert!(
+            html.contains("<strong>37</strong> users and <strong>12</strong> agents"),
+            "{html}"
+        );
+        assert!(html.contains("class=\"danger\">Deactivate 37 people</button>"), "{html}");
+        assert!(
+            html.contains("name=\"key\" value=\"a-key\"") && !html.contains("name=\"person\""),
+            "{html}"
+        );
+        let html = asked("run=one&do=reject-some&person=one-3&person=other-1&person=nobody").await;
+        assert!(html.contains("<h1>Leave 1 person active in Halo?</h1>"), "{html}");
+        let html = asked("run=one&do=release-some").await;
+        assert!(html.contains("Nobody is ticked"), "{html}");
+        let html = asked("run=gone&do=release-all").await;
+        assert!(html.contains("nobody left") && !html.contains("danger"), "{html}");
+        assert!(asked("run=one&do=remove-all").await.contains("nothing at this address"));
+    }
+
+    #[tokio::test]
+    async fn what_is_left_goes_on() {
+        let answer = json!({ "released": 900, "left": 1100, "run": null, "others": [] });
+        let release = "/v1/connections/contoso/held/release";
+        let visit = visit(Role::Administrator, &[(release, answer)]);
+        let form = sent(visit, "run=one&says=release&key=k");
+        let html = page(decide(Path("contoso".to_owned()), form).await).await;
+        assert!(
+            html.contains("Released: 900 people") && html.contains("Go on with the 1,100 left"),
+            "{html}"
+        );
+        assert!(html.contains("name=\"key\" value=\"k\""), "the same call again: {html}");
+    }
+
+    #[tokio::test]
+    async fn readers_look_and_names_are_text() {
+        // B4
+        for (role, forms) in [(Role::Reader, 0), (Role::Administrator, 8)] {
+            let visit = visit(role, &[(HELD, people())]);
+            let html =
+                page(show(visit, Path("contoso".to_owned()), Query(BTreeMap::new())).await).await;
+            assert!(!html.contains("<script>"), "{html}");
+            assert_eq!(html.matches("name=\"do\"").count(), forms, "{html}");
+            assert_eq!(html.matches("<section").count(), 2, "a form for each run");
+        }
+    }
+}

@@ -171,3 +171,25 @@ fn holder(id: &str, one: &Value) -> Vec<Markup> {
         },
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn seats_are_drawn_within_their_bar() {
+        // S1
+        for (used, enabled, width) in
+            [(0, 0, 0), (5, 10, 50), (10, 10, 100), (30, 10, 100), (3, 0, 100)]
+        {
+            let html = seats(&json!({ "used": used, "enabled": enabled })).into_string();
+            assert!(
+                html.contains(&format!("width=\"{width}\" height=\"8\"></rect></svg>")),
+                "{used} of {enabled}: {html}"
+            );
+            assert!(html.contains(&format!("{used} of {enabled}")), "{html}");
+        }
+    }
+}

@@ -152,3 +152,52 @@ fn ask(
         None => page.into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use engine::web::Role;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{NASTY, page, sent, visit};
+
+    async fn asked(body: &str) -> String {
+        let person = json!({ "person": { "id": "a", "display_name": NASTY } });
+        let visit = visit(Role::Administrator, &[("/v1/connections/contoso/people/a", person)]);
+        let at = Path(("contoso".to_owned(), "a".to_owned()));
+        page(set(at, sent(visit, body)).await).await
+    }
+
+    #[tokio::test]
+    async fn each_choice_is_asked_in_words_first() {
+        // M7
+        for (body, told) in [
+            ("user=record&user_record=1049", "<strong>Halo user 1049</strong>"),
+            ("agent=create", "<strong>new Halo agent</strong>"),
+            ("user=unlinked", "<strong>no Halo user</strong>"),
+            ("user=automatic", "is forgotten"),
+            ("user=record&user_record=<script>", "no number of a record"),
+        ] {
+            let html = asked(body).await;
+            assert!(html.contains(told) && html.contains("name=\"sure\""), "{body}: {html}");
+            assert!(!html.contains("<script>"), "{body}: {html}");
+        }
+    }
+
+    #[test]
+    fn what_is_chosen_is_what_the_api_takes() {
+        // M7
+        for (body, expected) in [
+            ("user=record&user_record=+7+&agent=", json!({ "user": 7 })),
+            (
+                "user=create&user_record=7&agent=unlinked",
+                json!({ "user": "create", "agent": "unlinked" }),
+            ),
+            ("user=record&user_record=x", json!({ "user": "x" })),
+            ("", json!({})),
+        ] {
+            let (chosen, _) = chosen(&Pairs::read(body.as_bytes()));
+            assert_eq!(Value::Object(chosen), expected, "{body}");
+        }
+    }
+}

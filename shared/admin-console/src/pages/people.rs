@@ -350,3 +350,78 @@ pub(crate) async fn started(visit: &Visit, id: &str, key: &str, people: &[&str])
         Err(trouble) => visit.refused(&trouble),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed step is the failure of the test")]
+
+    use engine::web::Role;
+    use plan::sign_on::Oneself;
+
+    use super::*;
+    use crate::testing::{NASTY, page, visit};
+
+    const ADA: &str = "5eed0000-0000-4000-8000-000000000001";
+
+    fn explained() -> Value {
+        json!({
+            "person": { "id": ADA, "display_name": NASTY, "user_principal_name": NASTY },
+            "facts": { "presence": "present", "enabled": true, "external": false, "properties": { "displayName": NASTY },
+                "manager": { "id": "m", "display_name": NASTY }, "groups": [{ "id": "g", "name": NASTY }] },
+            "link": { "user": { "id": 7, "how": { "by": "object_id" }, "activity": "active", "mapping": "sales",
+                "granted_roles": [3], "image": { "name": NASTY } }, "agent": null, "seats": [], "choices": {}, "ruling": null },
+            "pending": ["mail"], "conflict": null,
+            "parked": { "attempts": 2, "sentence": NASTY, "until": null },
+            "held": { "since": "2026-11-02T08:00:00Z", "sentence": NASTY },
+            "decision": { "decision": "unchanged", "records": { "user": { "decision": "unchanged", "mapping": "sales", "matched": null } },
+                "tried": [{ "mapping": "sales", "matched": true, "sentence": "matches" }],
+                "reasons": [{ "about": "user", "sentence": NASTY }, { "about": "agent", "sentence": "No agents mapping matches this person." }] },
+            "notes": [NASTY], "log": [],
+        })
+    }
+
+    async fn page_for(role: Role) -> String {
+        let explain = format!("/v1/connections/contoso/people/{ADA}/explain");
+        let mut answers = vec![(explain.as_str(), explained())];
+        if !matches!(role, Role::Person(_)) {
+            answers.push(("/v1/connections/contoso", json!({ "mappings": [] })));
+        }
+        let visit = visit(role, &answers);
+        let at = Path(("contoso".to_owned(), ADA.to_owned()));
+        page(show(visit, at, Query(BTreeMap::new())).await).await
+    }
+
+    #[tokio::test]
+    async fn a_person_is_told_who_they_are_and_why() {
+        // B3
+        let html = page_for(Role::Administrator).await;
+        assert!(!html.contains("<script>"), "{html}");
+        for told in [
+            "Halo user 7",
+            "placed by the mapping <code>sales</code>",
+            "found by the Entra object id",
+            "No agent in Halo.",
+            "No agents mapping matches this person.",
+            "Deactivation held",
+            "Set aside",
+            "up to date",
+            "Import now",
+            "Who this is in Halo",
+        ] {
+            assert!(html.contains(told), "{told}: {html}");
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_may_only_look_is_offered_nothing_else() {
+        // B4, O3: somebody who sees themselves alone has no tabs, either; the API refuses what is behind.
+        let oneself =
+            Oneself { connection: "contoso".parse().unwrap(), person: ADA.parse().unwrap() };
+        for (role, tabs) in [(Role::Reader, 1), (Role::Person(oneself), 0)] {
+            let html = page_for(role).await;
+            assert!(html.contains("Halo user 7"), "{html}");
+            assert_eq!(html.matches("class=\"tabs\"").count(), tabs, "{html}");
+            assert_eq!(html.matches("method=\"post\"").count(), 1, "sign-out alone: {html}");
+        }
+    }
+}

@@ -168,3 +168,87 @@ fn licence(licence: &Value) -> Markup {
         " (licence " (value(&licence["licence_id"])) "). What came of it: " (word(text(&licence["outcome"]))) "."
     } }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::NASTY;
+
+    fn drawn(outcome: &Value, matched: bool, user: &Value) -> String {
+        let sentence = format!("department equals \"Sales\" fails: it is \"{NASTY}\"");
+        let decision = json!({
+            "tried": [{ "mapping": "sales", "matched": matched, "sentence": sentence, "outcome": outcome }],
+            "records": { "user": user, "agent": { "decision": "not_in_scope", "mapping": null, "matched": null } },
+        });
+        let mappings = json!([{ "id": "sales", "target": { "type": "site", "site_id": 18 } }]);
+        path(&decision, &json!({ "user": 7 }), &mappings).into_string()
+    }
+
+    #[test]
+    fn the_path_is_drawn_for_each_outcome() {
+        // B1, P2: whatever part failed, the sentence says it, and nothing is said to be taken.
+        let nobody = json!({ "decision": "deactivate", "mapping": null, "matched": null });
+        for outcome in [
+            json!({ "is": "not_in_group", "group": "Sales" }),
+            json!({ "is": "group_unknown", "group": "Sales", "why": "not_read" }),
+            json!({ "is": "external" }),
+            json!({ "is": "not_external" }),
+            json!({ "is": "condition", "index": 0, "field": "department", "test": "equals", "saw": NASTY }),
+            json!({ "is": "no_site", "field": "city" }),
+        ] {
+            let html = drawn(&outcome, false, &nobody);
+            assert!(
+                html.contains("not taken: ") && !html.contains("class=\"taken"),
+                "{outcome}: {html}"
+            );
+            assert!(html.contains("no mapping places it"), "{outcome}: {html}");
+            assert!(!html.contains("<script"), "{outcome}: {html}");
+        }
+    }
+
+    #[test]
+    fn the_path_ends_where_the_person_is() {
+        // P1: taken is the mapping that decides a record, and not each that would match.
+        let matched = json!({ "is": "matched" });
+        let here = json!({ "decision": "update", "mapping": "sales", "matched": { "by": "fields", "entra": "mail", "halo": "email" } });
+        let html = drawn(&matched, true, &here);
+        assert!(html.contains("<li class=\"taken\">") && html.contains(": site 18"), "{html}");
+        assert!(html.contains("Halo user 7") && html.contains("its email equals mail"), "{html}");
+        assert!(!html.contains("Halo agent"), "who is no agent is not told of: {html}");
+        let elsewhere = json!({ "decision": "update", "mapping": "other", "matched": null });
+        let html = drawn(&matched, true, &elsewhere);
+        assert!(
+            html.contains("<li class=\"open\">") && html.contains("an earlier mapping decides"),
+            "{html}"
+        );
+        let nobody = json!({ "records": { "user": { "decision": "not_in_scope" } }, "tried": [] });
+        let html = path(&nobody, &Value::Null, &Value::Null).into_string();
+        assert!(html.contains("Nowhere"), "{html}");
+        assert!(
+            path(&json!({}), &Value::Null, &Value::Null).into_string().is_empty(),
+            "a licence has no path"
+        );
+    }
+
+    #[test]
+    fn changes_are_shown_as_text() {
+        // B1
+        let decision = json!({
+            "changes": [
+                { "record": "user", "field": "name", "before": null, "after": NASTY },
+                { "record": "user", "field": "title", "before": "Clerk", "after": "", "before_known": false },
+            ],
+            "reasons": [{ "about": "user", "sentence": NASTY }, { "about": "seats", "sentence": "Joins CAB 1." }],
+        });
+        let html = whole(&decision, &Value::Null, &Value::Null).into_string();
+        assert!(!html.contains("<script"), "{html}");
+        assert!(
+            html.contains("&lt;script&gt;")
+                && html.contains("not read yet")
+                && html.contains("Joins CAB 1."),
+            "{html}"
+        );
+    }
+}
