@@ -26,6 +26,7 @@ use worker::lambda::{SqsBatchResponse, SqsEvent, batch};
 const HTTPS: &[(&str, u16)] = &[
     ("admin-health", 200),
     ("admin-halo-test", 200),
+    ("admin-halo-budget", 200),
     ("admin-list", 200),
     ("admin-read", 200),
     ("admin-create", 201),
@@ -46,6 +47,7 @@ const HTTPS: &[(&str, u16)] = &[
     ("admin-link-set", 404),
     ("admin-link-cut", 404),
     ("admin-conflicts", 200),
+    ("admin-parked", 200),
     ("admin-held", 200),
     ("admin-licences", 200),
     // Nor any licence before the first import.

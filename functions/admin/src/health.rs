@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use engine::Engine;
-use engine::halo::TestReport;
+use engine::halo::{BudgetReport, TestReport};
 use engine::web::api::Usual;
 use engine::web::{Caller, Problem, Query};
 use serde::Serialize;
@@ -89,4 +89,17 @@ pub(crate) async fn halo(
     let report = engine.halo.with_priority(engine::halo::Priority::Manual).test().await;
     let passed = report.passed();
     Ok(Json(HaloTest { report, passed }))
+}
+
+/// How many requests Halo may get from this deployment now (H2)
+///
+/// Costs no request to Halo.
+#[utoipa::path(get, path = "/v1/halo/budget", tag = "halo",
+    responses((status = 200, description = "The budget", body = BudgetReport), Usual))]
+pub(crate) async fn budget(
+    State(engine): State<Engine>,
+    query: Query,
+) -> Result<Json<BudgetReport>, Problem> {
+    query.only(&[])?;
+    Ok(Json(engine.halo.budget().await?))
 }

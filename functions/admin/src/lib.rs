@@ -15,6 +15,7 @@
 //! | `GET /v1/connections/{id}/people/{who}` | a person by object id or user principal name |
 //! | `PUT DELETE /v1/connections/{id}/people/{who}/link` | sets and cuts links (M7) |
 //! | `GET /v1/connections/{id}/conflicts` | people for whom somebody has to choose (M3) |
+//! | `GET /v1/connections/{id}/parked` | people who are set aside (T5) |
 //! | `GET /v1/connections/{id}/held` | deactivations that wait (L4) |
 //! | `POST /v1/connections/{id}/held/release`, `…/reject` | lets them pass, or not (L4) |
 //! | `GET /v1/connections/{id}/licences`, `…/licences/{sku}` | seats, and who holds what (S1) |
@@ -26,7 +27,7 @@
 //! | `POST /v1/licence-assignments` | a licence that Halo asks for; signed, needs no token (S2) |
 //! | `GET /v1/licence-assignments/{id}`, `GET /v1/connections/{id}/licence-assignments` | what became of it |
 //! | `GET PUT /v1/licence-signing-key` | the key that Halo signs with |
-//! | `GET /v1/halo/test` | H1 |
+//! | `GET /v1/halo/test`, `GET /v1/halo/budget` | H1, H2 |
 //! | `GET PUT /v1/sign-in`, `PUT /v1/sign-in/credentials` | how people sign in here (O1, O2) |
 //! | `DELETE /v1/sign-in/sessions` | ends sessions (O3) |
 //! | `GET /v1/oauth/callback` | the way back from a sign-in, for browsers; needs no token (C6) |
@@ -83,11 +84,13 @@ engine::routes!(behind_the_gate, described_behind_the_gate:
     people::set_link,
     people::cut_link,
     people::conflicts,
+    people::parked,
     people::held,
     people::release,
     people::reject,
     people::effect,
     health::halo,
+    health::budget,
     licences::licences,
     licences::holders,
     previews::start,

@@ -7,7 +7,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use engine::Engine;
-use engine::connections::{ConflictList, Effect, HeldPerson, LinkChoice, Other, Ruled};
+use engine::connections::{
+    ConflictList, Effect, HeldPerson, LinkChoice, Other, ParkedPerson, Ruled,
+};
 use engine::inbound::{ShownPerson, Sight};
 use engine::web::api::{
     Changing, ConnectionDocument, IdempotencyKey, OfConnection, OfOne, OfPerson, Paging,
@@ -190,6 +192,34 @@ pub(crate) async fn conflicts(
     let list = engine.conflicts(&id, after, page.limit, sight).await?;
     let cursor = page.cursor(list.next.clone());
     Ok(Json(ConflictPage { list, cursor }))
+}
+
+/// A page of people who are set aside.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ParkedPage {
+    /// In order of their object ids.
+    parked: Vec<ParkedPerson>,
+    /// Where the next page goes on; `null` at the end.
+    #[schema(required)]
+    cursor: Option<String>,
+}
+
+/// People who wait for another try, or for other data (T5)
+///
+/// Whoever waits for a choice is among the conflicts instead.
+#[utoipa::path(get, path = "/v1/connections/{id}/parked", tag = "people", params(OfConnection, Paging),
+    responses((status = 200, description = "A page of people", body = ParkedPage), OfOne))]
+pub(crate) async fn parked(
+    State(engine): State<Engine>,
+    Extension(caller): Extension<Caller>,
+    path: Path,
+    query: Query,
+) -> Result<Json<ParkedPage>, Problem> {
+    let id = engine.connection(&path.connection()?).await?.saved.document.id;
+    let page = PageAsked::only(query, format!("parked of {id}"), 50, 200)?;
+    let (after, sight) = (page.after.clone(), Sight::from(caller.role));
+    let (parked, next) = engine.parked(&id, after, page.limit, sight).await?;
+    Ok(Json(ParkedPage { parked, cursor: page.cursor(next) }))
 }
 
 /// A page of held deactivations.

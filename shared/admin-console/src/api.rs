@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{CONTENT_TYPE, ETAG, IF_MATCH};
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use axum::response::Response;
 use engine::web::Caller;
 use serde_json::Value;
 use tower::ServiceExt;
@@ -124,6 +125,17 @@ impl Api {
         self.send(Method::POST, at, &headers, Some(body)).await
     }
 
+    /// Reads what is no JSON: the answer as it is, to be handed on.
+    pub(crate) async fn raw(&self, at: At) -> Result<Response, Trouble> {
+        let answer = self.answer(Method::GET, at, &[], None).await?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let status = answer.status();
+        let bytes = to_bytes(answer.into_body(), MOST).await.map_err(|_| Trouble::inside())?;
+        Err(Trouble::read(status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -131,6 +143,25 @@ impl Api {
         headers: &[(HeaderName, &str)],
         body: Option<&Value>,
     ) -> Result<Answer, Trouble> {
+        let answer = self.answer(method, at, headers, body).await?;
+        let status = answer.status();
+        let tag = answer.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        let bytes = to_bytes(answer.into_body(), MOST).await.map_err(|_| Trouble::inside())?;
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        if status.is_success() {
+            Ok(Answer { body, tag })
+        } else {
+            Err(Trouble::read(status, body))
+        }
+    }
+
+    async fn answer(
+        &self,
+        method: Method,
+        at: At,
+        headers: &[(HeaderName, &str)],
+        body: Option<&Value>,
+    ) -> Result<Response, Trouble> {
         let text = body.map(Value::to_string).unwrap_or_default();
         let mut request = Request::new(Body::from(text));
         *request.method_mut() = method;
@@ -142,15 +173,7 @@ impl Api {
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         request.extensions_mut().insert(self.caller.clone());
         let Ok(answer) = self.router.clone().oneshot(request).await;
-        let status = answer.status();
-        let tag = answer.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-        let bytes = to_bytes(answer.into_body(), MOST).await.map_err(|_| Trouble::inside())?;
-        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        if status.is_success() {
-            Ok(Answer { body, tag })
-        } else {
-            Err(Trouble::read(status, body))
-        }
+        Ok(answer)
     }
 }
 

@@ -11,11 +11,13 @@
 //! | `form` | forms and JSON: fields are named by paths |
 //! | `layout` | what all pages have in common |
 //! | `parts` | what pages are put together of |
+//! | `charts` | pictures |
 //! | `assets` | style sheet and script |
 //! | `pages` | the screens |
 
 mod api;
 mod assets;
+mod charts;
 mod form;
 mod layout;
 mod pages;

@@ -1,5 +1,9 @@
 //! The parts that pages are put together of: links, times, words with a colour, tables, fields.
 
+pub(crate) mod decision;
+pub(crate) mod entry;
+pub(crate) mod question;
+
 use jiff::Timestamp;
 use maud::{Markup, Render, html};
 use serde_json::Value;

@@ -15,6 +15,7 @@
 //! | `choose` | lists to choose from: groups of the tenant |
 //! | `links` | who a person is in Halo, as an administrator says (M3, M7) |
 //! | `conflicts` | people for whom an administrator has to choose (M3) |
+//! | `parked` | people who are set aside (T5) |
 //! | `held` | deactivations that wait for an administrator (L4) |
 //! | `effect` | what a draft would change (I4, I5) |
 //! | `shown` | connections as the API shows them (C4) |
@@ -33,6 +34,7 @@ mod held;
 mod import;
 mod licences;
 mod links;
+mod parked;
 mod preview;
 mod remove;
 mod reset;
@@ -72,6 +74,7 @@ pub use held::{HeldPerson, Other, Ruled};
 pub use import::Asked;
 pub use licences::{HolderList, Licence, LicenceHolder, LicenceList};
 pub use links::LinkChoice;
+pub use parked::ParkedPerson;
 pub use preview::{Preview, PreviewState, Wanted};
 pub use remove::Removed;
 pub use reset::Reset;

@@ -51,7 +51,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-pub use budget::{Priority, RequestLimit};
+pub use budget::{BudgetReport, Priority, RequestLimit};
 pub use cabs::{Cab, Seat};
 pub use check::{ConnectedAs, EntityReport, TestReport};
 pub use licences::NewLicence;
@@ -268,6 +268,11 @@ impl Halo {
     /// Requests that Halo may get at once from this deployment (H2); `None` = no limit.
     pub async fn budget_left(&self) -> Result<Option<u32>, StoreError> {
         self.shared.budget.left(&self.shared.store).await
+    }
+
+    /// How the request budget of the deployment stands (H2). Asks our store, and not Halo.
+    pub async fn budget(&self) -> Result<BudgetReport, StoreError> {
+        self.shared.budget.report(&self.shared.store).await
     }
 
     /// How fast requests may follow each other.

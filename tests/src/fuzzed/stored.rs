@@ -115,6 +115,7 @@ fn paths(snapshot: &Snapshot) -> Vec<String> {
         "/people/ada@contoso.example/explain",
         "/held",
         "/conflicts",
+        "/parked",
         "/licences",
         "/audit",
         "/licence-assignments",

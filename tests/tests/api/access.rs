@@ -28,6 +28,7 @@ fn routes() -> Vec<(&'static str, String)> {
         ("PUT", of("/people/ada@contoso.example/link")),
         ("DELETE", of("/people/ada@contoso.example/link")),
         ("GET", of("/conflicts")),
+        ("GET", of("/parked")),
         ("GET", of("/held")),
         ("POST", of("/held/release")),
         ("POST", of("/held/reject")),
@@ -44,6 +45,7 @@ fn routes() -> Vec<(&'static str, String)> {
         ("GET", "/v1/module".into()),
         ("PUT", "/v1/module".into()),
         ("GET", "/v1/halo/test".into()),
+        ("GET", "/v1/halo/budget".into()),
         ("GET", "/v1/nothing".into()),
     ]
 }
@@ -91,6 +93,7 @@ async fn what_is_not_there_and_what_is_not_understood_is_a_problem() {
         ("DELETE", "/v1/connections/unknown", "not_found"),
         ("GET", "/v1/connections/unknown/conflicts", "not_found"),
         ("GET", "/v1/connections/unknown/held", "not_found"),
+        ("GET", "/v1/connections/unknown/parked", "not_found"),
         ("DELETE", "/v1/connections/unknown/people/ada@contoso.example/link", "not_found"),
         ("DELETE", "/v1/connections/contoso/people/nobody@contoso.example/link", "not_found"),
         ("GET", "/v1/connections/contoso/conflicts?limit=21", "invalid_request"),

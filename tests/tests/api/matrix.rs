@@ -228,6 +228,7 @@ async fn what_belongs_to_one_connection_is_not_reached_through_another() {
         ("GET", format!("{one}/runs"), None, 200),
         ("GET", format!("{one}/conflicts"), None, 200),
         ("GET", format!("{one}/held"), None, 200),
+        ("GET", format!("{one}/parked"), None, 200),
         ("GET", format!("{one}/licences"), None, 200),
         ("GET", format!("{one}/audit"), None, 200),
         ("GET", format!("/v1/inbound?connection=fabrikam&run={run}"), None, 200),

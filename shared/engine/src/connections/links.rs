@@ -323,8 +323,10 @@ impl<'a> Change<'a> {
     fn settle(&mut self, kind: RecordKind, freed: bool) {
         let Self { connection, me, now, .. } = self;
         let mut gone: Vec<Key> = Vec::new();
-        let parked = now.parked.take().and_then(|parked| parked.until);
-        gone.extend(parked.map(|until| keys::retry(connection, until, *me)));
+        if let Some(parked) = now.parked.take() {
+            gone.push(keys::parked(connection, *me));
+            gone.extend(parked.until.map(|until| keys::retry(connection, until, *me)));
+        }
         if let Some(conflict) = &mut now.conflict {
             conflict.candidates.retain(|record| record.kind != kind);
             if conflict.candidates.is_empty() {

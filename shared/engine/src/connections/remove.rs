@@ -82,6 +82,7 @@ impl Engine {
             keys::claims(id),
             keys::held_of(id),
             keys::conflicts_of(id),
+            keys::parked_of(id),
             keys::seats(id),
             keys::assigning_of(id),
             keys::assignments_of(id),

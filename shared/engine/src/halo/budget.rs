@@ -5,6 +5,8 @@ use std::sync::Mutex;
 use jiff::Timestamp;
 use plan::budget::{Grant, Limits, Spent, slot};
 use plan::failure::Kind;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Error;
 use super::rivals::too_many_rivals;
@@ -36,6 +38,23 @@ pub enum Priority {
     Background,
     /// A person who clicked: the whole budget.
     Manual,
+}
+
+/// How the budget stands (H2).
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct BudgetReport {
+    /// Requests that a window may have; `null` = nothing is counted, as in the demo.
+    #[schema(required)]
+    pub requests: Option<u32>,
+    /// Length of the window in seconds.
+    #[schema(required)]
+    pub window: Option<u32>,
+    /// Requests that may be made at once; background work leaves a tenth of the window to people who wait.
+    #[schema(required)]
+    pub left: Option<u32>,
+    /// Nobody asks Halo before this time, because it answered 429.
+    #[schema(required)]
+    pub closed_until: Option<Timestamp>,
 }
 
 /// The budget of this process: its share of the record in the store.
@@ -85,6 +104,22 @@ impl Budget {
         let RequestLimit::Shared(limits) = self.limit else { return Ok(None) };
         let spent = store.read::<Spent>(&key()).await?.map(|found| found.value);
         Ok(Some(spent.unwrap_or_default().left(limits, store.clock.now())))
+    }
+
+    /// How the budget stands for the whole deployment.
+    pub(super) async fn report(&self, store: &Store) -> Result<BudgetReport, StoreError> {
+        let RequestLimit::Shared(limits) = self.limit else {
+            let (requests, window, left, closed_until) = (None, None, None, None);
+            return Ok(BudgetReport { requests, window, left, closed_until });
+        };
+        let spent = store.read::<Spent>(&key()).await?.map(|found| found.value).unwrap_or_default();
+        let now = store.clock.now();
+        Ok(BudgetReport {
+            requests: Some(limits.requests),
+            window: Some(limits.window),
+            left: Some(spent.left(limits, now)),
+            closed_until: spent.closed_until.filter(|until| *until > now),
+        })
     }
 
     /// Notes for everybody that Halo answered 429.

@@ -71,7 +71,7 @@ impl Sight {
     }
 
     /// Why somebody is set aside; what a service said of them may quote what it was sent.
-    fn parked(self, person: &Person) -> Option<Parked> {
+    pub(crate) fn parked(self, person: &Person) -> Option<Parked> {
         let parked = person.parked.as_ref()?;
         let linked = [&person.link.user, &person.link.agent].into_iter().flatten();
         let stored = linked.flat_map(|it| it.image.values()).map(ToString::to_string);

@@ -38,6 +38,7 @@
 //! | `c#ID#claims` | Halo record, OID | an unlinked person who hits that Halo record (M3) |
 //! | `c#ID#held` | OID | somebody whose deactivation an administrator has to release (L4) |
 //! | `c#ID#conflicts` | OID | somebody for whom an administrator has to choose a record (M3) |
+//! | `c#ID#parked` | OID | somebody who waits for another try, or for other data (T5) |
 //! | `c#ID#seats` | CAB, OID | a seat on a board that is still to be written (R3) |
 //! | `c#ID#log` | entry id | the inbound log; entry ids sort by time |
 //! | `c#ID#log#FACET#VALUE` | entry id | entries by person, run, decision, outcome, mapping |
@@ -411,6 +412,16 @@ pub fn conflicts_of(connection: &ConnectionId) -> String {
 /// Somebody for whom an administrator has to choose.
 pub fn conflict(connection: &ConnectionId, id: ObjectId) -> Key {
     Key::new(conflicts_of(connection), id.to_string())
+}
+
+/// The partition of people who wait for another try, or for other data (T5).
+pub fn parked_of(connection: &ConnectionId) -> String {
+    format!("c#{connection}#parked")
+}
+
+/// Somebody who waits so.
+pub fn parked(connection: &ConnectionId, id: ObjectId) -> Key {
+    Key::new(parked_of(connection), id.to_string())
 }
 
 /// The partition of seats on boards that are still to be written (R3).

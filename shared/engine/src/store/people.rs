@@ -463,6 +463,11 @@ impl<T> Fenced<T> {
 }
 
 impl Person {
+    /// Whether the person waits for another try or for other data (T5), and not for a choice (M3).
+    pub fn is_set_aside(&self) -> bool {
+        self.parked.is_some() && self.conflict.is_none()
+    }
+
     /// Makes the person dirty because of `changed`; whoever was parked gets another try.
     pub fn mark(&mut self, changed: impl IntoIterator<Item = String>) {
         self.pending.get_or_insert_default().changed.extend(changed);

@@ -59,6 +59,7 @@ pub(super) fn settle(
         outcome.follow_retry(worker, done)?;
         outcome.follow_held(worker, done, &decision)?;
         outcome.follow_conflict(worker, done, &decision)?;
+        outcome.follow_parked(worker, done)?;
     }
     // Marked meanwhile, there is something that the decision did not know.
     let is_current = !overruled
@@ -325,6 +326,17 @@ impl Outcome<'_> {
         let sentence = told.join(" ");
         self.now.conflict = Some(Conflict { run, since, candidates, sentence });
         self.writes.push(put(key, &(), Expect::Anything)?);
+        Ok(())
+    }
+
+    /// Whoever is set aside is listed (T5), unless among those for whom somebody has to choose.
+    fn follow_parked(&mut self, worker: &Worker<'_>, done: &Done) -> Result<(), Trouble> {
+        let key = keys::parked(&worker.held.connection, done.id);
+        if self.now.is_set_aside() {
+            self.writes.push(put(key, &(), Expect::Anything)?);
+        } else if self.was.is_set_aside() {
+            self.writes.push(Write::Delete { key, expect: Expect::Anything });
+        }
         Ok(())
     }
 }
