@@ -217,7 +217,7 @@ pub(crate) async fn parked(
 ) -> Result<Json<ParkedPage>, Problem> {
     let id = engine.connection(&path.connection()?).await?.saved.document.id;
     let page = PageAsked::only(query, format!("parked of {id}"), 50, 200)?;
-    let (after, sight) = (page.after.clone(), Sight::from(caller.role));
+    let (after, sight) = (page.after.clone(), Sight::from(&caller.role));
     let (parked, next) = engine.parked(&id, after, page.limit, sight).await?;
     Ok(Json(ParkedPage { parked, cursor: page.cursor(next) }))
 }

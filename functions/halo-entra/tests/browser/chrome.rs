@@ -114,11 +114,6 @@ impl Chrome {
         url.as_str().trim_start_matches(&self.base).to_owned()
     }
 
-    /// The address of the page that is open.
-    pub(crate) async fn address(&self) -> String {
-        self.driver.current_url().await.unwrap().to_string()
-    }
-
     /// What a reader reads.
     pub(crate) async fn text(&self) -> String {
         self.driver.find(By::Tag("body")).await.unwrap().text().await.unwrap()
@@ -135,6 +130,18 @@ impl Chrome {
         let field = self.labelled(label).await;
         field.clear().await.unwrap();
         field.send_keys(value).await.unwrap();
+    }
+
+    /// Fills in the field of an id.
+    pub(crate) async fn fill_id(&self, id: &str, value: &str) {
+        self.driver.find(By::Id(id)).await.unwrap().send_keys(value).await.unwrap();
+    }
+
+    /// Presses the last of several buttons with these words.
+    pub(crate) async fn press_last(&self, words: &str) {
+        let path = format!("//button[normalize-space(.)={}]", quoted(words));
+        let found = self.driver.find_all(By::XPath(path)).await.unwrap();
+        self.settled(found.last().unwrap()).await;
     }
 
     /// Ticks, or takes the tick away.
