@@ -56,6 +56,7 @@ run: rust ## import a sample tenant into a sample Halo and print what happened
 # Starting an engine takes root, so it is done only for those who ask for a container.
 test: rust emulator ## all tests, those against LocalStack and of the whole stack included
 	infra/scripts/stack.sh prepare
+	infra/scripts/browser.sh prepare
 	cargo build $(all) --bins
 	cargo test $(all) --no-run
 	$(if $(filter container,$(HALO_ENTRA_TEST_AWS)),infra/scripts/docker.sh run) infra/scripts/test.sh $(all)

@@ -172,6 +172,7 @@ impl World {
             put(keys::document(&id), &saved, Expect::Absent).unwrap(),
             put(keys::state(&id), &state, Expect::Absent).unwrap(),
             put(keys::listed(&id), &saved.document.name, Expect::Absent).unwrap(),
+            put(keys::imports(saved.document.tenant_id, &id), &(), Expect::Absent).unwrap(),
         ];
         self.engine.store.commit(&writes).await.map(drop).unwrap();
         let secret = json!({ "client_secret": sandbox::sample::CLIENT_SECRET }).to_string();

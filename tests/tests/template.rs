@@ -144,10 +144,13 @@ fn operations(document: &Value) -> BTreeMap<String, bool> {
     found
 }
 
+/// The pages for browsers, which look at sessions themselves.
+const PAGES: [&str; 4] = ["GET /", "GET /console", "GET /console/{page+}", "POST /console/{page+}"];
+
 /// Each operation is reached by a route of its own, at the function that serves it, and without a token
-/// exactly where none is needed.
+/// exactly where none is needed; besides there are the pages.
 #[test]
-fn routes_are_the_operations_of_the_api() {
+fn routes_are_the_operations_of_the_api_and_the_pages() {
     let template = Template::read();
     let of_the_log = serde_json::to_value(inbound_logs::openapi()).unwrap();
     let of_the_log = operations(&of_the_log);
@@ -157,6 +160,8 @@ fn routes_are_the_operations_of_the_api() {
         let function = if of_the_log.contains_key(&key) { "InboundLogs" } else { "Admin" };
         expected.push((key, function, if open { "NONE" } else { "JWT" }));
     }
+    expected.extend(PAGES.map(|key| (key.to_owned(), "Admin", "NONE")));
+    expected.sort();
     let mut found = Vec::new();
     for name in template.of_type("AWS::ApiGatewayV2::Route") {
         let route = template.properties(name);

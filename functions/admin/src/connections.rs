@@ -1,18 +1,18 @@
 //! Routes of connections: what a request says is translated, the engine does it.
 
 use axum::extract::State;
-use axum::http::header::{ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
+use axum::http::header::{ETAG, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use engine::Engine;
 use engine::connections::{
-    Connection, ConnectionSummary, Precondition, Removed, RulesApply, Saving, ShownConnection,
+    Connection, ConnectionSummary, Removed, RulesApply, Saving, ShownConnection,
 };
 use engine::web::api::{
     Changing, ConnectionDocument, OfConnection, OfOne, Paging, Usual, Versioned,
 };
-use engine::web::{Caller, JsonBody, PageAsked, Path, Problem, Query};
+use engine::web::{Caller, JsonBody, PageAsked, Path, Problem, Query, precondition};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -167,18 +167,4 @@ fn shown(status: StatusCode, connection: &Connection) -> Response {
         (LOCATION, format!("/v1/connections/{}", connection.saved.document.id)),
     ];
     (status, headers, Json(connection.shown())).into_response()
-}
-
-/// A tag that is none of ours matches no revision.
-fn precondition(headers: &HeaderMap) -> Precondition {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default().trim());
-    match (text(IF_MATCH), text(IF_NONE_MATCH)) {
-        (Some("*"), _) => Precondition::Any,
-        (Some(tag), _) => {
-            let number = tag.trim_start_matches("W/").trim_matches('"');
-            Precondition::Revision(number.parse().unwrap_or(0))
-        }
-        (None, Some("*")) => Precondition::New,
-        (None, _) => Precondition::Unsaid,
-    }
 }

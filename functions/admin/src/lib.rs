@@ -28,6 +28,8 @@
 //! | `GET /v1/licence-assignments/{id}`, `GET /v1/connections/{id}/licence-assignments` | what became of it |
 //! | `GET PUT /v1/licence-signing-key` | the key that Halo signs with |
 //! | `GET /v1/halo/test`, `GET /v1/halo/budget` | H1, H2 |
+//! | `GET PUT /v1/sign-in`, `PUT /v1/sign-in/credentials` | how people sign in here (O1, O2) |
+//! | `DELETE /v1/sign-in/sessions` | ends sessions (O3) |
 //! | `GET /v1/oauth/callback` | the way back from a sign-in, for browsers; needs no token (C6) |
 //! | `GET /v1/health` | liveness, version; needs no token |
 //! | `GET /v1/openapi.json` | describes the whole API; needs no token |
@@ -45,6 +47,7 @@ mod page;
 mod people;
 mod pickers;
 mod previews;
+mod sign_in;
 
 use axum::Router;
 use engine::Engine;
@@ -97,6 +100,10 @@ engine::routes!(behind_the_gate, described_behind_the_gate:
     operate::module,
     operate::turn_module,
     operate::reset,
+    sign_in::settings,
+    sign_in::save,
+    sign_in::credentials,
+    sign_in::end_sessions,
     audit::of_connection,
     audit::of_deployment,
     pickers::halo,

@@ -123,6 +123,12 @@ impl Process {
         });
     }
 
+    /// Its address as browsers are told it: without a slash at the end.
+    pub(crate) fn for_browsers(&self) -> &str {
+        let known = self.engine.policy.public_url.as_ref().map(Url::as_str);
+        known.unwrap_or(&self.url).trim_end_matches('/')
+    }
+
     /// Sends the hints of runs that an earlier process left unfinished, and from now on of whatever
     /// is due; removes what has expired.
     pub(crate) fn start_timer(&mut self) {

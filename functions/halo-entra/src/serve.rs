@@ -37,6 +37,7 @@ pub(crate) async fn run(screen: Screen, args: &args::Serve) -> anyhow::Result<()
     say(format!("  data   {}", dir.display()))?;
     say(format!("  token  {}", token_file.display()))?;
     say(format!("  Halo   {address}"))?;
+    say(format!("  pages  {}/console", process.for_browsers()))?;
     say(format!("  try    {}", curl(&process.url, &token_file, "connections")))?;
     if !args.listen.ip().is_loopback() {
         tracing::warn!(

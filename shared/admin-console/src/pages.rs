@@ -20,9 +20,10 @@ mod previews;
 mod problems;
 mod runs;
 pub(crate) mod sign_in;
+mod sign_in_settings;
 
 use axum::Router;
-use axum::response::Response;
+use axum::response::{Redirect, Response};
 use axum::routing::{get, post};
 
 use crate::Console;
@@ -39,7 +40,14 @@ pub(crate) fn routes() -> Router<Console> {
         .route("/console/sign-out", post(sign_in::sign_out))
         .route(&sign_in::callback_path(), get(sign_in::callback))
         .route(&sign_in::signed_out_path(), get(sign_in::signed_out))
+        .route("/", get(|| async { Redirect::to("/console") }))
         .route("/console", get(connections::list))
+        .route(
+            "/console/sign-in-settings",
+            get(sign_in_settings::show).post(sign_in_settings::save),
+        )
+        .route("/console/sign-in-settings/credentials", post(sign_in_settings::credentials))
+        .route("/console/sign-in-settings/sessions", post(sign_in_settings::end_sessions))
         .route("/console/connections/new", get(connections::new).post(connections::create))
         .route("/console/connections/{id}", get(connection::overview))
         .route("/console/connections/{id}/details", get(details::show).post(details::save))

@@ -150,7 +150,7 @@ pub(crate) fn table(caption: &str, columns: &[&str], rows: &[Vec<Markup>]) -> Ma
             caption.quiet { (caption) }
             thead { tr { @for column in columns { th scope="col" { (column) } } } }
             tbody { @for row in rows { tr { @for (cell, column) in row.iter().zip(columns) {
-                td data-label=(column) { (cell) }
+                td data-label=(column) { div { (cell) } }
             } } } }
         } }
     }

@@ -12,7 +12,8 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::halo::{ClientSecret, RequestLimit, Settings};
-use crate::web::{TokenSettings, is_private};
+use crate::issuer::is_private;
+use crate::web::TokenSettings;
 use crate::{OperatorWay, Policy};
 
 /// A setting that is missing or makes no sense.

@@ -60,6 +60,7 @@ use crate::store::{StoreError, Versioned, keys};
 
 pub use assignments::Asking;
 pub use audit::AuditEntry;
+pub(crate) use authorise::entered;
 pub use authorise::{
     Attempt, Authorised, Authorising, Brought, Landed, NeededPermission, PermissionReport, SignIn,
     SignInOutcome, SignInStatus, needed,

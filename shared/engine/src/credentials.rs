@@ -76,21 +76,27 @@ impl Engine {
         &self,
         connection: &ConnectionId,
     ) -> Result<Option<Credentials>, SecretsError> {
-        let name = SecretName::credentials(connection);
-        let Some(text) = self.secrets.get(&name).await? else { return Ok(None) };
-        let found = Credentials::parse(&text).ok_or_else(|| unusable("understand", &name))?;
+        self.credentials_at(&SecretName::credentials(connection)).await
+    }
+
+    /// The credentials in a secret; `None` = nobody entered any.
+    pub(crate) async fn credentials_at(
+        &self,
+        name: &SecretName,
+    ) -> Result<Option<Credentials>, SecretsError> {
+        let Some(text) = self.secrets.get(name).await? else { return Ok(None) };
+        let found = Credentials::parse(&text).ok_or_else(|| unusable("understand", name))?;
         Ok(Some(found))
     }
 
-    /// Replaces the stored credentials of a connection.
+    /// Replaces the credentials in a secret.
     pub(crate) async fn store_credentials(
         &self,
-        connection: &ConnectionId,
+        name: &SecretName,
         credentials: &Credentials,
     ) -> Result<(), SecretsError> {
-        let name = SecretName::credentials(connection);
-        let text = credentials.written().map_err(|_| unusable("write", &name))?;
-        self.secrets.put(&name, &text).await
+        let text = credentials.written().map_err(|_| unusable("write", name))?;
+        self.secrets.put(name, &text).await
     }
 
     /// Removes all secrets of a connection. Safe to repeat; a worker that is renewing a session at this

@@ -47,6 +47,7 @@ pub use hosts::Hosts;
 pub use probe::{Grant, Permission};
 pub(crate) use refusal::aadsts_in;
 pub use sign_ins::SignIn;
+pub(crate) use token::Endpoint;
 pub use token::{Behalf, Credential, NotSignedIn, Session, SignedIn, Tokens};
 
 use crate::clock::Clock;

@@ -6,6 +6,7 @@
 //! | `token` | signing in |
 //! | `wire`, `error_text` | reading whatever Halo answers (H5) |
 //! | `records`, `values`, `search` | list, read, find, create and update users and agents |
+//! | `access` | what an agent may do, for whoever signs in here (O3) |
 //! | `agent_roles` | roles of agents as the API wants them (R1) |
 //! | `owners` | whose agents the agents are (M2) |
 //! | `standing` | which agents must stay active (R7) |
@@ -19,6 +20,7 @@
 //! A request is made once: whoever called decides by [`plan::failure::Failure::next`] when the step is
 //! tried again. The exception is a refused token, which is renewed and the request repeated, once.
 
+mod access;
 mod agent_roles;
 mod budget;
 mod cabs;

@@ -50,6 +50,16 @@ impl SecretName {
         Self("licences/signing-key".to_owned())
     }
 
+    /// The client secret of the application that people sign in to: a JSON object, see `sign_on` (O1).
+    pub fn sign_on() -> Self {
+        Self("sign-in/client-secret".to_owned())
+    }
+
+    /// The token that lets the operator in without Entra (O4).
+    pub fn operator() -> Self {
+        Self("sign-in/operator-token".to_owned())
+    }
+
     /// The name, with `/` between its parts.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -2,10 +2,25 @@
 //!
 //! A session is not a way into the API: whoever keeps the cookie looks up the [`Session`] and hands its
 //! caller to the routes in the same process (see `web::caller`).
+//!
+//! | file | does |
+//! |---|---|
+//! | `settings` | how people sign in here (O1, O2) |
+//! | `flow` | a sign-in at Microsoft, from the first click to the way back |
+//! | `people` | who that is here, and what they may do |
+//! | `sessions` | sessions from their beginning to their end, and the operator's way (O4) |
+
+mod flow;
+mod people;
+mod sessions;
+mod settings;
+
+use std::fmt::Display;
 
 use jiff::Timestamp;
 use plan::sign_on::Refusal;
-use url::Url;
+
+pub use settings::{SettingsStatus, ShownSettings};
 
 use crate::Engine;
 use crate::secrets::SecretString;
@@ -94,64 +109,22 @@ pub enum Visitor {
     Nobody,
 }
 
-#[expect(clippy::unused_async, reason = "the bodies follow")]
 impl Engine {
     /// What the page before the sign-in shows. `client` is a client of Halo whose people a link is for
     /// (O2): our page knows no person yet, so it is the link that says so.
     pub async fn sign_in_offer(&self, client: Option<i64>) -> Result<Offer, Problem> {
-        let _ = client;
+        let ShownSettings { settings, status, .. } = self.sign_on_settings().await?;
         Ok(Offer {
-            name: "Microsoft".to_owned(),
-            microsoft: false,
-            at_once: false,
-            operator: false,
+            microsoft: status.usable,
+            at_once: status.usable && settings.sends_at_once(client),
+            operator: status.operator_way,
+            name: settings.name,
         })
     }
+}
 
-    /// Begins a sign-in at Microsoft. `to` is the page to go on with; what is no path below `/console` is
-    /// dropped. `hint` fills in the account's name at Microsoft.
-    pub async fn begin_sign_in(
-        &self,
-        to: Option<&str>,
-        hint: Option<&str>,
-    ) -> Result<Begun, Refusal> {
-        let _ = (to, hint);
-        Err(Refusal::NotPublished)
-    }
-
-    /// Ends a sign-in with what the browser brought back.
-    pub async fn finish_sign_in(&self, returned: Returned) -> Result<SignedIn, Refusal> {
-        let _ = returned;
-        Err(Refusal::StateUnknown)
-    }
-
-    /// Lets the operator in by a token, where the deployment opens that way (O4). `session` is the cookie
-    /// of an earlier session, which ends.
-    pub async fn sign_in_as_operator(
-        &self,
-        token: &SecretString,
-        session: Option<&SecretString>,
-    ) -> Result<SignedIn, Refusal> {
-        let _ = (token, session);
-        Err(Refusal::OperatorOff)
-    }
-
-    /// Who a cookie's session belongs to. Looks again at what they may do.
-    pub async fn visitor(&self, cookie: &SecretString) -> Result<Visitor, Problem> {
-        use crate::secrets::ExposeSecret;
-        if cookie.expose_secret().len() <= 10 {
-            return Ok(Visitor::Nobody);
-        }
-        let caller =
-            Caller { role: crate::web::Role::Administrator, name: "administrator".to_owned() };
-        let (name, expires_at) = ("Administrator".to_owned(), Timestamp::MAX);
-        Ok(Visitor::SignedIn(Box::new(Session { caller, name, csrf: "x".into(), expires_at })))
-    }
-
-    /// Ends a session. The address is Microsoft's page that ends the session there, for people who came
-    /// from there.
-    pub async fn sign_out(&self, cookie: &SecretString) -> Result<Option<Url>, Problem> {
-        let _ = cookie;
-        Ok(None)
-    }
+/// Our own storage failed: the person is told that, and the log what it was.
+fn ours(error: impl Display) -> Refusal {
+    tracing::error!("{error}");
+    Refusal::OurStorage
 }

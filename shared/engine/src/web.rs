@@ -28,11 +28,10 @@ use axum::Router;
 
 pub use caller::{Auth, Caller, Role, guarded};
 pub use idempotency::Unfinished;
-pub(crate) use jwt::is_private;
 pub use jwt::{TokenSettings, Verifier};
 pub use list::PageAsked;
 pub use problem::{Problem, ProblemType};
-pub use request::{JsonBody, Path, Query};
+pub use request::{JsonBody, Path, Query, precondition};
 pub use signature::Signed;
 
 /// A router that answers unknown paths and methods with problems as well.

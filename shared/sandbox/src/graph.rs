@@ -37,7 +37,7 @@ use directory::{Directory, Kind, Life, Slot};
 use faults::Scripted;
 use model::{App, Clock, Model, Tenant};
 
-pub use faults::{Body, Endless, Expiry, Fault, Faults, Reason, Removals};
+pub use faults::{Body, Endless, Expiry, Fault, Faults, IdToken, Reason, Removals};
 pub use licences::SkuStatus;
 
 /// The time at which a new model stands: Monday, 2 November 2026, 08:00 UTC.
@@ -99,6 +99,7 @@ impl Graph {
             access: access::AccessTokens::default(),
             sessions: login::sessions::Sessions::default(),
             assertions: Vec::new(),
+            keys_rotated: false,
             signs_in: "5d1c3b9a-0000-4000-8000-000000000001".to_owned(),
             extensions: BTreeSet::new(),
             bucket: throttle::Bucket::default(),
@@ -125,7 +126,7 @@ impl Graph {
 
 /// Time, faults, and the registered application.
 impl Graph {
-    /// Every access token, refresh token and code that was issued so far, for tests that look for places
+    /// Every access token, refresh token, ID token and code that was issued so far, for tests that look for places
     /// where they leak.
     pub fn issued_tokens(&self) -> Vec<String> {
         let model = self.lock();

@@ -115,6 +115,7 @@ fn hints(stage: &Stage) -> Vec<String> {
     let (id, api) = (&stage.connection, &stage.process.url);
     let url = if api == args::USUAL_URL { String::new() } else { format!(" --url {api}") };
     vec![
+        format!("open {}/console in a browser, with the token of:", stage.process.for_browsers()),
         format!("export HALO_ENTRA_TOKEN=$(cat {})", stage.token_file.display()),
         format!("{program} runs{url}"),
         format!("{program} inbound{url} --decision conflict"),

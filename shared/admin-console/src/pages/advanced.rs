@@ -22,7 +22,7 @@ fn fields(draft: &Draft<'_>) -> Markup {
         (boards(draft))
         fieldset { legend { "Licence management of agents" }
             (draft.tick("roles.licence_management", "Roles may make agents inactive", "Agents who hold one of the roles below become inactive in Halo (R5)."))
-            (inactive(draft))
+            (draft.ticked("roles.inactive_agent_role_ids", "Roles that make agents inactive", "agent-roles"))
         }
         fieldset { legend { "Microsoft licences" }
             (draft.of_halo("licences.client_id", "Client that licences are imported to", "Usually the client of the users. Empty = licences are not imported (S1).", "clients"))
@@ -71,35 +71,6 @@ fn boards(draft: &Draft<'_>) -> Markup {
                 }
             } }
             (draft.add(LIST, "Add a board"))
-        }
-    }
-}
-
-/// The roles that make agents inactive, to be ticked; numbers where Halo could not be asked.
-fn inactive(draft: &Draft<'_>) -> Markup {
-    const LIST: &str = "roles.inactive_agent_role_ids";
-    let chosen: Vec<i64> =
-        draft.at(LIST).as_array().into_iter().flatten().filter_map(Value::as_i64).collect();
-    let known: Vec<(i64, &str)> = draft.lists["agent-roles"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|role| Some((role["id"].as_i64()?, crate::parts::text(&role["name"]))))
-        .collect();
-    let unknown = chosen.iter().filter(|id| known.iter().all(|(known, _)| known != *id));
-    let unknown: Vec<(i64, &str)> =
-        unknown.map(|id| (*id, "a role that Halo did not name")).collect();
-    html! {
-        fieldset { legend { "Roles that make agents inactive" }
-            (draft.list(LIST))
-            @for (id, name) in known.iter().chain(&unknown) {
-                div.field.tick {
-                    input type="checkbox" id={ "inactive-" (id) } name={ "doc." (LIST) ":member" }
-                        value=(id) checked[chosen.contains(id)];
-                    label for={ "inactive-" (id) } { bdi { (name) } " (" (id) ")" }
-                }
-            }
-            @if known.is_empty() && unknown.is_empty() { p.faint { "Halo did not name its roles." } }
         }
     }
 }

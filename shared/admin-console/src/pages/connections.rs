@@ -180,6 +180,11 @@ fn form(visit: &Visit, document: &Value, trouble: Option<&Trouble>) -> crate::la
             (one("doc.auth.method", "Authentication method", "Application permissions are the simplest way. With delegated permissions the import reads on behalf of a person who signs in.", super::details::METHODS))
             (one("doc.auth.credential", "Credential type", "What the application proves itself with.", super::details::CREDENTIALS))
             (one("doc.cloud", "Microsoft cloud", "Where the tenant lives.", super::details::CLOUDS))
+            details { summary { "Addresses of your own" } div.inside {
+                p.faint { "Only where the deployment allows it, such as for an emulator (C2)." }
+                (line("doc.cloud.login", "Login service", "The base of its address, without a path.", "https://login.example.org"))
+                (line("doc.cloud.graph", "Graph", "The base of its address.", "https://graph.example.org"))
+            } }
             p { button.main { "Make the connection" } " " a href="/console" { "Back" } }
             p.faint { "Nothing is imported before it is authorised. Secrets are entered on the next page." }
         }

@@ -42,9 +42,9 @@ pub(crate) struct Draft<'a> {
     /// The document.
     pub(crate) document: Value,
     /// The revision that it is based on, as `If-Match` takes it.
-    tag: String,
+    pub(crate) tag: String,
     /// Why it was not saved.
-    trouble: Option<Trouble>,
+    pub(crate) trouble: Option<Trouble>,
     /// What saving it would change.
     effect: Option<Result<Value, Trouble>>,
     /// Groups that were searched for: the field, and what was found.
@@ -54,7 +54,8 @@ pub(crate) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn of(visit: &'a Visit, id: &'a str, saved: Answer) -> Self {
+    /// The document of an answer, as it is saved.
+    pub(crate) fn of(visit: &'a Visit, id: &'a str, saved: Answer) -> Self {
         let mut document = saved.body;
         if let Some(document) = document.as_object_mut() {
             document.remove("status");
@@ -139,6 +140,31 @@ impl<'a> Draft<'a> {
         let choices: Vec<Choice<'_>> =
             none.chain(words.iter().map(|(id, name)| (id.as_str(), name.as_str()))).collect();
         self.field(path, ":number", label, help, Kind::One(&choices, plain(self.at(path))))
+    }
+
+    /// Some of the things that Halo has, to be ticked; numbers that Halo did not name stay.
+    pub(crate) fn ticked(&self, path: &str, legend: &str, list: &str) -> Markup {
+        let numbers = self.at(path).as_array().into_iter().flatten().filter_map(Value::as_i64);
+        let chosen: Vec<i64> = numbers.collect();
+        let items = self.lists[list].as_array().into_iter().flatten();
+        let known: Vec<(i64, &str)> =
+            items.filter_map(|it| Some((it["id"].as_i64()?, text(&it["name"])))).collect();
+        let unknown = chosen.iter().filter(|id| known.iter().all(|(known, _)| known != *id));
+        let all: Vec<(i64, &str)> =
+            known.iter().copied().chain(unknown.map(|id| (*id, "not named by Halo"))).collect();
+        html! {
+            fieldset { legend { (legend) }
+                (self.list(path))
+                @for (id, name) in &all {
+                    div.field.tick {
+                        input type="checkbox" id={ (list) "-" (id) } name={ "doc." (path) ":member" }
+                            value=(id) checked[chosen.contains(id)];
+                        label for={ (list) "-" (id) } { bdi { (name) } " (" (id) ")" }
+                    }
+                }
+                @if all.is_empty() { p.faint { "Halo named none." } }
+            }
+        }
     }
 
     /// JSON, for what is too rich for fields.
@@ -338,7 +364,7 @@ async fn save(visit: &Visit, id: &str, draft: &Draft<'_>) -> Result<(), Trouble>
 }
 
 /// What Halo has; lists that it does not give are left out.
-async fn lists(visit: &Visit) -> Value {
+pub(crate) async fn lists(visit: &Visit) -> Value {
     const LISTS: [&str; 6] =
         ["sites", "clients", "agent-roles", "user-roles", "cabs", "custom-fields"];
     let all = LISTS.map(|list| async move {

@@ -109,9 +109,20 @@ impl Engine {
         who: &str,
         what: &str,
     ) -> Result<Write, StoreError> {
+        self.deployment_change(who, what, None::<&()>, None)
+    }
+
+    /// The same for settings that are a document, with what stood there before and after.
+    pub(crate) fn deployment_change<D: Serialize>(
+        &self,
+        who: &str,
+        what: &str,
+        before: Option<&D>,
+        after: Option<&D>,
+    ) -> Result<Write, StoreError> {
         let time = self.clock.now();
         let key = keys::deployment_audit(self.random.sortable(time));
-        let (who, what, none) = (who.to_owned(), what.to_owned(), None::<&Document>);
-        put(key, &Stored { time, who, what, before: none, after: none }, Expect::Absent)
+        let (who, what) = (who.to_owned(), what.to_owned());
+        put(key, &Stored { time, who, what, before, after }, Expect::Absent)
     }
 }

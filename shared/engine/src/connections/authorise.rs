@@ -25,6 +25,7 @@ use crate::store::connections::{Authorisation, Saved, State};
 use crate::store::{Commit, StoreError, Write, keys, put};
 
 pub use callback::{Brought, Landed};
+pub(crate) use entered::entered;
 use permissions::probe;
 pub use permissions::{NeededPermission, PermissionReport, needed};
 pub use sign_in::{Attempt, SignIn, SignInOutcome, SignInStatus};

@@ -59,6 +59,7 @@ impl Engine {
                 gone(keys::assigning_lease(id)),
                 gone(keys::licence_lease(id)),
                 gone(keys::listed(id)),
+                gone(keys::imports(document.tenant_id, id)),
                 gone(keys::connection_name(&document.name)),
                 put(keys::removed(id), &(), Expect::Anything)?,
                 self.audit(id, who, "removed", Some(document), None)?,

@@ -122,6 +122,7 @@ impl Engine {
             put(name, &id, Expect::Absent)?,
             put(keys::state(&id), &state, Expect::Anything)?,
             put(keys::listed(&id), &saved.document.name, Expect::Anything)?,
+            put(keys::imports(saved.document.tenant_id, &id), &(), Expect::Anything)?,
             Write::Check { key: keys::removed(&id), expect: Expect::Absent },
             self.audit(&id, who, "created", None, Some(&saved.document))?,
         ];
@@ -293,19 +294,23 @@ pub(super) fn rules(document: &Document) -> Document {
     }
 }
 
-/// The list entry, and where the name changed the records that keep names unique.
+/// The entries in the lists, and where the name changed the records that keep names unique.
 fn rename(
     id: &ConnectionId,
     before: &Document,
     after: &Document,
 ) -> Result<Vec<Write>, StoreError> {
     let (old, new) = (keys::connection_name(&before.name), keys::connection_name(&after.name));
-    let listed = put(keys::listed(id), &after.name, Expect::Anything)?;
-    if old == new {
-        return Ok(vec![put(new, id, Expect::Anything)?, listed]);
-    }
-    let freed = Write::Delete { key: old, expect: Expect::Anything };
-    Ok(vec![put(new, id, Expect::Absent)?, freed, listed])
+    let gone = |key| Write::Delete { key, expect: Expect::Anything };
+    let mut writes = vec![
+        put(new.clone(), id, if old == new { Expect::Anything } else { Expect::Absent })?,
+        put(keys::listed(id), &after.name, Expect::Anything)?,
+        put(keys::imports(after.tenant_id, id), &(), Expect::Anything)?,
+    ];
+    writes.extend((old != new).then(|| gone(old)));
+    let moved = before.tenant_id != after.tenant_id;
+    writes.extend(moved.then(|| gone(keys::imports(before.tenant_id, id))));
+    Ok(writes)
 }
 
 /// The record that keeps a tenant's licences to one connection (S3), the first of the writes where the

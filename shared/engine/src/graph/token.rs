@@ -25,6 +25,7 @@ use crate::clock::lock;
 use crate::secrets::SecretName;
 
 pub use credential::Credential;
+pub(crate) use grant::Endpoint;
 pub use grant::NotSignedIn;
 pub use session::{Session, SignedIn};
 

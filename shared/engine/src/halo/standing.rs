@@ -51,7 +51,7 @@ fn standing_among(agent: RecordId, active: &[&Row], roles: &AgentRoles) -> Stand
 }
 
 /// The roles of an agent: objects, or numbers where Halo shows no more.
-fn held(record: &Record) -> impl Iterator<Item = &Value> {
+pub(super) fn held(record: &Record) -> impl Iterator<Item = &Value> {
     let roles = record.array("roles");
     let roles = if roles.is_empty() { record.array("role_ids") } else { roles };
     roles.iter()

@@ -5,9 +5,15 @@
 //! | `connections` | id | name of each connection |
 //! | `connections#names` | name | the connection that has it (C1) |
 //! | `connections#licences` | tenant | the connection that imports its licences (S3) |
+//! | `connections#tenants` | tenant, id | a connection that imports the people of the tenant (O3) |
 //! | `connections#removed` | id | a connection of which something is left to remove |
 //! | `runs#RUN` | `connection` | whose run that is |
 //! | `deployment` | `module`, `audit#TIME` | the module switch (C11); who changed the deployment (C10) |
+//! | `sign-on` | `settings` | how people sign in here (O1, O2) |
+//! | `sign-on` | `tries#WHAT` | sign-ins of a minute, counted |
+//! | `sign-on` | `revoked`, `revoked#OID` | when all sessions, or those of a person, were ended |
+//! | `sign-on#begun#STATE` | `begun` | a sign-in that was begun, by its state's digest; ages out |
+//! | `sign-on#session#COOKIE` | `session` | a session, by its cookie's digest; ages out |
 //! | `calls#CALLER` | address and key | what a call with a key was answered |
 //! | `c#ID` | `document`, `state`, `lease` | what a step reads first |
 //! | `c#ID` | `sign-ins`, `sign-in-lease` | the job that reads last sign-ins (D8) |
@@ -72,6 +78,51 @@ pub fn listed(connection: &ConnectionId) -> Key {
 /// The connection that has a name (C1).
 pub fn connection_name(name: &str) -> Key {
     Key::new("connections#names", folded(name))
+}
+
+/// The partition of connections by the tenants whose people they import.
+pub const BY_TENANT: &str = "connections#tenants";
+
+/// What the entries of the connections of a tenant begin with.
+pub fn of_tenant(tenant: TenantId) -> String {
+    format!("{tenant}#")
+}
+
+/// A connection's entry among those of its tenant (O3).
+pub fn imports(tenant: TenantId, connection: &ConnectionId) -> Key {
+    Key::new(BY_TENANT, format!("{}{connection}", of_tenant(tenant)))
+}
+
+const SIGN_ON: &str = "sign-on";
+
+/// How people sign in here.
+pub fn sign_on() -> Key {
+    Key::new(SIGN_ON, "settings")
+}
+
+/// The sign-ins of a minute.
+pub fn tries(what: &str) -> Key {
+    Key::new(SIGN_ON, format!("tries#{what}"))
+}
+
+/// When all sessions were ended that had begun until then.
+pub fn revoked() -> Key {
+    Key::new(SIGN_ON, "revoked")
+}
+
+/// When the sessions of a person were ended that had begun until then.
+pub fn revoked_of(person: ObjectId) -> Key {
+    Key::new(SIGN_ON, format!("revoked#{person}"))
+}
+
+/// A sign-in that was begun, by the digest of its state.
+pub fn begun(state: &str) -> Key {
+    Key::new(format!("sign-on#begun#{state}"), "begun")
+}
+
+/// A session, by the digest of its cookie.
+pub fn session(cookie: &str) -> Key {
+    Key::new(format!("sign-on#session#{cookie}"), "session")
 }
 
 /// The mark of a connection that was removed and of which something is left.

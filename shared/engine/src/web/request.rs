@@ -5,11 +5,14 @@ use std::str::FromStr;
 
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::http::HeaderMap;
+use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
 use axum::http::request::Parts;
 use plan::ids::{ConnectionId, NotAnId};
 use serde::de::DeserializeOwned;
 
 use super::problem::{Problem, ProblemType};
+use crate::connections::Precondition;
 
 /// Bytes of a body that are read at the most.
 pub(super) const BODY: usize = 1024 * 1024;
@@ -106,6 +109,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
             }
         }
         Ok(Self(found))
+    }
+}
+
+/// What the headers say of the revision that a change is based on. A tag that is none of ours matches no
+/// revision.
+pub fn precondition(headers: &HeaderMap) -> Precondition {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default().trim());
+    match (text(IF_MATCH), text(IF_NONE_MATCH)) {
+        (Some("*"), _) => Precondition::Any,
+        (Some(tag), _) => {
+            let number = tag.trim_start_matches("W/").trim_matches('"');
+            Precondition::Revision(number.parse().unwrap_or(u64::MAX))
+        }
+        (None, Some("*")) => Precondition::New,
+        (None, _) => Precondition::Unsaid,
     }
 }
 

@@ -89,6 +89,10 @@ pub struct Faults {
     pub consent_declined: bool,
     /// The tenant that id tokens name, where whoever signs in belongs to another.
     pub signs_in_from: Option<String>,
+    /// What is wrong with ID tokens.
+    pub id_token: IdToken,
+    /// Whoever signs in is in so many groups that ID tokens name a place to ask for them.
+    pub groups_overage: bool,
     /// Access tokens are random text and not JWTs.
     pub opaque_access_tokens: bool,
     /// The next n reads of `signInActivity` are answered 403 although premium and permission are there.
@@ -149,6 +153,8 @@ impl Default for Faults {
             authorize_error: None,
             consent_declined: false,
             signs_in_from: None,
+            id_token: IdToken::Right,
+            groups_overage: false,
             opaque_access_tokens: false,
             sign_in_forbidden: 0,
             sign_in_cap: None,
@@ -159,6 +165,39 @@ impl Default for Faults {
             batch_failed_outside: 0,
         }
     }
+}
+
+/// An ID token as it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdToken {
+    /// As it should be.
+    Right,
+    /// With another text for a claim.
+    With(&'static str, &'static str),
+    /// Without a claim.
+    Without(&'static str),
+    /// Issued so many seconds after now.
+    TimesMoved(i64),
+    /// Not there at all.
+    Missing,
+    /// No token.
+    Rubbish,
+    /// With the algorithm `none`, without a signature.
+    Unsigned,
+    /// With the public key as the secret of an HMAC.
+    ByPublicKey,
+    /// With an algorithm that the service never uses.
+    OtherAlgorithm,
+    /// With a key that the service does not publish.
+    UnknownKey,
+    /// With that key under the name of one that it publishes.
+    OtherKey,
+    /// With the key for personal accounts.
+    PersonalKey,
+    /// With a signature of the right length that is none.
+    BadSignature,
+    /// Of a personal account, as the service would sign it.
+    PersonalAccount,
 }
 
 /// How a round fails to end.

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `credential` | secrets and signed assertions |
 //! | `browser` | sign-in with an authorization code, an administrator's consent |
+//! | `oidc` | ID tokens and the keys that sign them |
 //! | `sessions` | codes and refresh tokens |
 //! | `errors` | what it says when it refuses |
 
 pub(super) mod browser;
 pub(super) mod credential;
 mod errors;
+mod oidc;
 pub(super) mod sessions;
 
 use std::collections::BTreeMap;
@@ -29,21 +31,44 @@ use sessions::Granted;
 pub(super) fn answer(model: &mut Model, call: &Call, segments: &[&str]) -> Answer {
     match (call.method.as_str(), segments) {
         ("POST", [tenant, "oauth2", "v2.0", "token"]) => token(model, call, tenant),
-        ("GET", [tenant, "oauth2", "v2.0", "authorize"]) => {
+        ("GET", [tenant, rest @ ..]) => in_browser(model, call, tenant, rest),
+        _ => Ok(nothing_there()),
+    }
+}
+
+fn in_browser(model: &mut Model, call: &Call, tenant: &str, path: &[&str]) -> Answer {
+    match path {
+        ["v2.0", ".well-known", "openid-configuration"] => {
+            shown(model, tenant)?;
+            Ok(oidc::configuration(model, call, tenant))
+        }
+        ["discovery", "v2.0", "keys"] => {
+            shown(model, tenant)?;
+            Ok(oidc::keys(model, call, tenant))
+        }
+        ["oauth2", "v2.0", "authorize"] => {
             shown(model, tenant)?;
             browser::authorize(model, call)
         }
-        ("GET", [tenant, "v2.0", "adminconsent"]) => {
+        ["oauth2", "v2.0", "logout"] => {
+            shown(model, tenant)?;
+            Ok(oidc::logout(model, call))
+        }
+        ["v2.0", "adminconsent"] => {
             shown(model, tenant)?;
             let scope = call.query.get("scope").unwrap_or_default();
             browser::admin_consent(model, call, Some(&scope))
         }
-        ("GET", [tenant, "adminconsent"]) => {
+        ["adminconsent"] => {
             shown(model, tenant)?;
             browser::admin_consent(model, call, None)
         }
-        _ => Ok(Reply { status: 404, headers: Vec::new(), body: Payload::Empty }),
+        _ => Ok(nothing_there()),
     }
+}
+
+fn nothing_there() -> Reply {
+    Reply { status: 404, headers: Vec::new(), body: Payload::Empty }
 }
 
 fn is_ours(model: &Model, tenant: &str) -> bool {
@@ -52,7 +77,11 @@ fn is_ours(model: &Model, tenant: &str) -> bool {
 }
 
 fn shown(model: &Model, tenant: &str) -> Result<(), Reply> {
-    if is_ours(model, tenant) { Ok(()) } else { Err(page(model, 90002, tenant)) }
+    if is_ours(model, tenant) || oidc::is_for_many(tenant) {
+        Ok(())
+    } else {
+        Err(page(model, 90002, tenant))
+    }
 }
 
 type Form = BTreeMap<String, String>;
@@ -62,14 +91,17 @@ fn token(model: &mut Model, call: &Call, tenant: &str) -> Answer {
     if let Some(code) = model.faults.login_error {
         return Err(failure(model, code, &call.base));
     }
-    if !is_ours(model, tenant) {
+    let grant = form.get("grant_type").map(String::as_str);
+    // Only people can be of any tenant.
+    let many = oidc::is_for_many(tenant) && grant != Some("client_credentials");
+    if !is_ours(model, tenant) && !many {
         return Err(failure(model, 90002, tenant));
     }
     let credentials = Credentials::read(call, &form);
     let Some(client_id) = credentials.client_id.as_deref() else {
         return Err(failure(model, 900_144, "client_id"));
     };
-    let Some(grant) = form.get("grant_type").map(String::as_str) else {
+    let Some(grant) = grant else {
         return Err(failure(model, 900_144, "grant_type"));
     };
     if !["client_credentials", "authorization_code", "refresh_token"].contains(&grant) {
@@ -90,12 +122,12 @@ fn token(model: &mut Model, call: &Call, tenant: &str) -> Answer {
             Ok(answered(json!({ "token_type": "Bearer", "expires_in": lifetime,
                 "ext_expires_in": lifetime, "access_token": token })))
         }
-        "authorization_code" => by_code(model, &form, proof),
-        _ => by_refresh_token(model, &form, proof),
+        "authorization_code" => by_code(model, call, &form, proof),
+        _ => by_refresh_token(model, call, &form, proof),
     }
 }
 
-fn by_code(model: &mut Model, form: &Form, proof: Proof) -> Answer {
+fn by_code(model: &mut Model, call: &Call, form: &Form, proof: Proof) -> Answer {
     for name in ["code", "redirect_uri"] {
         if !form.contains_key(name) {
             return Err(failure(model, 900_144, name));
@@ -104,13 +136,13 @@ fn by_code(model: &mut Model, form: &Form, proof: Proof) -> Answer {
     let verifier = form.get("code_verifier").map(String::as_str);
     let granted = sessions::redeem(model, &form["code"], &form["redirect_uri"], verifier);
     match granted {
-        Ok(granted) => Ok(delegated(model, &granted, proof)),
+        Ok(granted) => Ok(delegated(model, call, &granted, proof)),
         Err(code) => Err(failure(model, code, "")),
     }
 }
 
 /// A new refresh token comes with each use; the old one works on for a while.
-fn by_refresh_token(model: &mut Model, form: &Form, proof: Proof) -> Answer {
+fn by_refresh_token(model: &mut Model, call: &Call, form: &Form, proof: Proof) -> Answer {
     let Some(token) = form.get("refresh_token") else {
         return Err(failure(model, 900_144, "refresh_token"));
     };
@@ -124,14 +156,14 @@ fn by_refresh_token(model: &mut Model, form: &Form, proof: Proof) -> Answer {
             if !asked.split_whitespace().any(|scope| scope == "openid") {
                 granted.scopes.remove("openid");
             }
-            Ok(delegated(model, &granted, proof))
+            Ok(delegated(model, call, &granted, proof))
         }
         Err(code) => Err(failure(model, code, "")),
     }
 }
 
 /// Tokens on behalf of a person: with what the tenant still consents to.
-fn delegated(model: &mut Model, granted: &Granted, proof: Proof) -> Reply {
+fn delegated(model: &mut Model, call: &Call, granted: &Granted, proof: Proof) -> Reply {
     let consented = model.app.delegated.clone();
     let permissions: std::collections::BTreeSet<String> =
         granted.scopes.intersection(&consented).cloned().collect();
@@ -143,20 +175,13 @@ fn delegated(model: &mut Model, granted: &Granted, proof: Proof) -> Reply {
     if granted.scopes.contains("offline_access") {
         body["refresh_token"] = sessions::issue_refresh(model, granted).into();
     }
-    if granted.scopes.contains("openid") {
-        body["id_token"] = id_token(model, granted).into();
+    if granted.scopes.contains("openid")
+        && let Some(token) = oidc::id_token(model, &call.base, granted)
+    {
+        body["id_token"] = token.as_str().into();
+        model.sessions.keep_id_token(token);
     }
     answered(body)
-}
-
-fn id_token(model: &mut Model, granted: &Granted) -> String {
-    let now = model.clock.now().as_second();
-    let tenant = model.faults.signs_in_from.clone().unwrap_or_else(|| model.tenant.id.clone());
-    let claims = json!({ "ver": "2.0", "aud": model.app.client_id, "tid": tenant,
-        "iss": format!("https://login.microsoftonline.com/{tenant}/v2.0"),
-        "oid": granted.user, "sub": granted.user, "nonce": granted.nonce,
-        "iat": now, "nbf": now, "exp": now + 3600 });
-    access::jwt(model, &claims)
 }
 
 fn answered(body: Value) -> Reply {

@@ -81,6 +81,8 @@ pub(super) struct Model {
     pub(super) sessions: Sessions,
     /// Claims of the assertions that were accepted, each with its header under `header`.
     pub(super) assertions: Vec<Value>,
+    /// ID tokens are signed with the next key, and the one before is published no more.
+    pub(super) keys_rotated: bool,
     /// Object id of the person who signs in next.
     pub(super) signs_in: String,
     pub(super) extensions: BTreeSet<String>,

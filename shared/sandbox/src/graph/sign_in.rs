@@ -50,9 +50,15 @@ impl Graph {
         self.lock().app.redirect_uris.insert(uri.to_owned());
     }
 
-    /// Who signs in from now on, by object id. No account of the directory is needed for it.
+    /// Who signs in from now on, by object id, where no hint names an account. No account of the directory
+    /// is needed for it.
     pub fn sign_in_as(&self, user: &str) {
         user.clone_into(&mut self.lock().signs_in);
+    }
+
+    /// Signs ID tokens with another key from now on, which is published in place of the one before.
+    pub fn rotate_keys(&self) {
+        self.lock().keys_rotated = true;
     }
 
     /// Makes every refresh token so far useless, as an administrator's "revoke sessions" does.

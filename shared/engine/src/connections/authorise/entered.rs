@@ -13,6 +13,7 @@ use crate::certificate::{BadPem, Certificate};
 use crate::credentials::Credentials;
 use crate::graph::Behalf;
 use crate::meter::Meter;
+use crate::secrets::SecretName;
 use crate::store::connections::{CredentialFacts, Saved};
 use crate::store::{Commit, keys, put};
 
@@ -38,7 +39,7 @@ impl Engine {
         self.graph_with(document, credentials.clone(), Behalf::Application, meter)
             .sign_in()
             .await?;
-        self.store_credentials(id, &credentials).await?;
+        self.store_credentials(&SecretName::credentials(id), &credentials).await?;
         let tested = saved.value.document;
         for _ in 0..TRIES {
             let (saved, state) = self.load(id).await?;
@@ -68,7 +69,7 @@ const CERTIFICATE: [&str; 2] = ["certificate_pem", "private_key_pem"];
 
 /// Reads entered credentials of the kind that the document names. No message ever repeats what was
 /// entered (C4).
-fn entered(
+pub(crate) fn entered(
     body: &Map<String, Value>,
     kind: CredentialKind,
     now: Timestamp,

@@ -5,15 +5,16 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use plan::failure::{Failure, Kind, Service};
-use plan::ids::TenantId;
+use plan::ids::{AppId, TenantId};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::super::{Graph, refusal, wire};
-use super::credential::{Fields, Statement};
+use super::credential::{Credential, Fields, Statement};
 use super::session::{Session, SignedIn};
 use super::{Behalf, Token};
 use crate::http::{self, Answer};
+use crate::random::Random;
 use crate::secrets::SecretsError;
 
 /// A token is renewed so many seconds before it ends, or after half of its life if that is later.
@@ -73,7 +74,7 @@ impl Graph {
             .await?;
         let body = body(&answer)?;
         let token = token_of(&body, self.clock.now()).map_err(failed)?;
-        if let Some(next) = refresh_token(&body) {
+        if let Some(next) = text_in(&body, "refresh_token") {
             session.renew(&kept, &next).await.map_err(|error| unkept(&error))?;
         }
         Ok(token)
@@ -93,12 +94,7 @@ impl Graph {
             return Err(NotSignedIn::NotLasting);
         };
         let answer = self
-            .ask_login(vec![
-                ("grant_type", "authorization_code".into()),
-                ("code", code.expose_secret().into()),
-                ("redirect_uri", redirect_uri.into()),
-                ("code_verifier", verifier.expose_secret().into()),
-            ])
+            .ask_login(by_code(code, verifier, redirect_uri))
             .await
             .map_err(NotSignedIn::Refused)?;
         let body = body(&answer).map_err(NotSignedIn::Refused)?;
@@ -107,7 +103,7 @@ impl Graph {
         if tenant_of(&body) != Some(self.access.tenant) {
             return Err(NotSignedIn::OtherTenant);
         }
-        let refresh_token = refresh_token(&body).ok_or(NotSignedIn::NotLasting)?;
+        let refresh_token = text_in(&body, "refresh_token").ok_or(NotSignedIn::NotLasting)?;
         let signed_in = session.begin(self.random.uuid(), &refresh_token).await?;
         self.replace_token(Some(token)).await;
         Ok(signed_in)
@@ -129,23 +125,52 @@ impl Graph {
     }
 
     /// Sends a token request with the proof that it is the application that asks.
-    async fn ask_login(&self, mut fields: Fields<'_>) -> Result<Answer, Failure> {
+    async fn ask_login(&self, fields: Fields<'_>) -> Result<Answer, Failure> {
         let access = &self.access;
-        let address = format!("{}/{}/oauth2/v2.0/token", access.hosts.login, access.tenant);
-        let statement = Statement {
+        let endpoint = Endpoint {
+            http: &self.http,
+            login: &access.hosts.login,
+            authority: &access.tenant.to_string(),
             client: access.client,
-            audience: &address,
+            credential: &access.credential,
             now: self.clock.now(),
+            random: &self.random,
+        };
+        self.meter.request(Service::Login);
+        endpoint.ask(fields).await
+    }
+}
+
+/// The token endpoint of a login service, as an application asks it.
+pub(crate) struct Endpoint<'a> {
+    pub(crate) http: &'a reqwest::Client,
+    /// The login service, without a slash at the end.
+    pub(crate) login: &'a str,
+    /// Whose: a tenant, or several by a word.
+    pub(crate) authority: &'a str,
+    pub(crate) client: AppId,
+    pub(crate) credential: &'a Credential,
+    pub(crate) now: Timestamp,
+    pub(crate) random: &'a Random,
+}
+
+impl Endpoint<'_> {
+    /// Sends a token request with the proof that it is the application that asks.
+    async fn ask(&self, mut fields: Fields<'_>) -> Result<Answer, Failure> {
+        let address = format!("{}/{}/oauth2/v2.0/token", self.login, self.authority);
+        let statement = Statement {
+            client: self.client,
+            audience: &address,
+            now: self.now,
             id: self.random.uuid(),
         };
-        fields.push(("client_id", access.client.to_string().into()));
-        fields.extend(access.credential.proof(&statement).map_err(failed)?);
+        fields.push(("client_id", self.client.to_string().into()));
+        fields.extend(self.credential.proof(&statement).map_err(failed)?);
         let request = self
             .http
             .post(&address)
             .header("client-request-id", self.random.uuid().to_string())
             .form(&fields);
-        self.meter.request(Service::Login);
         let answer = http::send(Service::Login, OPERATION, request).await?;
         tracing::debug!(operation = OPERATION, status = answer.status.as_u16(), "login answered");
         if answer.status.is_success() {
@@ -154,6 +179,31 @@ impl Graph {
             Err(failed(refusal::of_login(&answer)))
         }
     }
+
+    /// The ID token that a code stands for; `None` = the answer has none. A code works once.
+    pub(crate) async fn id_token(
+        &self,
+        code: &SecretString,
+        verifier: &SecretString,
+        redirect_uri: &str,
+    ) -> Result<Option<SecretString>, Failure> {
+        let answer = self.ask(by_code(code, verifier, redirect_uri)).await?;
+        Ok(text_in(&body(&answer)?, "id_token"))
+    }
+}
+
+/// The fields that ask for the tokens of a sign-in that ended with a code.
+fn by_code<'a>(
+    code: &'a SecretString,
+    verifier: &'a SecretString,
+    redirect_uri: &'a str,
+) -> Fields<'a> {
+    vec![
+        ("grant_type", "authorization_code".into()),
+        ("code", code.expose_secret().into()),
+        ("redirect_uri", redirect_uri.into()),
+        ("code_verifier", verifier.expose_secret().into()),
+    ]
 }
 
 fn failed(kind: Kind) -> Failure {
@@ -170,8 +220,9 @@ fn body(answer: &Answer) -> Result<Value, Failure> {
     wire::json(&answer.body).map_err(failed)
 }
 
-fn refresh_token(body: &Value) -> Option<SecretString> {
-    let text = body.get("refresh_token").and_then(Value::as_str);
+/// A token of an answer that is not empty.
+fn text_in(body: &Value, name: &str) -> Option<SecretString> {
+    let text = body.get(name).and_then(Value::as_str);
     text.filter(|text| !text.is_empty()).map(SecretString::from)
 }
 

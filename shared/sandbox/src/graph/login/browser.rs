@@ -7,6 +7,7 @@ use url::Url;
 
 use super::super::access::Resource;
 use super::super::call::Call;
+use super::super::directory::Kind;
 use super::super::model::Model;
 use super::super::reply::{Answer, Reply};
 use super::errors::{page, redirect, sent_back};
@@ -36,7 +37,8 @@ pub(super) fn authorize(model: &mut Model, call: &Call) -> Answer {
         Ok(scopes) => scopes,
         Err(code) => return Err(back(model, code)),
     };
-    let user = model.signs_in.clone();
+    let user = call.query.get("login_hint").and_then(|hint| hinted(model, &hint));
+    let user = user.unwrap_or_else(|| model.signs_in.clone());
     let granted = Granted { user, scopes, nonce: call.query.get("nonce") };
     let (at, redeemed) = (model.clock.now(), false);
     let redirect_uri_text = call.query.get("redirect_uri").unwrap_or_default();
@@ -46,6 +48,12 @@ pub(super) fn authorize(model: &mut Model, call: &Call) -> Answer {
     pairs.extend(state.as_deref().map(|state| ("state", state)));
     pairs.push(("session_state", "7f1e0f8c-0000-4000-8000-000000000002"));
     Ok(redirect(&redirect_uri, &pairs))
+}
+
+/// The account that a hint names.
+fn hinted(model: &Model, hint: &str) -> Option<String> {
+    let slot = model.directory.find_kind(Kind::User, hint)?;
+    Some(model.directory.object(slot).id.to_string())
 }
 
 /// The scopes that the tenant consented to, of those that are asked for; else a code.

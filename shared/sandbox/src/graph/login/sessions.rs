@@ -50,12 +50,17 @@ struct Refresh {
 pub(crate) struct Sessions {
     codes: BTreeMap<String, Code>,
     refresh: BTreeMap<String, Refresh>,
+    id_tokens: Vec<String>,
 }
 
 impl Sessions {
-    /// All codes and refresh tokens.
+    /// All codes, refresh tokens and ID tokens.
     pub(crate) fn issued(&self) -> impl Iterator<Item = &str> {
-        self.codes.keys().chain(self.refresh.keys()).map(String::as_str)
+        self.codes.keys().chain(self.refresh.keys()).chain(&self.id_tokens).map(String::as_str)
+    }
+
+    pub(super) fn keep_id_token(&mut self, token: String) {
+        self.id_tokens.push(token);
     }
 
     /// Everybody has to sign in again, as after an administrator's "revoke sessions".

@@ -1,0 +1,285 @@
+//! Chromium under test: what it shows, whom it keeps out, and pictures of it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use thirtyfour::prelude::*;
+
+/// Widths of the pictures: a desk, and a telephone.
+const WIDTHS: [u32; 2] = [1280, 390];
+
+/// A browser of a test's own.
+pub(crate) struct Chrome {
+    driver: WebDriver,
+    process: Child,
+    _profile: TempDir,
+    axe: String,
+    base: String,
+    /// Pages that were looked at: name, address, bytes of the page with what it loads first.
+    pub(crate) seen: Vec<(String, String, u64)>,
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Where pictures are put.
+pub(crate) fn pictures() -> PathBuf {
+    let dir = project().join("target/console");
+    std::fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+impl Chrome {
+    /// Starts it. Pages are asked for below `base`.
+    pub(crate) async fn start(base: &str) -> Self {
+        let cache = project().join(".cache/browser");
+        let missing = "run infra/scripts/browser.sh prepare first";
+        let mut scripts = std::fs::read_dir(cache).expect(missing).map(|it| it.unwrap().path());
+        let axe = scripts.find(|it| it.extension().is_some_and(|it| it == "js")).expect(missing);
+        let port = free_port();
+        let process = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect(missing);
+        let profile = tempfile::tempdir().unwrap();
+        let driver = Self::connect(port, profile.path()).await;
+        Self {
+            driver,
+            process,
+            _profile: profile,
+            axe: std::fs::read_to_string(axe).unwrap(),
+            base: base.to_owned(),
+            seen: Vec::new(),
+        }
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "waits for a real process, in real time")]
+    async fn connect(port: u16, profile: &Path) -> WebDriver {
+        let mut capabilities = DesiredCapabilities::chrome();
+        let profile = format!("--user-data-dir={}", profile.display());
+        // Without the last ones it looks for its maker's hosts.
+        let arguments = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--lang=en-GB",
+            &profile,
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ];
+        for argument in arguments {
+            capabilities.add_arg(argument).unwrap();
+        }
+        let address = format!("http://127.0.0.1:{port}");
+        let mut last = None;
+        for _ in 0..100 {
+            match WebDriver::new(&address, capabilities.clone()).await {
+                Ok(driver) => return driver,
+                Err(error) => last = Some(error),
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+        unreachable!("the browser's driver does not answer: {last:?}")
+    }
+
+    /// Ends it.
+    pub(crate) async fn end(mut self) {
+        self.driver.clone().quit().await.unwrap();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Opens an address of ours.
+    pub(crate) async fn open(&self, path: &str) {
+        self.driver.goto(format!("{}{path}", self.base)).await.unwrap();
+    }
+
+    /// The path and query of the page that is open.
+    pub(crate) async fn path(&self) -> String {
+        let url = self.driver.current_url().await.unwrap();
+        url.as_str().trim_start_matches(&self.base).to_owned()
+    }
+
+    /// What a reader reads.
+    pub(crate) async fn text(&self) -> String {
+        self.driver.find(By::Tag("body")).await.unwrap().text().await.unwrap()
+    }
+
+    /// Fails unless the page says something.
+    pub(crate) async fn says(&self, words: &str) {
+        let text = self.text().await;
+        assert!(text.contains(words), "{words} is not on {}:\n{text}", self.path().await);
+    }
+
+    /// Fills in the field with a label, as a person does: what stood there is replaced.
+    pub(crate) async fn fill(&self, label: &str, value: &str) {
+        let field = self.labelled(label).await;
+        field.clear().await.unwrap();
+        field.send_keys(value).await.unwrap();
+    }
+
+    /// Fills in the field of an id.
+    pub(crate) async fn fill_id(&self, id: &str, value: &str) {
+        self.driver.find(By::Id(id)).await.unwrap().send_keys(value).await.unwrap();
+    }
+
+    /// Presses the last of several buttons with these words.
+    pub(crate) async fn press_last(&self, words: &str) {
+        let path = format!("//button[normalize-space(.)={}]", quoted(words));
+        let found = self.driver.find_all(By::XPath(path)).await.unwrap();
+        self.settled(found.last().unwrap()).await;
+    }
+
+    /// Ticks, or takes the tick away.
+    pub(crate) async fn tick(&self, label: &str) {
+        self.labelled(label).await.click().await.unwrap();
+    }
+
+    /// Chooses the option with these words.
+    pub(crate) async fn choose(&self, label: &str, words: &str) {
+        let field = self.labelled(label).await;
+        let option = format!(".//option[contains(normalize-space(.), {})]", quoted(words));
+        field.find(By::XPath(option)).await.unwrap().click().await.unwrap();
+    }
+
+    /// The field that a label is for, the last one where several are called so.
+    async fn labelled(&self, label: &str) -> WebElement {
+        let path = format!("//label[normalize-space(.)={}]", quoted(label));
+        let labels = self.driver.find_all(By::XPath(path)).await.unwrap();
+        let label_ = labels.last().unwrap_or_else(|| unreachable!("no field is called {label}"));
+        let id = label_.attr("for").await.unwrap().unwrap();
+        self.driver.find(By::Id(id)).await.unwrap()
+    }
+
+    /// Presses a button, or follows a link, and waits until it led somewhere.
+    pub(crate) async fn press(&self, words: &str) {
+        let words = quoted(words);
+        let path = format!(
+            "//main//*[self::button or self::a or self::summary][normalize-space(.)={words}] \
+             | //*[self::button or self::a][normalize-space(.)={words}]"
+        );
+        let found = self.driver.query(By::XPath(path)).first().await.unwrap();
+        self.settled(&found).await;
+    }
+
+    /// Presses the first one whose words begin like this.
+    pub(crate) async fn press_first(&self, beginning: &str) {
+        let beginning = quoted(beginning);
+        let path = format!(
+            "//main//*[self::button or self::a or self::summary][starts-with(normalize-space(.), {beginning})]"
+        );
+        let found = self.driver.query(By::XPath(path)).first().await.unwrap();
+        self.settled(&found).await;
+    }
+
+    async fn settled(&self, element: &WebElement) {
+        element.scroll_into_view().await.unwrap();
+        element.click().await.unwrap();
+        // A form that the script sends says so while it is under way.
+        let busy = self.driver.query(By::Css("form[aria-busy]")).nowait().exists().await;
+        if busy.unwrap_or(false) {
+            let _ = self.driver.query(By::Css("form:not([aria-busy])")).first().await;
+        }
+    }
+
+    /// Waits until the page says something, looking again as a reader would.
+    #[allow(clippy::disallowed_methods, reason = "waits for a real process, in real time")]
+    pub(crate) async fn until(&self, words: &str) {
+        for _ in 0..300 {
+            if self.text().await.contains(words) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        self.says(words).await;
+    }
+
+    /// Looks at the page that is open, at both widths: a picture of each, nothing that sticks out, no
+    /// serious barrier, and not too heavy.
+    pub(crate) async fn look(&mut self, name: &str) {
+        for width in WIDTHS {
+            self.wide(width, "light").await;
+            let out = self.ask("document.documentElement.scrollWidth - innerWidth").await;
+            assert!(out.as_i64().unwrap() <= 0, "{name} sticks out by {out} at {width}");
+            self.picture(&format!("{name}-{width}")).await;
+        }
+        self.barriers(name).await;
+        self.wide(1280, "dark").await;
+        self.barriers(name).await;
+        self.wide(1280, "light").await;
+        let heavy = "performance.getEntriesByType('navigation').concat(performance.getEntriesByType('resource')
+            .filter((it) => it.name.includes('/assets/')))
+            .reduce((sum, it) => sum + (it.decodedBodySize || 0), 0)";
+        let bytes = self.ask(heavy).await.as_f64().unwrap_or_default();
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "bytes of a page"
+        )]
+        let bytes = bytes as u64;
+        assert!(bytes < 100_000, "{name} weighs {bytes} bytes");
+        self.seen.push((name.to_owned(), self.path().await, bytes));
+    }
+
+    async fn wide(&self, width: u32, scheme: &str) {
+        let size =
+            json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
+        self.driver.cdp().send_raw("Emulation.setDeviceMetricsOverride", size).await.unwrap();
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.driver.cdp().send_raw("Emulation.setEmulatedMedia", media).await.unwrap();
+    }
+
+    /// Keeps a picture of the whole page.
+    async fn picture(&self, name: &str) {
+        let whole = json!({ "captureBeyondViewport": true });
+        let shot = self.driver.cdp().send_raw("Page.captureScreenshot", whole).await.unwrap();
+        let data = shot["data"].as_str().unwrap();
+        let data = base64::engine::general_purpose::STANDARD.decode(data).unwrap();
+        std::fs::write(pictures().join(format!("{name}.png")), data).unwrap();
+    }
+
+    /// No serious barrier for people who use a keyboard or a screen reader.
+    async fn barriers(&self, name: &str) {
+        self.driver.execute(self.axe.as_str(), Vec::new()).await.unwrap();
+        let script = "const done = arguments[arguments.length - 1];
+            axe.run(document, { resultTypes: ['violations'] }).then((found) => done(found.violations
+                .filter((it) => ['serious', 'critical'].includes(it.impact))
+                .map((it) => ({ id: it.id, help: it.help, where: it.nodes.slice(0, 3).map((node) => node.html) }))));";
+        let found = self.driver.execute_async(script, Vec::new()).await.unwrap();
+        let found: Vec<Value> = found.convert().unwrap();
+        assert!(found.is_empty(), "barriers on {name}: {found:#?}");
+    }
+
+    /// What a script says.
+    pub(crate) async fn ask(&self, script: &str) -> Value {
+        let answer = self.driver.execute(format!("return {script}"), Vec::new()).await.unwrap();
+        answer.json().clone()
+    }
+}
+
+/// A text inside an `XPath`.
+fn quoted(text: &str) -> String {
+    if text.contains('\'') { format!("\"{text}\"") } else { format!("'{text}'") }
+}
+
+impl Drop for Chrome {
+    fn drop(&mut self) {
+        // Only where a test failed; otherwise it has ended.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

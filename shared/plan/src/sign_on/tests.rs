@@ -1,0 +1,1 @@
+//! Tables of sign-ins: settings, tokens, people, times.
