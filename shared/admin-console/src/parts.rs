@@ -81,9 +81,7 @@ pub(crate) fn word(word: &str) -> Markup {
         "create" | "created" | "reactivate" | "reactivated" | "completed" | "done"
         | "authorised" | "active" | "licence_assigned" => Tone::Good,
         "update" | "updated" | "moved" | "licence_removed" => Tone::Busy,
-        "held" | "conflict" | "waiting" | "reauthorise" | "not_authorised" | "moves" => {
-            Tone::Warning
-        }
+        "held" | "conflict" | "waiting" | "reauthorise" | "unauthorised" => Tone::Warning,
         "failed" | "refused" | "deactivate" | "deactivated" | "parked" | "licence_refused" => {
             Tone::Bad
         }

@@ -78,7 +78,13 @@ fn fields(draft: &Draft<'_>) -> Markup {
             @if draft.at("cloud").is_object() {
                 (draft.line("cloud.login", "Login service", ""))
                 (draft.line("cloud.graph", "Graph", ""))
-            } @else { (draft.one("cloud", "Microsoft cloud", "", CLOUDS)) }
+            } @else {
+                (draft.one("cloud", "Microsoft cloud", "", CLOUDS))
+                details { summary { "Addresses of your own" } div.inside {
+                    (draft.line("cloud.login", "Login service", "Only where the deployment allows it (C2)."))
+                    (draft.line("cloud.graph", "Graph", ""))
+                } }
+            }
         }
         fieldset { legend { "Who signs in" }
             (draft.tick("published", "Published", "Switches signing in with Microsoft on (O2)."))
