@@ -7,7 +7,7 @@ use engine::web::Role;
 use jiff::SignedDuration;
 use plan::ids::{ObjectId, RecordKind};
 use plan::sign_on::Refusal;
-use sandbox::graph::Faults;
+use sandbox::graph::{Faults, Graph};
 use sandbox::sample::{CLIENT_ID, CLIENT_SECRET, TENANT_ID};
 use serde_json::{Value, json};
 use tests::world::{Setup, Storage, World};
@@ -38,7 +38,8 @@ impl Desk {
 
     /// With people imported, and nothing entered for signing in.
     pub(crate) async fn bare(storage: Storage) -> Self {
-        let mut world = World::new(Setup { storage, ..Setup::default() }).await;
+        let setup = Setup { entra: tenant(), edit: few_rules, storage, ..Setup::default() };
+        let mut world = World::new(setup).await;
         world.engine.policy.public_url = Some(PUBLIC.parse().unwrap());
         for path in [engine::sign_on::CALLBACK, engine::sign_on::SIGNED_OUT] {
             world.entra.register_redirect(&format!("{PUBLIC}/{path}"));
@@ -156,6 +157,27 @@ impl Desk {
         let texts = records.iter().map(|it| format!("{} {} {}\n", it.key.pk, it.key.sk, it.body));
         texts.collect()
     }
+}
+
+/// Two people, so that each test has them imported in a moment: Ada of the helpdesk, and Bob.
+fn tenant() -> Graph {
+    let entra = Graph::new(TENANT_ID, CLIENT_ID, CLIENT_SECRET);
+    let person = |name: &str, surname: &str| {
+        let address = format!("{}@contoso.example", name.to_lowercase());
+        entra.add_user(json!({ "displayName": format!("{name} {surname}"), "givenName": name,
+            "surname": surname, "mail": address, "userPrincipalName": address }))
+    };
+    let (ada, _) = (person("Ada", "Lovelace"), person("Bob", "Sugar"));
+    let helpdesk = entra.add_group(json!({ "displayName": "IT Helpdesk" }));
+    entra.add_member(&helpdesk, &ada);
+    entra
+}
+
+/// The sample's document without the rules about groups that this tenant does not have.
+fn few_rules(document: &mut Value) {
+    document["roles"] = json!({});
+    let mappings = document["mappings"].as_array_mut().unwrap();
+    mappings.retain(|it| it["id"] == "offices" || it["id"] == "helpdesk");
 }
 
 /// A text in the clear, to look for it.

@@ -3,10 +3,13 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use engine::sign_on::Visitor;
+use engine::store::people::{Parked, Person};
 use engine::store::{Expect, keys, put};
 use engine::web::{Auth, Caller, Role};
 use plan::facts::Presence;
 use plan::link::Activity;
+use plan::sign_on::Refusal;
 use sandbox::sample::TENANT_ID;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -51,7 +54,7 @@ async fn allow_says_who_comes_in() {
         desk.save(json!({ "allow": allow })).await;
         desk.come(if agent { desk.agent } else { desk.user });
         let found = desk.role().await;
-        let found = found.as_ref().map(Role::name).map_err(|refusal| refusal.name());
+        let found = found.as_ref().map(Role::name).map_err(Refusal::name);
         assert_eq!(found, expected, "{allow} {agent}");
     }
 }
@@ -68,7 +71,7 @@ async fn several_tenants_sign_in_where_each_is_named() {
         let begun = desk.begin().await;
         assert!(begun.url.contains("/organizations/oauth2/v2.0/authorize"), "{}", begun.url);
         let found = desk.role().await;
-        let found = found.as_ref().map(Role::name).map_err(|refusal| refusal.name());
+        let found = found.as_ref().map(Role::name).map_err(Refusal::name);
         assert_eq!(found, expected, "{allowed}");
         desk.pass_minutes(2);
     }
@@ -78,18 +81,20 @@ async fn several_tenants_sign_in_where_each_is_named() {
     assert_eq!(refused.unwrap_err().name(), "unknown_person");
 }
 
+/// Something that happens to a person as we know them.
+type Change = fn(&mut Person);
+
 #[tokio::test]
 async fn people_whom_entra_or_halo_put_out_are_refused() {
     // O3
     let desk = Desk::new().await;
-    let fix = async |change: &dyn Fn(&mut engine::store::people::Person)| {
+    let fix = async |change: &dyn Fn(&mut Person)| {
         let key = keys::person(&desk.world.id, desk.user);
         let mut person = desk.world.people().await[&desk.user].value.clone();
         change(&mut person);
         desk.world.put_raw(&[put(key, &person, Expect::Anything).unwrap()]).await;
     };
     let whole = desk.world.people().await[&desk.user].value.clone();
-    type Change = fn(&mut engine::store::people::Person);
     let cases: [(&str, Change); 8] = [
         ("deleted", |it| it.facts.presence = Presence::SoftDeleted),
         ("deleted", |it| it.facts.presence = Presence::Purged),
@@ -103,7 +108,7 @@ async fn people_whom_entra_or_halo_put_out_are_refused() {
         ("parked", |it| {
             it.link.user = None;
             let sentence = "It did not work.".to_owned();
-            it.parked = Some(engine::store::people::Parked { attempts: 1, sentence, until: None });
+            it.parked = Some(Parked { attempts: 1, sentence, until: None });
         }),
     ];
     let cookie = desk.sign_in().await.unwrap().cookie;
@@ -113,10 +118,8 @@ async fn people_whom_entra_or_halo_put_out_are_refused() {
         let cookie = desk.sign_in().await.unwrap().cookie;
         fix(&change).await;
         assert_eq!(desk.sign_in().await.unwrap_err().name(), expected);
-        match desk.visitor(&cookie).await {
-            engine::sign_on::Visitor::NoLonger(refusal) => assert_eq!(refusal.name(), expected),
-            other => panic!("{expected}: {other:?}"),
-        }
+        let Visitor::NoLonger(refusal) = desk.visitor(&cookie).await else { panic!("{expected}") };
+        assert_eq!(refusal.name(), expected);
         assert!(desk.session(&cookie).await.is_none(), "the session is over for good");
         fix(&|person| *person = whole.clone()).await;
     }
