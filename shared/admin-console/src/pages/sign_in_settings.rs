@@ -55,6 +55,9 @@ fn body(draft: &Draft<'_>, status: &Value, above: &Markup) -> Markup {
         @if visit.here.contains("saved=") && draft.trouble.is_none() { div.notice.good role="status" { p { "Saved." } } }
         p { "Redirect URI to register with the application, under the platform Web: "
             @match status["redirect_uri"].as_str() { Some(uri) => code { (uri) }, None => strong { "unknown: set HALO_ENTRA_PUBLIC_URL" } } }
+        @if let Some(uri) = status["signed_out_uri"].as_str() { p.faint { "Beside it, for whoever signs out: " code { (uri) } } }
+        @for missing in status["missing"].as_array().into_iter().flatten() { div.notice.warn { p { (text(missing)) } } }
+        @if let Some(warning) = status["warning"]["sentence"].as_str() { div.notice.warn { p { (warning) } } }
         form #edit method="post" action=(HERE) {
             input type="hidden" name="csrf" value=(visit.csrf());
             input type="hidden" name="tag" value=(draft.tag);
@@ -99,13 +102,12 @@ fn fields(draft: &Draft<'_>) -> Markup {
 }
 
 fn secret(visit: &Visit, status: &Value) -> Markup {
-    let credentials = &status["credentials"];
     let field = |name, label, help, kind| Field { name, label, help, kind, wrong: Vec::new() };
     let line = Kind::Line { value: String::new(), example: "2027-06-30", list: None };
     html! {
         section.card aria-labelledby="secret" {
-            h2 #secret { "Client secret " @if credentials["set"] == true { (badge(Tone::Good, "entered")) } @else { (badge(Tone::Warning, "none")) } }
-            @if !credentials["expires_at"].is_null() { p { "It ends " (time(&credentials["expires_at"])) "." } }
+            h2 #secret { "Client secret " @if !status["secret_set"].is_null() { (badge(Tone::Good, "entered")) } @else { (badge(Tone::Warning, "none")) } }
+            @if !status["secret_expires_at"].is_null() { p { "It ends " (time(&status["secret_expires_at"])) "." } }
             form method="post" action={ (HERE) "/credentials" } {
                 input type="hidden" name="csrf" value=(visit.csrf());
                 (field("client_secret", "Client secret", "Its value. It goes into the secret store and is never shown.", Kind::Secret))
