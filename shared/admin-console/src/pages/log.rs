@@ -19,7 +19,7 @@ use crate::parts::{Choice, Field, Kind, empty, local, more, query, text};
 use crate::visit::Visit;
 
 /// Entries on a page, each with its whole explanation.
-const PAGE: &str = "25";
+const PAGE: &str = "20";
 
 /// Filters, as the API calls them.
 const FILTERS: [&str; 7] = ["person", "decision", "outcome", "mapping", "run", "from", "to"];

@@ -120,7 +120,7 @@ pub(crate) async fn show(Path(kind): Path<String>) -> Response {
     if said.is_empty() {
         return trouble(&Trouble::nowhere()).into_response();
     }
-    let title = kind.replace('_', " ");
+    let title = format!("Problem: {}", kind.replace('_', " "));
     let body = html! {
         @for one in &said { (one) }
         p { a href="/console/problems" { "All problems" } " · " a href="/console" { "To the console" } }

@@ -59,8 +59,9 @@ fn tried(step: &Value, decision: &Value, mappings: &Value) -> Markup {
     let places = |kind: &&str| decision["records"][*kind]["mapping"] == step["mapping"];
     let taken: Vec<&str> = KINDS.into_iter().filter(places).collect();
     let matched = step["matched"] == true;
+    let class = if taken.is_empty() { matched.then_some("open") } else { Some("taken") };
     html! {
-        li.taken[!taken.is_empty()].open[matched && taken.is_empty()] {
+        li class=[class] {
             code { (id) } " "
             @if taken.is_empty() {
                 @if matched { (badge(Tone::Plain, "matches")) " " span.faint { "an earlier mapping decides, or nothing is placed" } }
@@ -130,25 +131,32 @@ pub(crate) fn reasons(decision: &Value) -> Markup {
     }
 }
 
-/// Each field that changes, before and after.
+/// Each field that changes, before and after; of a new record only what it gets.
 pub(crate) fn changes(decision: &Value) -> Markup {
-    let rows: Vec<Vec<Markup>> = each(&decision["changes"])
-        .map(|change| {
-            let unread = change["before_known"] == false;
-            vec![
-                html! { (text(&change["record"])) },
-                html! { code { (plain(&change["field"])) } },
-                html! { span.before {
-                    @if unread { span.faint { "not read yet" } } @else { (value(&change["before"])) }
-                } },
-                html! { span.after { (value(&change["after"])) } },
-            ]
-        })
-        .collect();
-    if rows.is_empty() {
+    html! { @for kind in KINDS { (changes_of(kind, decision)) } }
+}
+
+fn changes_of(kind: &str, decision: &Value) -> Markup {
+    let some: Vec<&Value> =
+        each(&decision["changes"]).filter(|change| change["record"] == kind).collect();
+    if some.is_empty() {
         return html! {};
     }
-    table("What changes in Halo", &["Record", "Field", "Before", "After"], &rows)
+    let is_new = some.iter().all(|it| it["before"].is_null() && it["before_known"] != false);
+    let row = |change: &&Value| {
+        let mut row = vec![html! { code { (plain(&change["field"])) } }];
+        if !is_new {
+            let unread = change["before_known"] == false;
+            row.push(html! { span.before {
+                @if unread { span.faint { "not read yet" } } @else { (value(&change["before"])) }
+            } });
+        }
+        row.push(html! { span.after { (value(&change["after"])) } });
+        row
+    };
+    let rows: Vec<Vec<Markup>> = some.iter().map(row).collect();
+    let columns: &[&str] = if is_new { &["Field", "Gets"] } else { &["Field", "Before", "After"] };
+    table(&format!("What changes in the Halo {kind}"), columns, &rows)
 }
 
 fn plain(field: &Value) -> String {

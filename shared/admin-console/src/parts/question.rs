@@ -29,7 +29,7 @@ pub(crate) fn question(visit: &Visit, asked: &Question<'_>, consequences: &Marku
                 input type="hidden" name="csrf" value=(visit.csrf());
                 @for (name, value) in asked.carries { input type="hidden" name=(name) value=(value); }
                 p.row {
-                    button.main[!asked.danger].danger[asked.danger] { (asked.button) }
+                    button.(if asked.danger { "danger" } else { "main" }) { (asked.button) }
                     a.button href=(asked.back) { "Do nothing" }
                 }
             }
