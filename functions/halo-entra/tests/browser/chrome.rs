@@ -218,17 +218,17 @@ impl Chrome {
     /// serious barrier, and not too heavy.
     pub(crate) async fn look(&mut self, name: &str) {
         for width in WIDTHS {
-            self.wide(width, "light").await;
+            self.wide(width, 900, "light").await;
             let out = self.ask("document.documentElement.scrollWidth - innerWidth").await;
             if out.as_i64().unwrap() > 0 {
                 self.wrong.push(format!("{name} sticks out by {out} at {width}"));
             }
-            self.picture(&format!("{name}-{width}")).await;
+            self.picture(&format!("{name}-{width}"), width).await;
         }
         self.barriers(name).await;
-        self.wide(1280, "dark").await;
+        self.wide(1280, 900, "dark").await;
         self.barriers(name).await;
-        self.wide(1280, "light").await;
+        self.wide(1280, 900, "light").await;
         let heavy = "performance.getEntriesByType('navigation').concat(performance.getEntriesByType('resource')
             .filter((it) => it.name.includes('/assets/')))
             .reduce((sum, it) => sum + (it.encodedBodySize || 0), 0)";
@@ -245,18 +245,20 @@ impl Chrome {
         self.seen.push((name.to_owned(), self.path().await, bytes));
     }
 
-    async fn wide(&self, width: u32, scheme: &str) {
+    async fn wide(&self, width: u32, height: i64, scheme: &str) {
         let size =
-            json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.driver.cdp().send_raw("Emulation.setDeviceMetricsOverride", size).await.unwrap();
         let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         self.driver.cdp().send_raw("Emulation.setEmulatedMedia", media).await.unwrap();
     }
 
-    /// Keeps a picture of the whole page.
-    async fn picture(&self, name: &str) {
-        let whole = json!({ "captureBeyondViewport": true });
-        let shot = self.driver.cdp().send_raw("Page.captureScreenshot", whole).await.unwrap();
+    /// Keeps a picture of the whole page, in a window as high as it is.
+    async fn picture(&self, name: &str, width: u32) {
+        let height = self.ask("document.documentElement.scrollHeight").await.as_i64().unwrap();
+        self.wide(width, height, "light").await;
+        let nothing = json!({});
+        let shot = self.driver.cdp().send_raw("Page.captureScreenshot", nothing).await.unwrap();
         let data = shot["data"].as_str().unwrap();
         let data = base64::engine::general_purpose::STANDARD.decode(data).unwrap();
         std::fs::write(pictures().join(format!("{name}.png")), data).unwrap();

@@ -170,11 +170,10 @@ fn tidy(document: &mut Value) {
     let Some(fields) = document.as_object_mut() else { return };
     let tenant = fields.get("tenant").cloned().unwrap_or_default();
     let one = text(&tenant["id"]);
-    let several: Vec<&str> = match &tenant["allowed"] {
-        Value::Array(list) => list.iter().map(text).collect(),
-        other => text(other).split(',').map(str::trim).filter(|it| !it.is_empty()).collect(),
-    };
-    let tidy = match text(&tenant["type"]) {
+    let typed = text(&tenant["allowed"]).split(',').map(str::trim).filter(|it| !it.is_empty());
+    let listed = tenant["allowed"].as_array().into_iter().flatten().map(text);
+    let several: Vec<&str> = typed.chain(listed).collect();
+    let named = match text(&tenant["type"]) {
         "multi" if several.is_empty() && !one.is_empty() => {
             json!({ "type": "multi", "allowed": [one] })
         }
@@ -185,7 +184,7 @@ fn tidy(document: &mut Value) {
             None => Value::Null,
         },
     };
-    fields.insert("tenant".to_owned(), tidy);
+    fields.insert("tenant".to_owned(), named);
 }
 
 pub(crate) async fn credentials(sent: Sent) -> Response {
