@@ -28,7 +28,6 @@ pub(crate) struct SettingsBody {
     /// The application that people sign in to; needed where `published` is true.
     client_id: Option<AppId>,
     /// As in the documents of connections; `global` without it.
-    #[schema(value_type = Object)]
     cloud: Option<Value>,
     /// Whether anybody can sign in with it.
     published: Option<bool>,

@@ -101,7 +101,7 @@ impl Visit {
                 }
                 form.who method="post" action="/console/sign-out" {
                     input type="hidden" name="csrf" value=(self.csrf());
-                    span title="Signed in as" { bdi { (who) } @if !self.administrates() { " (may look)" } }
+                    span title="Signed in as" { bdi { (who) } @if !self.administrates() && !person { " (may look)" } }
                     button.quiet { "Sign out" }
                 }
             }

@@ -36,6 +36,7 @@ use axum::http::header::{
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use engine::Engine;
+use tower_http::compression::CompressionLayer;
 
 /// What the pages need.
 #[derive(Clone, Debug)]
@@ -48,7 +49,12 @@ pub(crate) struct Console {
 
 /// The pages below `/console`, which ask `api`: the routers of the API, its gate included.
 pub fn router(api: Router, engine: Engine) -> Router {
-    pages::routes().layer(middleware::from_fn(safe)).with_state(Console { api, engine })
+    // What a reader typed stands beside the secret of their forms, so a size could tell of it; but browsers
+    // send no cookie with what another site's page loads, and so nobody sees such sizes.
+    pages::routes()
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn(safe))
+        .with_state(Console { api, engine })
 }
 
 /// Nothing is loaded from elsewhere, no script but ours runs, and nobody puts a page into theirs.

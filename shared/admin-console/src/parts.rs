@@ -33,13 +33,10 @@ pub(crate) fn query(address: &str, parameters: &[(&str, &str)]) -> String {
 
 /// A time. It is written in UTC, and the script turns it into the reader's own zone.
 pub(crate) fn time(value: &Value) -> Markup {
-    match value.as_str().and_then(|text| text.parse::<Timestamp>().ok()) {
-        Some(at) => {
-            let shown = at.strftime("%Y-%m-%d %H:%M UTC").to_string();
-            html! { time datetime=(at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()) { (shown) } }
-        }
-        None => html! { span.faint { "—" } },
-    }
+    let at = value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
+    let Some(at) = at else { return html! { span.faint { "—" } } };
+    let shown = at.strftime("%Y-%m-%d %H:%M UTC").to_string();
+    html! { time datetime=(at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()) { (shown) } }
 }
 
 /// How a word is meant.
@@ -80,14 +77,12 @@ pub(crate) fn word(word: &str) -> Markup {
     let tone = match word {
         "create" | "created" | "reactivate" | "reactivated" | "completed" | "done"
         | "authorised" | "active" | "licence_assigned" => Tone::Good,
-        "update" | "updated" | "moved" | "licence_removed" => Tone::Busy,
-        "held" | "conflict" | "waiting" | "reauthorise" | "not_authorised" | "moves" => {
-            Tone::Warning
-        }
+        "update" | "updated" | "moved" | "licence_removed" | "queued" | "reading" | "running"
+        | "deciding" | "applying" => Tone::Busy,
+        "held" | "conflict" | "waiting" | "reauthorise" | "unauthorised" => Tone::Warning,
         "failed" | "refused" | "deactivate" | "deactivated" | "parked" | "licence_refused" => {
             Tone::Bad
         }
-        "queued" | "reading" | "deciding" | "applying" | "looking" => Tone::Busy,
         _ => Tone::Plain,
     };
     badge(tone, &word.replace('_', " "))

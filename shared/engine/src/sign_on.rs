@@ -58,7 +58,7 @@ pub struct Begun {
 }
 
 /// What a browser brings back from Microsoft, none of it trusted.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Returned {
     /// The state that was handed out.
     pub state: Option<SecretString>,

@@ -21,6 +21,7 @@ struct Install {
     serving: Serving,
     url: String,
     token: String,
+    entra: sandbox::graph::Graph,
     entra_url: String,
     _served: (sandbox::server::Served, sandbox::server::Served),
     _dir: tempfile::TempDir,
@@ -54,6 +55,7 @@ impl Install {
             serving,
             url,
             token: token.trim().to_owned(),
+            entra,
             entra_url,
             _served: (entra_served, halo_served),
             _dir: dir,
@@ -71,9 +73,11 @@ async fn from_an_empty_install_to_an_explained_import() {
     import(&mut browser).await;
     explain(&mut browser).await;
     deployment(&mut browser).await;
+    microsoft(&mut browser, &install).await;
     for (name, address, bytes) in &browser.seen {
         println!("{bytes:>7} bytes  {name:<24} {address}");
     }
+    assert!(browser.wrong.is_empty(), "{:#?}", browser.wrong);
     browser.end().await;
     assert_eq!(install.serving.end(), Some(0));
 }
@@ -112,7 +116,7 @@ async fn connect(browser: &mut Chrome, install: &Install) {
     browser.fill("Login service", &install.entra_url).await;
     browser.fill("Graph", &install.entra_url).await;
     browser.press("Make the connection").await;
-    browser.says("not authorised").await;
+    browser.says("unauthorised").await;
     browser.fill("Client secret", "wrong").await;
     browser.press("Test and keep").await;
     browser.says("AADSTS").await;
@@ -152,6 +156,12 @@ async fn map(browser: &mut Chrome) {
     browser.until("Sales EMEA").await;
     browser.press("Sales EMEA").await;
     browser.until("Pinned to").await;
+    browser.press("Add a mapping").await;
+    browser.until("Mapping without a name").await;
+    browser.fill("Name", "helpdesk").await;
+    browser.choose("People become or go to", "agents").await;
+    browser.fill("Group", "IT Helpdesk").await;
+    browser.choose("Role of the agent", "Helpdesk").await;
     browser.press("What would change?").await;
     browser.until("What saving would change").await;
     browser.look("mappings").await;
@@ -163,6 +173,9 @@ async fn map(browser: &mut Chrome) {
         browser.press(tab).await;
         browser.look(name).await;
     }
+    browser.tick("Agents").await;
+    browser.press("Save").await;
+    browser.until("Saved.").await;
 }
 
 /// I1, I2: everybody is looked at before, and exactly that is imported.
@@ -211,4 +224,52 @@ async fn deployment(browser: &mut Chrome) {
     browser.look("problem").await;
     browser.open("/console/nothing-here").await;
     browser.says("There is nothing at this address").await;
+}
+
+/// O1–O3: signing in with Microsoft is set up and published; an agent administrates, a user sees
+/// themselves alone.
+async fn microsoft(browser: &mut Chrome, install: &Install) {
+    let Install { entra, .. } = install;
+    for path in ["console/sign-in/callback", "console/signed-out"] {
+        entra.register_redirect(&format!("{}/{path}", install.url));
+    }
+    let helpdesk = entra.groups_named("IT Helpdesk").remove(0);
+    let agents = entra.members(&helpdesk, true);
+    let others = entra.user_ids();
+    let user = others.iter().find(|id| {
+        let upn = entra.user(id).unwrap()["userPrincipalName"].clone();
+        upn == "priya.evans@contoso.example"
+    });
+    browser.open("/console/sign-in-settings").await;
+    browser.fill("Directory (tenant) ID", sample::TENANT_ID).await;
+    browser.fill("Application (client) ID", sample::CLIENT_ID).await;
+    browser.press("Addresses of your own").await;
+    browser.fill("Login service", &install.entra_url).await;
+    browser.fill("Graph", &install.entra_url).await;
+    browser.tick("Published").await;
+    browser.tick("Helpdesk (5)").await;
+    browser.press("Save").await;
+    browser.until("Saved.").await;
+    browser.fill("Client secret", sample::CLIENT_SECRET).await;
+    browser.press("Keep it").await;
+    browser.until("entered").await;
+    browser.look("sign-in-published").await;
+    browser.press("Sign out").await;
+    browser.says("You are signed out").await;
+    browser.look("signed-out").await;
+
+    entra.sign_in_as(&agents[0]);
+    browser.press("Sign in again").await;
+    browser.press("Sign in with Microsoft").await;
+    browser.says("New connection").await;
+    browser.press("Sign out").await;
+
+    entra.sign_in_as(user.unwrap());
+    browser.press("Sign in again").await;
+    browser.press("Sign in with Microsoft").await;
+    browser.says("Priya Evans").await;
+    browser.look("oneself").await;
+    browser.open("/console/connections/contoso/log").await;
+    let others = browser.text().await;
+    assert!(!others.contains("Grace Nguyen"), "{others}");
 }

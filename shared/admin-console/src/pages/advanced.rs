@@ -6,7 +6,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
-use crate::pages::editor::{self, Draft, Tab};
+use crate::pages::editor::{self, Draft, Tab, add};
 use crate::visit::{Sent, Visit};
 
 const TAB: Tab =
@@ -46,7 +46,7 @@ fn roles(draft: &Draft<'_>, list: &str, title: &str, from: &str) -> Markup {
                     (draft.move_row(list, row, &format!("row {} of {title}", row + 1)))
                 }
             } }
-            (draft.add(list, "Add a role"))
+            (add(list, "Add a role"))
         }
     }
 }
@@ -70,7 +70,7 @@ fn boards(draft: &Draft<'_>) -> Markup {
                     (draft.move_row(LIST, row, &format!("board {}", row + 1)))
                 }
             } }
-            (draft.add(LIST, "Add a board"))
+            (add(LIST, "Add a board"))
         }
     }
 }

@@ -115,7 +115,7 @@ fn candidate(
             input type="hidden" name="csrf" value=(visit.csrf());
             input type="hidden" name=(kind) value="record";
             input type="hidden" name={ (kind) "_record" } value=(number);
-            button.small aria-label={ "Link " (who) " to " (kind) " " (number) } { "This one" }
+            button.small aria-label={ "This one: link " (who) " to " (kind) " " (number) } { "This one" }
         }
     } @else { span.faint { "for administrators" } } });
     row

@@ -128,9 +128,9 @@ async fn show(visit: &Visit, id: &str) -> Result<Markup, Trouble> {
                     @if connection["enabled"] == false { (badge(Tone::Plain, "switched off")) " " }
                     (word(text(&status["authorisation"]["state"])))
                 }),
-                ("Under way", match status["run"].as_str() {
-                    Some(run) => html! { a href={ (root) "/runs/" (run) } { (badge(Tone::Busy, "a run")) } },
-                    None => html! { "nothing" },
+                ("Under way", html! {
+                    @if let Some(run) = status["run"].as_str() { a href={ (root) "/runs/" (run) } { (badge(Tone::Busy, "a run")) } }
+                    @else { "nothing" }
                 }),
                 ("Next run", time(&status["next_due"])),
                 ("Imports", html! { (crate::parts::value(&connection["sync"]["entities"])) " every " (crate::parts::value(&connection["sync"]["every_minutes"])) " minutes" }),

@@ -122,7 +122,8 @@ fn run_cell(id: &str, run: Option<&Value>) -> Markup {
 
 /// What a new connection begins with: a person finds the mapping that takes everybody to one place.
 fn blank() -> Value {
-    json!({ "enabled": true, "auth": { "method": "application", "credential": "secret" } })
+    let auth = json!({ "method": "application", "credential": "secret" });
+    json!({ "enabled": true, "auth": auth, "mappings": [] })
 }
 
 pub(crate) async fn new(visit: Visit) -> Response {

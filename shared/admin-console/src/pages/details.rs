@@ -142,11 +142,11 @@ fn permissions_of(body: &Value) -> Markup {
             vec![
                 html! { code { (text(&it["name"])) } },
                 html! { (text(&it["needed_for"])) },
-                match &it["granted"] {
-                    Value::Bool(true) => badge(Tone::Good, "granted"),
-                    Value::Bool(false) if it["mandatory"] == true => badge(Tone::Bad, "missing"),
-                    Value::Bool(false) => badge(Tone::Warning, "missing"),
-                    _ => html! { span.faint { "not known" } },
+                match (it["granted"].as_bool(), it["mandatory"] == true) {
+                    (Some(true), _) => badge(Tone::Good, "granted"),
+                    (Some(false), true) => badge(Tone::Bad, "missing"),
+                    (Some(false), false) => badge(Tone::Warning, "missing"),
+                    (None, _) => html! { span.faint { "not known" } },
                 },
             ]
         })
@@ -209,19 +209,18 @@ pub(crate) async fn authorise(Path(id): Path<String>, sent: Sent) -> Response {
         Ok(answer) => answer.body,
         Err(trouble) => return whole(&visit, &id, None, Some(&trouble)).await,
     };
-    let outcome = match answer["sign_in_url"].as_str() {
+    let outcome = html! {
         // A link and no redirect: forms may lead to pages of ours alone.
-        Some(url) => html! {
+        @if let Some(url) = answer["sign_in_url"].as_str() {
             div.notice { p { "One more step: sign in as the person on whose behalf the import reads." }
                 p { a.button.main href=(url) rel="noreferrer" { "Go to Microsoft's sign-in" } }
                 p.faint { "Good once, until " (time(&answer["expires_at"])) ". If the person may not consent, an administrator of the tenant "
                     a href=(text(&answer["admin_consent_url"])) rel="noreferrer" { "consents first" } "." } }
-        },
-        None => html! {
+        } @else {
             div.notice.good role="status" { p { strong { "Authorised." } " The connection may be imported now: "
                 a href=(local(&["connections", &id, "imports"])) { "look at a preview" } " first." } }
             (permissions_of(&answer))
-        },
+        }
     };
     whole(&visit, &id, Some(outcome), None).await
 }

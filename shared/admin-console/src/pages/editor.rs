@@ -93,10 +93,10 @@ impl<'a> Draft<'a> {
         help: &str,
         list: Option<&str>,
     ) -> Markup {
-        let value = match self.at(path) {
-            Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(", "),
-            other => plain(other),
-        };
+        let value = self.at(path).as_array().map_or_else(
+            || plain(self.at(path)),
+            |list| list.iter().map(plain).collect::<Vec<_>>().join(", "),
+        );
         self.field(path, "", label, help, Kind::Line { value, example: "", list })
     }
 
@@ -169,11 +169,8 @@ impl<'a> Draft<'a> {
 
     /// JSON, for what is too rich for fields.
     pub(crate) fn json(&self, path: &str, label: &str, help: &str, example: &str) -> Markup {
-        let value = match self.at(path) {
-            Value::Null => String::new(),
-            Value::Array(list) if list.is_empty() => String::new(),
-            other => plain(other),
-        };
+        let empty = self.at(path).as_array().is_some_and(Vec::is_empty);
+        let value = if empty { String::new() } else { plain(self.at(path)) };
         self.field(path, ":json", label, help, Kind::Line { value, example, list: None })
     }
 
@@ -236,11 +233,11 @@ impl<'a> Draft<'a> {
             (button("remove", "Remove", false))
         } }
     }
+}
 
-    /// The button that adds a row.
-    pub(crate) fn add(&self, list: &str, words: &str) -> Markup {
-        html! { p { button.small name="do" value={ "add:" (list) } data-here { (words) } } }
-    }
+/// The button that adds a row to a list.
+pub(crate) fn add(list: &str, words: &str) -> Markup {
+    html! { p { button.small name="do" value={ "add:" (list) } data-here { (words) } } }
 }
 
 /// The groups that a search found, each to be picked.
@@ -272,7 +269,7 @@ fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
 }
 

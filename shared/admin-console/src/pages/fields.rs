@@ -5,7 +5,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
-use crate::pages::editor::{self, Draft, Tab, rows_at};
+use crate::pages::editor::{self, Draft, Tab, add, rows_at};
 use crate::parts::Choice;
 use crate::visit::{Sent, Visit};
 
@@ -54,7 +54,7 @@ fn side(draft: &Draft<'_>, list: &str, title: &str, targets: &str) -> Markup {
                     (draft.move_row(list, row, &format!("row {} of {title}", row + 1)))
                 }
             } }
-            (draft.add(list, "Add a row"))
+            (add(list, "Add a row"))
             p.faint { "Several properties with commas are joined: begin the transforms with "
                 code { "{\"join\": \" \"}" } ". Texts that are the same for everybody: " code { "const:text" } ". Custom fields: " code { "customfield:Name" } "." }
         }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::{Answer, At, Trouble};
 use crate::layout::explained;
-use crate::pages::editor::{self, Beside, Draft, Tab, as_it_is};
+use crate::pages::editor::{self, Beside, Draft, Tab, add, as_it_is};
 use crate::pages::fields::{SOURCES, properties};
 use crate::parts::{Choice, Field, Kind, facts, local, text, time};
 use crate::visit::{Sent, Visit};
@@ -106,7 +106,7 @@ fn matching(draft: &Draft<'_>, list: &str, title: &str, keys: &str) -> Markup {
                     (draft.move_row(list, row, &format!("matching row {} of {title}", row + 1)))
                 }
             } }
-            (draft.add(list, "Add a field"))
+            (add(list, "Add a field"))
         }
     }
 }
@@ -134,9 +134,9 @@ async fn whole(visit: &Visit, id: &str, refused: Option<&Trouble>, outcome: &Mar
         (outcome)
         (facts(&[
             ("Next run by the schedule", time(&status["next_due"])),
-            ("Under way", match status["run"].as_str() {
-                Some(run) => html! { a href=(local(&["connections", id, "runs", run])) { "a run" } },
-                None => html! { "nothing" },
+            ("Under way", html! {
+                @if let Some(run) = status["run"].as_str() { a href=(local(&["connections", id, "runs", run])) { "a run" } }
+                @else { "nothing" }
             }),
         ]))
         @if visit.administrates() { div.columns { (by_hand(visit, id)) (reset_form(visit, id)) } }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
-use crate::pages::editor::{self, Draft, Tab, rows_at};
+use crate::pages::editor::{self, Draft, Tab, add, rows_at};
 use crate::pages::fields::{SOURCES, properties};
 use crate::parts::{Choice, text};
 use crate::visit::{Sent, Visit};
@@ -50,7 +50,7 @@ fn fields(draft: &Draft<'_>) -> Markup {
         (draft.list("mappings"))
         @if rows == 0 { div.empty { p { strong { "No mapping yet, so nobody is imported." } } p { "Add one: a group, or conditions, and where its people go." } } }
         ol.rows { @for row in 0..rows { (mapping(draft, row)) } }
-        (draft.add("mappings", "Add a mapping"))
+        (add("mappings", "Add a mapping"))
     }
 }
 
@@ -111,7 +111,7 @@ fn conditions(draft: &Draft<'_>, list: &str, quantifier: &str) -> Markup {
                     (draft.move_row(list, row, &format!("condition {}", row + 1)))
                 }
             } }
-            (draft.add(list, "Add a condition"))
+            (add(list, "Add a condition"))
         }
     }
 }
@@ -121,15 +121,15 @@ fn row(list: &str, document: &Value) -> Value {
         return json!({ "field": "", "op": "equals", "value": "" });
     }
     let rows = document["mappings"].as_array().into_iter().flatten();
-    let last = rows.filter_map(|row| row["sequence"].as_i64()).max().unwrap_or(0);
-    json!({ "id": "", "sequence": last.saturating_add(10), "target": { "type": "site" } })
+    let highest = rows.filter_map(|row| row["sequence"].as_i64()).max().unwrap_or(0);
+    json!({ "id": "", "sequence": highest.saturating_add(10), "target": { "type": "site" } })
 }
 
 /// Several values stand in one line, some operators take none, and a target keeps its own fields alone.
 fn tidy(document: &mut Value) {
     for mapping in rows_at(document, "/mappings") {
         if let Some(target) = mapping.get_mut("target") {
-            self::target(target);
+            only_own(target);
         }
         // A tick alone is no group.
         let group = &mapping["group"];
@@ -141,7 +141,7 @@ fn tidy(document: &mut Value) {
     }
 }
 
-fn target(target: &mut Value) {
+fn only_own(target: &mut Value) {
     let own: &[&str] = match target["type"].as_str() {
         Some("organisation") => &["type", "client_id", "site_from", "default_site_id"],
         Some("agents") => &["type", "user_site_id"],

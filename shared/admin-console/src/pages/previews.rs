@@ -49,7 +49,7 @@ async fn whole(
         .with_some("cursor", Some(cursor));
     let people = visit.api.read(people).await.map(|answer| answer.body).unwrap_or_default();
     let here = local(&["connections", id, "previews", preview]);
-    let running = shown["state"] == "running";
+    let running = !matches!(text(&shown["state"]), "complete" | "failed");
     Ok(html! {
         div #preview data-refresh=[running.then_some("2")] {
             div.head { h1 { "Preview " (word(text(&shown["state"]))) }
@@ -150,21 +150,31 @@ fn listed(
                 p.faint { "Exactly this is carried out; whoever moved since is left alone." }
             } }
             @if list.is_empty() { (empty("Nobody here.", &html! { p { a href=(here) { "Show everybody" } } })) }
-            div.list { @for (at, one) in list.iter().enumerate() {
-                details {
-                    summary { span.line {
-                        @if may && one["decision"] != "unchanged" && one["decision"] != "not_in_scope" {
-                            input type="checkbox" name="people" value=(text(&one["person"]["id"])) id={ "p" (at) } aria-label={ "Import " (text(&one["person"]["display_name"])) };
-                        }
-                        strong { bdi { (text(&one["person"]["display_name"])) } }
-                        (word(text(&one["decision"])))
-                        @if let Some(mapping) = one["mapping"].as_str() { span.faint { bdi { (mapping) } } }
-                    } }
-                    div.inside { (opened(id, one)) }
-                }
-            } }
+            div.list { @for one in &list { (row(id, one, may)) } }
         }
         (more(here, &[("mapping", mapping), ("decision", decision)], &people["cursor"]))
+    }
+}
+
+/// A person of the preview: a box where something would happen, and what opens.
+fn row(id: &str, one: &Value, may: bool) -> Markup {
+    let (name, oid) = (text(&one["person"]["display_name"]), text(&one["person"]["id"]));
+    let decision = text(&one["decision"]);
+    let happens = matches!(decision, "create" | "update" | "reactivate" | "deactivate");
+    html! {
+        div.picked {
+            @if may && happens {
+                input type="checkbox" name="people" value=(oid) aria-label={ "Import " (name) };
+            }
+            details {
+                summary { span.line {
+                    strong { bdi { (name) } }
+                    (word(decision))
+                    @if let Some(mapping) = one["mapping"].as_str() { span.faint { bdi { (mapping) } } }
+                } }
+                div.inside { (opened(id, one)) }
+            }
+        }
     }
 }
 

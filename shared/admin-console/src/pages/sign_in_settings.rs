@@ -55,6 +55,9 @@ fn body(draft: &Draft<'_>, status: &Value, above: &Markup) -> Markup {
         @if visit.here.contains("saved=") && draft.trouble.is_none() { div.notice.good role="status" { p { "Saved." } } }
         p { "Redirect URI to register with the application, under the platform Web: "
             @match status["redirect_uri"].as_str() { Some(uri) => code { (uri) }, None => strong { "unknown: set HALO_ENTRA_PUBLIC_URL" } } }
+        @if let Some(uri) = status["signed_out_uri"].as_str() { p.faint { "Beside it, for whoever signs out: " code { (uri) } } }
+        @for missing in status["missing"].as_array().into_iter().flatten() { div.notice.warn { p { (text(missing)) } } }
+        @if let Some(warning) = status["warning"]["sentence"].as_str() { div.notice.warn { p { (warning) } } }
         form #edit method="post" action=(HERE) {
             input type="hidden" name="csrf" value=(visit.csrf());
             input type="hidden" name="tag" value=(draft.tag);
@@ -78,7 +81,13 @@ fn fields(draft: &Draft<'_>) -> Markup {
             @if draft.at("cloud").is_object() {
                 (draft.line("cloud.login", "Login service", ""))
                 (draft.line("cloud.graph", "Graph", ""))
-            } @else { (draft.one("cloud", "Microsoft cloud", "", CLOUDS)) }
+            } @else {
+                (draft.one("cloud", "Microsoft cloud", "", CLOUDS))
+                details { summary { "Addresses of your own" } div.inside {
+                    (draft.line("cloud.login", "Login service", "Only where the deployment allows it (C2)."))
+                    (draft.line("cloud.graph", "Graph", ""))
+                } }
+            }
         }
         fieldset { legend { "Who signs in" }
             (draft.tick("published", "Published", "Switches signing in with Microsoft on (O2)."))
@@ -93,13 +102,12 @@ fn fields(draft: &Draft<'_>) -> Markup {
 }
 
 fn secret(visit: &Visit, status: &Value) -> Markup {
-    let credentials = &status["credentials"];
     let field = |name, label, help, kind| Field { name, label, help, kind, wrong: Vec::new() };
     let line = Kind::Line { value: String::new(), example: "2027-06-30", list: None };
     html! {
         section.card aria-labelledby="secret" {
-            h2 #secret { "Client secret " @if credentials["set"] == true { (badge(Tone::Good, "entered")) } @else { (badge(Tone::Warning, "none")) } }
-            @if !credentials["expires_at"].is_null() { p { "It ends " (time(&credentials["expires_at"])) "." } }
+            h2 #secret { "Client secret " @if !status["secret_set"].is_null() { (badge(Tone::Good, "entered")) } @else { (badge(Tone::Warning, "none")) } }
+            @if !status["secret_expires_at"].is_null() { p { "It ends " (time(&status["secret_expires_at"])) "." } }
             form method="post" action={ (HERE) "/credentials" } {
                 input type="hidden" name="csrf" value=(visit.csrf());
                 (field("client_secret", "Client secret", "Its value. It goes into the secret store and is never shown.", Kind::Secret))
@@ -162,11 +170,10 @@ fn tidy(document: &mut Value) {
     let Some(fields) = document.as_object_mut() else { return };
     let tenant = fields.get("tenant").cloned().unwrap_or_default();
     let one = text(&tenant["id"]);
-    let several: Vec<&str> = match &tenant["allowed"] {
-        Value::Array(list) => list.iter().map(text).collect(),
-        other => text(other).split(',').map(str::trim).filter(|it| !it.is_empty()).collect(),
-    };
-    let tidy = match text(&tenant["type"]) {
+    let typed = text(&tenant["allowed"]).split(',').map(str::trim).filter(|it| !it.is_empty());
+    let listed = tenant["allowed"].as_array().into_iter().flatten().map(text);
+    let several: Vec<&str> = typed.chain(listed).collect();
+    let named = match text(&tenant["type"]) {
         "multi" if several.is_empty() && !one.is_empty() => {
             json!({ "type": "multi", "allowed": [one] })
         }
@@ -177,7 +184,7 @@ fn tidy(document: &mut Value) {
             None => Value::Null,
         },
     };
-    fields.insert("tenant".to_owned(), tidy);
+    fields.insert("tenant".to_owned(), named);
 }
 
 pub(crate) async fn credentials(sent: Sent) -> Response {

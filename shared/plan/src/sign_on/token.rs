@@ -79,6 +79,12 @@ pub fn identify(
     let tenant = tenant.ok_or(Refusal::Token(TokenFault::Tenant))?;
     let issuer = format!("{}/{tenant}/v2.0", expected.login);
     check(text("iss") == Some(issuer.as_str()), TokenFault::Issuer)?;
+    if tenant == PERSONAL {
+        return Err(Refusal::Person(Unfit::PersonalAccount));
+    }
+    if !expected.application.tenants.let_in(tenant) {
+        return Err(Refusal::Person(Unfit::OtherTenant));
+    }
     check(signs_for(key_issuer, &issuer, tenant, expected), TokenFault::KeyIssuer)?;
     let audience = text("aud").and_then(|audience| audience.parse::<AppId>().ok());
     check(audience == Some(expected.application.client_id), TokenFault::Audience)?;
@@ -86,12 +92,6 @@ pub fn identify(
     check(text("nonce") == Some(expected.nonce), TokenFault::Nonce)?;
     let person = text("oid").and_then(|oid| oid.parse::<ObjectId>().ok());
     let person = person.ok_or(Refusal::Token(TokenFault::ObjectId))?;
-    if tenant == PERSONAL {
-        return Err(Refusal::Person(Unfit::PersonalAccount));
-    }
-    if !expected.application.tenants.let_in(tenant) {
-        return Err(Refusal::Person(Unfit::OtherTenant));
-    }
     Ok(Identity { tenant, person, guest: is_guest(text("idp"), &issuer, tenant) })
 }
 
