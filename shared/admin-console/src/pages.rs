@@ -90,6 +90,7 @@ fn shown_and_explained() -> Router<Console> {
         .route("/console/halo", get(halo::show))
         .route("/console/halo/test", post(halo::test))
         .route("/console/halo/module", post(halo::turn))
+        .route("/console/halo/licence-key", post(halo::put_key))
         .route("/console/problems", get(problems::list))
         .route("/console/problems/{kind}", get(problems::show))
 }

@@ -28,6 +28,7 @@ mod log;
 mod log_cost;
 mod matrix;
 mod module;
+mod parked;
 mod pickers;
 mod plans;
 mod previews;

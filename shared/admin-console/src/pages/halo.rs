@@ -10,7 +10,7 @@ use crate::api::{At, Trouble};
 use crate::layout::explained;
 use crate::parts::decision::each;
 use crate::parts::question::{Question, question};
-use crate::parts::{Tone, badge, facts, number, table, text, time, value};
+use crate::parts::{Field, Kind, Tone, badge, facts, number, table, text, time, value};
 use crate::visit::{Sent, Visit};
 
 const HERE: &str = "/console/halo";
@@ -21,12 +21,18 @@ pub(crate) async fn show(visit: Visit) -> Response {
 
 /// The page, with what came of a test.
 async fn whole(visit: &Visit, test: Option<Result<Value, Trouble>>) -> Response {
-    let health = health(visit);
-    let answers =
-        futures::join!(health, visit.api.get(&["module"]), visit.api.get(&["halo", "budget"]));
-    let (health, module, budget) = match answers {
-        (health, Ok(module), Ok(budget)) => (health, module, budget),
-        (_, Err(trouble), _) | (_, _, Err(trouble)) => return visit.refused(&trouble),
+    let api = &visit.api;
+    let (health, module, budget, key) = futures::join!(
+        health(visit),
+        api.get(&["module"]),
+        api.get(&["halo", "budget"]),
+        api.get(&["licence-signing-key"]),
+    );
+    let (module, budget, key) = match (module, budget, key) {
+        (Ok(module), Ok(budget), Ok(key)) => (module, budget, key),
+        (Err(trouble), ..) | (_, Err(trouble), _) | (.., Err(trouble)) => {
+            return visit.refused(&trouble);
+        }
     };
     let body = html! {
         h1 { "Halo" }
@@ -46,6 +52,7 @@ async fn whole(visit: &Visit, test: Option<Result<Value, Trouble>>) -> Response 
             Some(Err(trouble)) => (explained(trouble)),
             None => {}
         }
+        (signing_key(visit, &key))
         h2 { "This deployment" }
         (works(&health))
     };
@@ -130,6 +137,53 @@ pub(crate) async fn test(sent: Sent) -> Response {
     whole(&visit, Some(report)).await
 }
 
+/// The key with which Halo signs its requests for licences (S2). It is entered here and never shown.
+fn signing_key(visit: &Visit, key: &Value) -> Markup {
+    let set = key["set"] == true;
+    let field = Field {
+        name: "key",
+        label: "New key",
+        help: "32 to 512 visible characters that nobody can guess. Enter the same in Halo's webhook.",
+        kind: Kind::Secret,
+        wrong: Vec::new(),
+    };
+    let drop = Field {
+        name: "drop",
+        label: "The old key does not count any more",
+        help: "Leave it open until Halo signs with the new one; then send the new one once more with it.",
+        kind: Kind::Tick(false),
+        wrong: Vec::new(),
+    };
+    html! {
+        h2 { "Licence signing key" }
+        p { "Halo signs with it when it asks for a licence to be given or taken. "
+            @if set { (badge(Tone::Good, "entered")) @if !key["since"].is_null() { " since " (time(&key["since"])) }
+                @if key["previous"] == true { "; the one before still counts" } "." }
+            @else { (badge(Tone::Plain, "none")) " Only connections that manage licences from Halo need one." } }
+        @if visit.administrates() { details { summary { (if set { "Replace it" } else { "Enter it" }) } div.inside {
+            form method="post" action="/console/halo/licence-key" {
+                input type="hidden" name="csrf" value=(visit.csrf());
+                (field)
+                @if set { (drop) }
+                button { "Keep this key" }
+            }
+        } } }
+    }
+}
+
+pub(crate) async fn put_key(sent: Sent) -> Response {
+    let Sent { visit, pairs } = sent;
+    let mut body = json!({ "key": pairs.text("key").unwrap_or_default() });
+    if pairs.text("drop") == Some("true") {
+        body["previous"] = json!("drop");
+    }
+    let at = At::new(&["licence-signing-key"]);
+    match visit.api.write(Method::PUT, at, None, &body).await {
+        Ok(_) => Redirect::to(HERE).into_response(),
+        Err(trouble) => visit.refused(&trouble),
+    }
+}
+
 /// The module switch (C11).
 fn switch(visit: &Visit, module: &Value) -> Markup {
     let on = module["state"] == "on";
@@ -184,4 +238,63 @@ pub(crate) async fn turn(sent: Sent) -> Response {
     };
     let body = html! { h1 { (button) "?" } (question(&visit, &asked, &told)) };
     visit.page("Module switch", &body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::web::Role;
+
+    use super::*;
+    use crate::testing::{page, sent, visit};
+
+    fn answers(state: &str) -> Vec<(&'static str, Value)> {
+        vec![
+            (
+                "/v1/module",
+                json!({ "state": state, "deployment": "on", "by": "<b>", "since": "2026-11-02T08:00:00Z" }),
+            ),
+            (
+                "/v1/halo/budget",
+                json!({ "requests": 250, "window": 300, "left": 12, "closed_until": "2026-11-02T08:00:00Z" }),
+            ),
+            ("/v1/licence-signing-key", json!({ "set": true, "since": null, "previous": true })),
+            (
+                "/v1/health",
+                json!({ "store": "ok", "queue": "failed", "dead_letters": 3, "version": "0.1.0" }),
+            ),
+            (
+                "/v1/connections",
+                json!({ "connections": [{ "enabled": true }, { "enabled": false }, {}], "cursor": null }),
+            ),
+        ]
+    }
+
+    #[tokio::test]
+    async fn the_switch_is_asked_about_with_how_many_it_stops() {
+        // C11
+        let form = sent(visit(Role::Administrator, &answers("on")), "state=off");
+        let html = page(turn(form).await).await;
+        assert!(
+            html.contains("<strong>2</strong> connections") && html.contains("name=\"sure\""),
+            "{html}"
+        );
+        assert!(html.contains("class=\"danger\""), "{html}");
+    }
+
+    #[tokio::test]
+    async fn the_page_tells_what_is_left_and_what_does_not_answer() {
+        // H1, H2
+        for (role, posts) in [(Role::Administrator, 4), (Role::Reader, 1)] {
+            let html = page(show(visit(role, &answers("on"))).await).await;
+            assert!(
+                html.contains("<strong>12</strong> of 250") && html.contains("does not answer"),
+                "{html}"
+            );
+            assert!(
+                html.contains("the one before still counts") && !html.contains("<b>"),
+                "{html}"
+            );
+            assert_eq!(html.matches("method=\"post\"").count(), posts, "{html}");
+        }
+    }
 }

@@ -141,7 +141,7 @@ pub(crate) fn placed(visit: &Visit, id: &str, title: &str, body: &Markup) -> Pag
 fn entries(visit: &Visit, id: &str, filters: &Filters, mappings: &Value, page: &Value) -> Markup {
     let here = local(&["connections", id, "log"]);
     let runs = visit.person().is_none();
-    let place = Place { connection: id, mappings, runs, of_one: false };
+    let place = Place { connection: id, mappings, runs, of_one: false, mark: "e-" };
     let nobody = each(&page["entries"]).next().is_none();
     let goes_on = page["cursor"].is_string();
     html! {

@@ -105,13 +105,13 @@ async fn shown(
         futures::join!(visit.api.get(&parts), mappings_of(visit, id), past);
     let (known, mappings) = (known?, mappings?);
     let runs = visit.person().is_none();
-    let place = Place { connection: id, mappings: &mappings, runs, of_one: true };
+    let place = Place { connection: id, mappings: &mappings, runs, of_one: true, mark: "e-" };
     let oid = text(&known["person"]["id"]);
     let here = local(&["connections", id, "people", oid]);
     Ok(html! {
         (head(visit, &known["person"], &here))
         @if let Some(what) = asked.get("saved") { (noted(id, what, asked.get("run"))) }
-        (verdict(id, &known))
+        (verdict(id, &known, runs))
         (waits(id, &known))
         h2 { "Why" }
         (why(&known, &mappings))
@@ -121,7 +121,7 @@ async fn shown(
         @if let Some(past) = past { (then(place, &past)) }
         @if visit.administrates() { (link::form(visit, &here, &known)) }
         h2 { "What Entra says" }
-        (of_entra(id, &known["facts"]))
+        (of_entra(id, &known["facts"], runs))
         h2 { "What Halo was given" }
         (of_halo(&known["link"]))
     })
@@ -155,7 +155,7 @@ fn noted(id: &str, what: &str, run: Option<&String>) -> Markup {
 }
 
 /// Who they are and what would happen, to be read in ten seconds.
-fn verdict(id: &str, known: &Value) -> Markup {
+fn verdict(id: &str, known: &Value, others: bool) -> Markup {
     let decision = &known["decision"];
     html! {
         div.card.verdict {
@@ -165,15 +165,19 @@ fn verdict(id: &str, known: &Value) -> Markup {
                 @else if decision["decision"] == "unchanged" { (badge(Tone::Good, "up to date")) " An import would change nothing." }
                 @else { "An import now: " (word(text(&decision["decision"]))) " " }
             }
-            @if !known["facts"]["manager"].is_null() { p.faint { "Manager: " (manager(id, &known["facts"]["manager"])) } }
+            @if !known["facts"]["manager"].is_null() { p.faint { "Manager: " (manager(id, &known["facts"]["manager"], others)) } }
         }
     }
 }
 
-fn manager(id: &str, manager: &Value) -> Markup {
+/// The manager, as a link for whoever may look at others.
+fn manager(id: &str, manager: &Value, others: bool) -> Markup {
     let Some(oid) = manager["id"].as_str() else { return html! { span.faint { "none" } } };
     let name = manager["display_name"].as_str().unwrap_or(oid);
-    html! { a href=(local(&["connections", id, "people", oid])) { bdi { (name) } } }
+    html! {
+        @if others { a href=(local(&["connections", id, "people", oid])) { bdi { (name) } } }
+        @else { bdi { (name) } }
+    }
 }
 
 /// Who somebody is in Halo, or why they are nobody there.
@@ -274,12 +278,12 @@ fn then(place: Place<'_>, past: &Result<crate::api::Answer, Trouble>) -> Markup 
         Ok(answer) => html! {
             h3 { "Before " (time(&answer.body["at"])) }
             @if answer.body["entry"].is_null() { p { (text(&answer.body["note"])) } }
-            @else { (entry::list(place, &json!([answer.body["entry"]]))) }
+            @else { (entry::list(Place { mark: "then-", ..place }, &json!([answer.body["entry"]]))) }
         },
     }
 }
 
-fn of_entra(id: &str, facts_: &Value) -> Markup {
+fn of_entra(id: &str, facts_: &Value, others: bool) -> Markup {
     let groups: Vec<&Value> = each(&facts_["groups"]).collect();
     let rows: Vec<Vec<Markup>> = facts_["properties"]
         .as_object()
@@ -295,7 +299,7 @@ fn of_entra(id: &str, facts_: &Value) -> Markup {
             } }),
             ("Account", html! { @if facts_["enabled"] == true { "enabled" } @else { (badge(Tone::Bad, "disabled")) } }),
             ("External", value(&facts_["external"])),
-            ("Manager", manager(id, &facts_["manager"])),
+            ("Manager", manager(id, &facts_["manager"], others)),
             ("Groups of the rules", html! {
                 @if groups.is_empty() { span.faint { "none" } }
                 @for (at, group) in groups.iter().enumerate() { @if at > 0 { ", " }

@@ -176,7 +176,7 @@ async fn shown(visit: &Visit, id: &str, run: &str) -> Result<Markup, Trouble> {
     let live = !is_over(&run);
     let entries = query(&log, &[("run", text(&run["run"]))]);
     Ok(html! {
-        div #run data-refresh=[live.then_some("2")] aria-live=[live.then_some("polite")] {
+        div #run data-refresh=[live.then_some("2")] {
             div.head { h1 { "Run of " (time(&run["started"])) } (word(text(&run["state"]))) }
             @if let Some(error) = run["error"].as_str() {
                 div.notice.bad { p { strong { "It failed. " } bdi { (error) } } }

@@ -17,6 +17,8 @@ pub(crate) struct Place<'a> {
     pub(crate) runs: bool,
     /// Whether the page is about one person, whose name need not be repeated.
     pub(crate) of_one: bool,
+    /// What tells the entries of this list from the same ones in another.
+    pub(crate) mark: &'a str,
 }
 
 /// Entries, newest first.
@@ -29,7 +31,7 @@ fn one(place: Place<'_>, entry: &Value) -> Markup {
     let (decision, outcome) = (text(&entry["decision"]), text(&entry["outcome"]));
     let why = entry["error"].as_str().unwrap_or(text(&entry["reasons"][0]["sentence"]));
     html! {
-        details id={ "e-" (text(&entry["id"])) } {
+        details id={ (place.mark) (text(&entry["id"])) } {
             summary { span.line {
                 (time(&entry["time"]))
                 (word(decision))
