@@ -54,6 +54,11 @@ impl Random {
         uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
     }
 
+    /// A UUID that sorts by `now`, and behind which the next 65,535 are nobody else's.
+    pub fn sortable_with_room(&self, now: Timestamp) -> uuid::Uuid {
+        uuid::Uuid::from_u128(self.sortable(now).as_u128() & !0xffff)
+    }
+
     /// A random UUID: request ids, owners of leases.
     pub fn uuid(&self) -> uuid::Uuid {
         let mut bytes = [0; 16];

@@ -92,6 +92,10 @@ pub fn is_as_made(fields: &Fields, record: &Fields) -> bool {
 
 /// Finds the record among `hits`: by object id, then row by row; the first row with any hit decides.
 pub fn find(id: ObjectId, facts: &Facts, rows: &[MatchRow], hits: &Hits) -> Match {
+    // So it is with nearly everybody who is new.
+    if hits.values().all(Vec::is_empty) {
+        return Match::None;
+    }
     let oid = id.to_string();
     let carried = |hit: &Hit| hit.object_id.clone().filter(|other| !other.trim().is_empty());
     let is_mine = |other: &str| other.trim().eq_ignore_ascii_case(&oid);

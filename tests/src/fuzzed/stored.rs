@@ -74,7 +74,7 @@ fn read_as_everything(record: &Record) -> bool {
         read::<Saved>(record),
         read::<State>(record),
         read::<Person>(record),
-        read::<Entry>(record),
+        read::<Vec<Entry>>(record),
         read::<RunRecord>(record),
         read::<SegmentRecord>(record),
         read::<PreviewRecord>(record),

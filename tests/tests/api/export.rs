@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use engine::inbound::{COLUMNS, Format, Query, Sight};
-use engine::store::log::Entry;
+use engine::store::log::{self, Entry};
 use engine::store::people::Parked;
 use engine::store::{Expect, keys, put};
 use jiff::SignedDuration;
@@ -79,7 +79,7 @@ async fn multiply(world: &World, count: usize) {
     let expires = world.engine.clock.now() + SignedDuration::from_hours(90 * 24);
     let more = (0..count).flat_map(|_| {
         let id = world.engine.random.sortable(world.engine.clock.now());
-        Entry { id, ..like.clone() }.writes(expires).unwrap()
+        log::writes(&world.id, &[Entry { id, ..like.clone() }], expires).unwrap()
     });
     world.put_raw(&more.collect::<Vec<_>>()).await;
 }

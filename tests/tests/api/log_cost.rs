@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::store::Commit;
-use engine::store::log::Entry;
+use engine::store::log::{self, Entry};
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use tests::world::{Setup, Storage};
@@ -31,7 +31,7 @@ async fn logged(entries: usize, storage: Storage) -> (Api, Entry) {
     let expires: Timestamp = "2029-01-01T00:00:00Z".parse().unwrap();
     let numbers: Vec<usize> = (0..missing).collect();
     let chunks = numbers.chunks(STORED.0).map(<[usize]>::to_vec);
-    let engine = &api.world.engine;
+    let (engine, connection) = (&api.world.engine, &api.world.id);
     let stores = chunks.map(|chunk| {
         let real = real.clone();
         async move {
@@ -41,7 +41,7 @@ async fn logged(entries: usize, storage: Storage) -> (Api, Entry) {
                 let time = newest - back;
                 let id = engine.random.sortable(time);
                 let entry = Entry { id, time, ..real[number % real.len()].clone() };
-                writes.extend(entry.writes(expires).unwrap());
+                writes.extend(log::writes(connection, &[entry], expires).unwrap());
             }
             assert_eq!(engine.store.commit(&writes).await.unwrap(), Commit::Done);
         }

@@ -23,6 +23,7 @@ use plan::ids::ConnectionId;
 use plan::tally::{Run, RunState};
 use sandbox::{halo, sample};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
 use crate::simulators::Simulators;
@@ -41,6 +42,7 @@ pub(crate) struct Machine {
     queue: Arc<Local>,
     api: Router,
     id: ConnectionId,
+    worker: JoinHandle<()>,
     _dir: tempfile::TempDir,
 }
 
@@ -69,8 +71,9 @@ impl Machine {
         let api =
             admin::router(front.clone(), auth()).merge(inbound_logs::router(front.clone(), auth()));
         let id = "contoso".parse().unwrap();
-        tokio::spawn(worker::run(engine.clone(), WORKERS, std::future::pending()));
-        let machine = Self { engine, front, queue, api, id, _dir: dir };
+        let work = worker::run(engine.clone(), WORKERS, std::future::pending());
+        let worker = tokio::spawn(work);
+        let machine = Self { engine, front, queue, api, id, worker, _dir: dir };
         machine.connect(&simulators.graph).await;
         machine
     }
@@ -153,6 +156,13 @@ impl Machine {
                 _ => {}
             }
         }
+    }
+}
+
+impl Drop for Machine {
+    /// The worker would keep the store open, and its memory.
+    fn drop(&mut self) {
+        self.worker.abort();
     }
 }
 

@@ -74,8 +74,8 @@ async fn world(report: &mut Report, people: usize) {
     if !["first", "sync", "log", "preview"].iter().any(|name| report.wants(name)) {
         return;
     }
+    preview(report, &simulators, people).await;
     let machine = Machine::start(&simulators).await;
-    preview(report, &machine, people).await;
     line(report, &machine, &simulators, "first import", people, people).await;
     // Marks of managers who came after their people, and the index's delta.
     machine.settle().await;
@@ -116,10 +116,12 @@ async fn line(
     });
 }
 
-async fn preview(report: &mut Report, machine: &Machine, people: usize) {
+/// A preview of everybody, in a deployment of its own: so that the first import reads Entra as well.
+async fn preview(report: &mut Report, simulators: &Simulators, people: usize) {
     if !report.wants("preview") {
         return;
     }
+    let machine = Machine::start(simulators).await;
     let (operations, usage) = (machine.operations(), Usage::now());
     let totals = machine.preview().await;
     let (seconds, processor, peak) = usage.until_now();

@@ -212,6 +212,30 @@ impl<'de> Deserialize<'de> for Answered {
     }
 }
 
+/// The name of a property, where it counts.
+struct Wanted(Option<&'static str>);
+
+impl<'de> Deserialize<'de> for Wanted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(AnyName)
+    }
+}
+
+struct AnyName;
+
+impl Visitor<'_> for AnyName {
+    type Value = Wanted;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Wanted, E> {
+        let mut counting = ["id", "_warning"].into_iter();
+        Ok(Wanted(counting.find(|counts| counts.eq_ignore_ascii_case(name))))
+    }
+}
+
 struct AnyAnswer;
 
 impl<'de> Visitor<'de> for AnyAnswer {
@@ -223,9 +247,9 @@ impl<'de> Visitor<'de> for AnyAnswer {
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Answered, A::Error> {
         let mut record = Map::new();
-        while let Some(name) = object.next_key::<String>()? {
-            if ["id", "_warning"].iter().any(|wanted| wanted.eq_ignore_ascii_case(&name)) {
-                record.insert(name, object.next_value()?);
+        while let Some(Wanted(name)) = object.next_key()? {
+            if let Some(name) = name {
+                record.insert(name.to_owned(), object.next_value()?);
             } else {
                 object.next_value::<IgnoredAny>()?;
             }

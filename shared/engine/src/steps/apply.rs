@@ -226,6 +226,10 @@ impl Worker<'_> {
             done.take(decision);
             let Some((kind, part)) = next else { return Ok(()) };
             let Some(sent) = self.send(batch, id, kind, &part).await? else { continue };
+            if kind == RecordKind::User {
+                done.carried(kind, part, sent);
+                return Ok(());
+            }
             let before = batch.people.get(&id).map(|person| person.value.link.clone());
             let mut link = batch.written.remove(&id).or(before).unwrap_or_default();
             if let Some(linked) = linked_after(&part, &sent, link.of(kind)) {
@@ -235,9 +239,6 @@ impl Worker<'_> {
             }
             batch.wrote(id, link);
             done.carried(kind, part, sent);
-            if kind == RecordKind::User {
-                return Ok(());
-            }
         }
     }
 
@@ -317,6 +318,9 @@ impl Worker<'_> {
         batch: &mut Batch,
         id: ObjectId,
     ) -> Result<Option<Decision>, Trouble> {
+        if let Some(decision) = batch.decided.remove(&id) {
+            return Ok(Some(decision));
+        }
         loop {
             let need = match batch.ask(self.rules, self.guard(), id) {
                 None => return Ok(None),

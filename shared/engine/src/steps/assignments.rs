@@ -29,6 +29,7 @@ use crate::meter::Meter;
 use crate::store::assignments::writes;
 use crate::store::connections::{Authorisation, Saved, State};
 use crate::store::leases::Fence;
+use crate::store::log;
 use crate::store::people::{Fenced, Person, RecordOwner};
 use crate::store::{Commit, Expect, Versioned, Write, keys, put};
 
@@ -408,7 +409,7 @@ impl<'a> Job<'a> {
         if let Some(found) = found {
             let expires = now.saturating_add(kept).unwrap_or(Timestamp::MAX);
             let entry = self.entry(&one.value, found, holder, run, started);
-            all.extend(entry.writes(expires)?);
+            all.extend(log::writes(self.connection, &[entry], expires)?);
         }
         self.commit(&all).await
     }

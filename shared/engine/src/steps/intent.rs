@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::decide::{Action, Made, Part, Verdict};
+use plan::decide::{Action, Decision, Made, Part, Verdict};
 use plan::guard;
 use plan::ids::{ObjectId, PerKind, RecordId, RecordKind};
 use plan::link::{Choice, Fields, Intent, Link};
@@ -62,6 +62,7 @@ impl Worker<'_> {
                         return Err(relinked());
                     }
                     batch.people.extend(fresh);
+                    batch.decided.clear();
                 }
             }
         }
@@ -86,7 +87,7 @@ impl Worker<'_> {
         if intent.is_some_and(|intent| intent.epoch == epoch) {
             return Ok(None);
         }
-        let mut own = self.intents_of(batch, id, epoch, self.guard());
+        let mut own = self.intents_of(batch, id, epoch, self.guard()).0;
         for (kind, intent) in &mut own {
             intent.beside = beside.get(kind).cloned().unwrap_or_default();
         }
@@ -106,9 +107,12 @@ impl Worker<'_> {
         let others: Vec<ObjectId> = others.map(|(other, _)| *other).collect();
         let mut together = vec![(id, own)];
         for other in others {
-            let intents = self.intents_of(batch, other, epoch, guard);
+            let (intents, decision) = self.intents_of(batch, other, epoch, guard);
             if intents.is_empty() {
                 batch.unsure.insert(other);
+            }
+            if let Some(decision) = decision.filter(only_makes_a_user) {
+                batch.decided.insert(other, decision);
             }
             together.push((other, intents));
         }
@@ -154,23 +158,23 @@ impl Worker<'_> {
         Ok(beside)
     }
 
-    /// What is to be noted of a person, as far as the decision can be taken now.
+    /// What is to be noted of a person, as far as the decision can be taken now, and the decision.
     fn intents_of(
         &self,
         batch: &Batch,
         id: ObjectId,
         epoch: Uuid,
         guard: PerKind<guard::Verdict>,
-    ) -> Vec<(RecordKind, Intent)> {
+    ) -> (Vec<(RecordKind, Intent)>, Option<Decision>) {
         let Some(Verdict::Decided(decision)) = batch.ask(self.rules, guard, id) else {
-            return Vec::new();
+            return (Vec::new(), None);
         };
         // Whom the guard holds for now may be let go when their turn comes.
         if decision.is_held() && guard != self.guard() {
-            return Vec::new();
+            return (Vec::new(), None);
         }
         let noted = decision.parts().filter_map(|(kind, part)| Some((kind, intent(part, epoch)?)));
-        noted.collect()
+        (noted.collect(), Some(decision))
     }
 
     /// Takes back what was noted of people whose turn did not come, so that the next step need not look
@@ -248,6 +252,14 @@ fn relinked() -> Trouble {
         operation: "note who is about to be written",
         detail: "an administrator changed the person's link at the same time".to_owned(),
     }))
+}
+
+/// Whether a decision makes a user and touches nothing else, so that neither the guard nor another record
+/// of the person has a say in it.
+fn only_makes_a_user(decision: &Decision) -> bool {
+    let is_made = |part: &Part| matches!(part.action, Action::Create(_));
+    let is_none = |part: &Part| part.action == Action::NotInScope;
+    decision.user.as_ref().is_some_and(is_made) && decision.agent.as_ref().is_none_or(is_none)
 }
 
 /// Whether an administrator chose that a record is made whoever fits.

@@ -1,9 +1,10 @@
 //! Answers what a decision must know first, without choosing anything itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use plan::decide::{Case, Foreseen, Known, Need, Verdict, decide, foresee};
+use plan::decide::{Case, Decision, Foreseen, Known, Need, Verdict, decide, foresee};
 use plan::document::Document;
 use plan::effect::{Outlook, outlook};
 use plan::facts::{Facts, Presence};
@@ -80,8 +81,11 @@ impl Directory {
 /// A batch of people with their managers, and what was looked up for each.
 pub(crate) struct Batch {
     pub(crate) people: BTreeMap<ObjectId, Versioned<Person>>,
-    managers: BTreeMap<ObjectId, (Facts, Option<RecordId>)>,
+    managers: BTreeMap<ObjectId, (Arc<Facts>, Option<RecordId>)>,
     pub(crate) known: BTreeMap<ObjectId, Known>,
+    /// What was decided when it was noted, of people who are made: nothing that they depend on changes
+    /// until their turn, unless it is said here.
+    pub(crate) decided: BTreeMap<ObjectId, Decision>,
     /// Links as they are since something was written that is not stored yet.
     pub(crate) written: BTreeMap<ObjectId, Link>,
     /// Lists of records that were just read, which a write of some elements has to repeat (F4, S1, H3).
@@ -123,13 +127,15 @@ impl Batch {
         let known = people.keys().map(|id| (*id, Known::default())).collect();
         let now = engine.clock.now();
         let (written, kept, unsure) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Ok(Self { people, managers, known, written, kept, unsure, now })
+        let decided = BTreeMap::new();
+        Ok(Self { people, managers, known, decided, written, kept, unsure, now })
     }
 
     /// Takes over a link that is not stored yet; whoever reports to the person sees the agent at once.
     pub(crate) fn wrote(&mut self, id: ObjectId, link: Link) {
         if let Some((_, agent)) = self.managers.get_mut(&id) {
             *agent = link.agent.as_ref().map(|linked| linked.record);
+            self.decided.clear();
         }
         self.written.insert(id, link);
     }
@@ -191,12 +197,12 @@ impl Batch {
         rules: &Rules<'_>,
         freshness: Freshness,
     ) -> Result<bool, StepError> {
-        // The user record is decided after the agent record, so one look may lead to another.
-        for _ in RecordKind::ALL {
-            let wanted = self.wanted(rules);
-            if wanted.is_empty() {
-                break;
-            }
+        let mut open: Vec<ObjectId> = self.people.keys().copied().collect();
+        while !open.is_empty() {
+            let wanted = self.wanted(rules, &open);
+            // The user record is decided last, so only a look for an agent may lead to another.
+            let agents = wanted.get(&RecordKind::Agent).map(|wanted| wanted.keys().copied());
+            open = agents.into_iter().flatten().collect();
             for (kind, wanted) in wanted {
                 if !self.look_up(engine, rules, kind, wanted, freshness).await? {
                     return Ok(false);
@@ -206,10 +212,10 @@ impl Batch {
         Ok(true)
     }
 
-    /// The keys that people need next, by kind of record.
-    fn wanted(&self, rules: &Rules<'_>) -> BTreeMap<RecordKind, Wanted> {
+    /// The keys that some of the people need next, by kind of record.
+    fn wanted(&self, rules: &Rules<'_>, ids: &[ObjectId]) -> BTreeMap<RecordKind, Wanted> {
         let mut wanted: BTreeMap<RecordKind, Wanted> = BTreeMap::new();
-        for id in self.people.keys() {
+        for id in ids {
             let Some(case) = self.case(PerKind::both(guard::Verdict::Pass), *id) else { continue };
             if let Err(Need::Matches(kind, keys)) = foresee(rules, &case) {
                 wanted.entry(kind).or_default().insert(*id, keys);

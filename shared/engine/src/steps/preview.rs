@@ -89,7 +89,12 @@ async fn await_index(
     again: Message,
 ) -> Result<(), StepError> {
     let failure = match built {
-        Built::Ready | Built::Missing => {
+        Built::Ready => {
+            release(engine, &mut held, 0).await?;
+            // The other parts wait for the same.
+            return wake(engine, &held.preview, &[]).await;
+        }
+        Built::Missing => {
             release(engine, &mut held, 0).await?;
             return Ok(engine.later(again, SignedDuration::ZERO).await?);
         }

@@ -20,8 +20,8 @@ use super::limits::{check_commit, check_key, last_of_each, page_limit, start};
 use super::{Commit, Key, Order, Page, Range, Record, StoreError, Table, Write};
 use crate::clock::Clock;
 
-/// What this program writes; a higher number in the file means that a newer one wrote it.
-const FORMAT: u64 = 1;
+/// What this program writes and reads; another number in the file means that another version wrote it.
+const FORMAT: u64 = 2;
 /// Memory for pages of the file that were read or written.
 const CACHE_BYTES: usize = 32 * 1024 * 1024;
 /// Writes of one commit at the most: those of a page of people, as each commit waits for the disk.
@@ -143,6 +143,7 @@ enum Unopened {
     Database(DatabaseError),
     Content(redb::Error),
     Newer(u64),
+    Older(u64),
 }
 
 impl Unopened {
@@ -169,7 +170,10 @@ impl Unopened {
             Unopened::Database(error) => format!("{path}: {error}"),
             Unopened::Content(error) => format!("{path}: {error}"),
             Unopened::Newer(format) => format!(
-                "{path} was written by a newer version of this program (format {format}, known are up to {FORMAT}); use that version"
+                "{path} was written by a newer version of this program (format {format}, this one knows {FORMAT}); use that version"
+            ),
+            Unopened::Older(format) => format!(
+                "{path} was written by an older version of this program (format {format}, this one knows {FORMAT}); use that version, or move the file away to begin anew"
             ),
         }
     }
@@ -199,7 +203,8 @@ fn open_file(dir: &Path, path: &Path) -> Result<Database, Unopened> {
 /// Makes the tables of a new file; refuses a file that this version does not know, unwritten.
 fn check_format(database: &Database) -> Result<(), Unopened> {
     match stored_format(database).map_err(Unopened::Content)? {
-        Some(format) if format <= FORMAT => Ok(()),
+        Some(FORMAT) => Ok(()),
+        Some(format) if format < FORMAT => Err(Unopened::Older(format)),
         Some(format) => Err(Unopened::Newer(format)),
         None => make_tables(database).map_err(Unopened::Content),
     }
@@ -319,16 +324,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_file_of_a_newer_version_is_refused() {
+    async fn a_file_of_another_version_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         drop(open(dir.path()).unwrap());
-        let database = Database::create(dir.path().join("store.redb")).unwrap();
-        let transaction = database.begin_write().unwrap();
-        transaction.open_table(META).unwrap().insert("format", FORMAT + 1).unwrap();
-        transaction.commit().unwrap();
-        drop(database);
-        let why = refusal(dir.path());
-        assert!(why.contains("newer version"), "{why}");
+        for (format, told) in [(FORMAT + 1, "newer version"), (FORMAT - 1, "older version")] {
+            let database = Database::create(dir.path().join("store.redb")).unwrap();
+            let transaction = database.begin_write().unwrap();
+            transaction.open_table(META).unwrap().insert("format", format).unwrap();
+            transaction.commit().unwrap();
+            drop(database);
+            let why = refusal(dir.path());
+            assert!(why.contains(told), "{why}");
+        }
     }
 
     #[tokio::test]

@@ -40,8 +40,8 @@
 //! | `c#ID#conflicts` | OID | somebody for whom an administrator has to choose a record (M3) |
 //! | `c#ID#parked` | OID | somebody who waits for another try, or for other data (T5) |
 //! | `c#ID#seats` | CAB, OID | a seat on a board that is still to be written (R3) |
-//! | `c#ID#log` | entry id | the inbound log; entry ids sort by time |
-//! | `c#ID#log#FACET#VALUE` | entry id | entries by person, run, decision, outcome, mapping |
+//! | `c#ID#log` | entry id | the inbound log: a sheet of entries under the oldest of their ids, which sort by time |
+//! | `c#ID#log#FACET#VALUE` | entry id | the sheets with entries of a person, run, decision, outcome, mapping |
 //! | `previews#PREVIEW` | `connection` | whose preview that is |
 //! | `assignments#ASSIGNMENT` | `connection` | whose assignment that is |
 //! | `asked#REQUEST` | `assignment` | what became of a request of Halo's, so that it is done once (S2) |
@@ -460,7 +460,7 @@ pub fn log(connection: &ConnectionId) -> String {
     format!("c#{connection}#log")
 }
 
-/// The partition of log entries that share a value.
+/// The partition of the sheets with entries that share a value.
 pub fn log_by(connection: &ConnectionId, facet: &str, value: &str) -> String {
     format!("c#{connection}#log#{facet}#{value}")
 }

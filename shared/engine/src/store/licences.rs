@@ -1,6 +1,7 @@
 //! The ledger of licences in the store, whose a licence of Halo's is, and who holds which (S1).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use plan::facts::{Facts, Merged, Presence};
 use plan::ids::{ConnectionId, LicenceId, ObjectId, SkuId};
@@ -111,7 +112,7 @@ impl Store {
 
 fn hold(loaded: &mut Loaded, holder: &Holder) {
     let Some(person) = loaded.people.get_mut(&holder.id) else { return };
-    let facts = &mut person.value.facts;
+    let facts = Arc::make_mut(&mut person.value.facts);
     let changed = facts.holds(holder) == Merged::Changed;
     // Of somebody whom only a group named so far there is nothing to decide yet.
     if changed && facts.presence != Presence::Unread {

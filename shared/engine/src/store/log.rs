@@ -1,5 +1,10 @@
 //! The inbound log in the store (B1–B5): one entry for each decided person and run, found by
 //! time or by person, run, decision, outcome or mapping at the same cost however many there are.
+//!
+//! Entries that are stored together stand on *sheets*, a record for up to sixteen of them, because most
+//! of what an entry costs is its record and its places in the lists by person, run and so on.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use plan::decide::Decision;
@@ -10,7 +15,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::people::Person;
-use super::{Expect, Key, Order, Range, Store, StoreError, Write, decode, keys, put_until};
+use super::{Expect, Key, Order, Range, Record, Store, StoreError, Write, decode, keys, put_until};
 
 /// One decided person in one run (B1).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -153,18 +158,6 @@ impl Facet {
 }
 
 impl Entry {
-    /// The writes that store the entry, to go into the transaction that records the person.
-    pub fn writes(&self, expires: Timestamp) -> Result<Vec<Write>, StoreError> {
-        let id = self.id.to_string();
-        let own = Key::new(keys::log(&self.connection), &id);
-        let mut writes = vec![put_until(own, self, Expect::Anything, Some(expires))?];
-        for facet in self.facets() {
-            let key = Key::new(facet.partition(&self.connection), &id);
-            writes.push(put_until(key, &(), Expect::Anything, Some(expires))?);
-        }
-        Ok(writes)
-    }
-
     fn facets(&self) -> Vec<Facet> {
         let mut facets = vec![
             Facet::Person(self.person.id),
@@ -177,9 +170,61 @@ impl Entry {
     }
 }
 
+/// Entries on a sheet at the most: whoever wants one of them reads all.
+const SHEET: usize = 16;
+/// Bytes from which on a sheet takes no further entry.
+const SHEET_BYTES: usize = 40_000;
+
+/// The writes that store entries of one connection, to go into the transaction that records their people.
+/// They share sheets, which are read in the order of their oldest ids: so their ids have to follow each
+/// other with no other one between them ([`crate::random::Random::sortable_with_room`]).
+pub fn writes(
+    connection: &ConnectionId,
+    entries: &[Entry],
+    expires: Timestamp,
+) -> Result<Vec<Write>, StoreError> {
+    let mut writes = Vec::new();
+    let mut rest = entries;
+    while let Some(oldest) = rest.first() {
+        let id = oldest.id.to_string();
+        let own = Key::new(keys::log(connection), &id);
+        let (body, on_sheet) = sheet(rest).map_err(|error| StoreError {
+            operation: "write a record",
+            detail: format!("{}/{}: {error}", own.pk, own.sk),
+        })?;
+        let (told, behind) = rest.split_at(on_sheet);
+        let expires = Some(expires);
+        writes.push(Write::Put { key: own, body, expect: Expect::Anything, expires });
+        let facets = told.iter().flat_map(Entry::facets);
+        let lists: BTreeSet<String> = facets.map(|facet| facet.partition(connection)).collect();
+        for list in lists {
+            writes.push(put_until(Key::new(list, &id), &(), Expect::Anything, expires)?);
+        }
+        rest = behind;
+    }
+    Ok(writes)
+}
+
+/// The first of some entries as a JSON array, and how many they are.
+fn sheet(entries: &[Entry]) -> Result<(String, usize), serde_json::Error> {
+    let (mut body, mut count) = (String::from("["), 0);
+    for entry in entries.iter().take(SHEET) {
+        if count > 0 {
+            body.push(',');
+        }
+        body.push_str(&serde_json::to_string(entry)?);
+        count += 1;
+        if body.len() >= SHEET_BYTES {
+            break;
+        }
+    }
+    body.push(']');
+    Ok((body, count))
+}
+
 impl Store {
-    /// Entries of a connection, newest first, of one facet or of all; at most `limit`. The cursor is
-    /// the id of the last entry looked at.
+    /// Entries of a connection, newest first, of one facet or of all; at most `limit`, maybe fewer although
+    /// there are more. Both cursors are ids of entries: what is asked for is older.
     pub async fn log(
         &self,
         connection: &ConnectionId,
@@ -187,24 +232,48 @@ impl Store {
         after: Option<String>,
         limit: usize,
     ) -> Result<(Vec<Entry>, Option<String>), StoreError> {
+        let newer_than = |entry: &Entry, after: &Option<String>| {
+            after.as_ref().is_some_and(|after| entry.id.to_string() >= *after)
+        };
+        let mut entries = Vec::new();
+        let mut next = after;
+        // Few sheets are enough where many people were decided together; else each has an entry at least.
+        for sheets in [limit.div_ceil(SHEET) + 1, limit] {
+            let (sheets, follows) = self.sheets(connection, facet, next.clone(), sheets).await?;
+            for sheet in &sheets {
+                let told: Vec<Entry> = decode(sheet)?.value;
+                let told = told.into_iter().rev().filter(|entry| !newer_than(entry, &next));
+                entries.extend(told.filter(|it| facet.is_none_or(|facet| facet.holds(it))));
+                if entries.len() > limit {
+                    entries.truncate(limit);
+                    return Ok((entries.clone(), entries.last().map(|last| last.id.to_string())));
+                }
+            }
+            next = follows;
+            if next.is_none() || entries.len() == limit {
+                break;
+            }
+        }
+        Ok((entries, next))
+    }
+
+    /// Sheets that may hold such entries, newest first.
+    async fn sheets(
+        &self,
+        connection: &ConnectionId,
+        facet: Option<&Facet>,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<Record>, Option<String>), StoreError> {
         let pk = facet.map_or_else(|| keys::log(connection), |facet| facet.partition(connection));
         let range = Range { after, order: Order::Descending, ..Range::of(pk, limit) };
         let page = self.query(&range).await?;
-        let records = if facet.is_none() {
-            page.records.into_iter().map(Some).collect()
-        } else {
-            let wanted: Vec<Key> = page
-                .records
-                .into_iter()
-                .map(|pointer| Key::new(keys::log(connection), pointer.key.sk))
-                .collect();
-            self.get(&wanted).await?
-        };
-        let entries = records
-            .iter()
-            .flatten()
-            .map(|record| Ok(decode(record)?.value))
-            .collect::<Result<_, StoreError>>()?;
-        Ok((entries, page.next))
+        if facet.is_none() {
+            return Ok((page.records, page.next));
+        }
+        let pointers = page.records.into_iter();
+        let wanted: Vec<Key> =
+            pointers.map(|pointer| Key::new(keys::log(connection), pointer.key.sk)).collect();
+        Ok((self.get(&wanted).await?.into_iter().flatten().collect(), page.next))
     }
 }

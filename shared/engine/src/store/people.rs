@@ -3,6 +3,7 @@
 mod sign_ins;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use plan::decide::{Part, difference};
@@ -20,8 +21,8 @@ use super::{
 /// All that we keep of a person, in one record: one read, one write.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Person {
-    /// What Graph said.
-    pub facts: Facts,
+    /// What Graph said; shared, because most copies of a person are of another link with the same facts.
+    pub facts: Arc<Facts>,
     /// The full round that saw the person last (D5).
     #[serde(default)]
     pub seen: u64,
@@ -296,11 +297,9 @@ impl Store {
             let named = added.iter().chain(removed).copied();
             let mut loaded = self.load(connection, named).await?;
             for (id, person) in &mut loaded.people {
-                let changed = if added.contains(id) {
-                    person.value.facts.groups.insert(group)
-                } else {
-                    person.value.facts.groups.remove(&group)
-                };
+                let groups = &mut Arc::make_mut(&mut person.value.facts).groups;
+                let changed =
+                    if added.contains(id) { groups.insert(group) } else { groups.remove(&group) };
                 if changed {
                     person.value.mark(["groups".to_owned()]);
                 }
@@ -522,7 +521,7 @@ fn merge_one(
     }
     page.fresh += u64::from(first_in_round);
     page.told += 1;
-    if person.facts.merge(news) == Merged::Changed
+    if Arc::make_mut(&mut person.facts).merge(news) == Merged::Changed
         && let Some(before) = loaded.before.get(&change.id)
     {
         let changed = difference(&before.facts, &person.facts);

@@ -29,12 +29,14 @@ pub struct Foreseen {
 /// The keys to look up in the index first, if they are not in the case yet.
 pub fn foresee(rules: &Rules<'_>, case: &Case<'_>) -> Result<Foreseen, Need> {
     let mut known: Known = case.known.clone();
+    let any_site = Some(SiteId(0));
+    known.site = known.site.or(any_site);
     let mut claims = PerKind::default();
     loop {
         let guard = PerKind::both(guard::Verdict::Pass);
         match decide(rules, &Case { known: &known, guard, ..*case }) {
             Verdict::Needs(need @ Need::Matches(..)) => return Err(need),
-            Verdict::Needs(Need::Site(..)) => known.site = Some(SiteId(0)),
+            Verdict::Needs(Need::Site(..)) => known.site = any_site,
             Verdict::Needs(Need::Claims(record)) => {
                 *claims.of_mut(record.kind) = Some(record);
                 known.records.of_mut(record.kind).claims = Some(BTreeSet::new());

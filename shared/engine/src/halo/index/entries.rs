@@ -105,23 +105,33 @@ impl Index {
 
     /// Where the records of a value are.
     pub(super) fn entry_key(&self, generation: u64, key: &MatchKey) -> Key {
-        self.place(generation, short(&format!("{}={}", key.field, key.value)))
+        let sk = short(&format!("{}={}", key.field, key.value));
+        // Object ids are spread by themselves; those of neighbours stand together, as they are written.
+        let own = (key.field == "azureoid").then(|| key.value.get(..2)).flatten();
+        let spread = own.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        self.place(generation, spread.unwrap_or_else(|| spread_of(&sk)), sk)
     }
 
     /// Where the details of a record are.
     pub(super) fn details_key(&self, generation: u64, record: RecordId) -> Key {
-        self.place(generation, format!("#{}", record.id))
+        let sk = format!("#{}", record.id);
+        self.place(generation, spread_of(&sk), sk)
     }
 
     /// Spreads a generation over 256 partitions, so that none becomes hot.
-    fn place(&self, generation: u64, sk: String) -> Key {
+    fn place(&self, generation: u64, spread: u8, sk: String) -> Key {
         let kind = match self.kind {
             RecordKind::User => "",
             RecordKind::Agent => "agents#",
         };
-        let spread = hash(sk.as_bytes()) & 0xff;
         Key::new(format!("halo#index#{kind}{generation}#{spread:02x}"), sk)
     }
+}
+
+/// The partition of a sort key that has no order of its own.
+fn spread_of(sk: &str) -> u8 {
+    let [.., last] = hash(sk.as_bytes()).to_be_bytes();
+    last
 }
 
 /// A text that fits into a key, still different for different texts.

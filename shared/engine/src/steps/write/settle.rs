@@ -10,13 +10,16 @@ use plan::ids::RecordKind;
 use plan::link::{Link, Linked, Says, Seat};
 use plan::relink::is_relinked;
 use plan::tally::Counts;
+use uuid::Uuid;
 
 use super::super::Trouble;
 use super::super::apply::Worker;
-use super::{Done, Owners, Sent, Settled, linked_after, seat_record};
-use crate::store::log::{Entry, HaloIds, OutcomeKind, PersonNames};
+use super::recorder::{Owners, Settled, seat_record};
+use super::{Done, Sent, linked_after};
+use crate::Engine;
+use crate::store::log::{self, Entry, HaloIds, OutcomeKind, PersonNames};
 use crate::store::people::{Conflict, Held, Parked, Person, RecordOwner};
-use crate::store::{Expect, Versioned, Write, keys, put};
+use crate::store::{Expect, StoreError, Versioned, Write, keys, put};
 
 /// The person after the decision, the log entry, and the counts.
 pub(super) fn settle(
@@ -25,6 +28,7 @@ pub(super) fn settle(
     person: &Versioned<Person>,
     decided_on: &Person,
     owners: &Owners,
+    told: &mut Told,
 ) -> Result<Settled, Trouble> {
     let connection = worker.held.connection.clone();
     let mut outcome = Outcome {
@@ -35,7 +39,7 @@ pub(super) fn settle(
         links: Vec::new(),
     };
     if done.is_moved() {
-        return leave_alone(worker, done, outcome, person.version);
+        return Ok(leave_alone(worker, done, outcome, person.version, told));
     }
     outcome.now.refused = None;
     outcome.follow_links(worker, done, owners)?;
@@ -74,9 +78,7 @@ pub(super) fn settle(
     }
     *counted(&mut worker.held.record.counts, done, &decision) += 1;
     if is_told(&decision, outcome.was, &outcome.now) {
-        let expires = worker.engine.clock.now().saturating_add(worker.engine.policy.log_retention);
-        let entry = entry(worker, done, decision, outcome.was, &outcome.now);
-        outcome.writes.extend(entry.writes(expires.unwrap_or(Timestamp::MAX))?);
+        told.tell(worker, done, decision, outcome.was, &outcome.now);
     }
     Ok(outcome.settled(done, person.version))
 }
@@ -87,15 +89,13 @@ fn leave_alone(
     done: &Done,
     mut outcome: Outcome<'_>,
     version: u64,
-) -> Result<Settled, Trouble> {
-    worker.held.record.requests += worker.meter.take();
+    told: &mut Told,
+) -> Settled {
     worker.held.record.left += 1;
     worker.held.record.counts.moved += 1;
     outcome.now.refused = Some(worker.held.run);
-    let expires = worker.engine.clock.now().saturating_add(worker.engine.policy.log_retention);
-    let entry = entry(worker, done, done.decision.clone(), outcome.was, &outcome.now);
-    outcome.writes.extend(entry.writes(expires.unwrap_or(Timestamp::MAX))?);
-    Ok(outcome.settled(done, version))
+    told.tell(worker, done, done.decision.clone(), outcome.was, &outcome.now);
+    outcome.settled(done, version)
 }
 
 /// The decision with what was done to the agent in an earlier try.
@@ -367,11 +367,10 @@ fn parked(worker: &Worker<'_>, done: &Done, decision: &Decision, was: &Person) -
     (!told.is_empty()).then(|| Parked { attempts, sentence: told.join(" "), until: None })
 }
 
-/// Requests, and how many records are active and were made inactive (L4).
+/// How many records are active and were made inactive (L4).
 fn count_records(worker: &mut Worker<'_>, done: &Done, was: &Person, now: &Person) {
     let released = was.link.ruling.as_ref().is_some_and(|ruling| ruling.says == Says::Release);
     let record = &mut worker.held.record;
-    record.requests += worker.meter.take();
     for kind in RecordKind::ALL {
         let active =
             |linked: Option<&Linked>| i64::from(linked.is_some_and(|it| it.activity.is_active()));
@@ -401,42 +400,66 @@ fn counted<'a>(counts: &'a mut Counts, done: &Done, decision: &Decision) -> &'a 
     }
 }
 
-fn entry(
-    worker: &Worker<'_>,
-    done: &Done,
-    decision: Decision,
-    was: &Person,
-    now: &Person,
-) -> Entry {
-    let time = worker.engine.clock.now();
-    let parked = || now.parked.as_ref().map(|parked| parked.sentence.clone());
-    let (outcome, error) = match (done.trouble(), decision.name()) {
-        _ if done.moved.is_some() => (OutcomeKind::Moved, done.moved.clone()),
-        (Some(sentence), _) => (OutcomeKind::Failed, Some(sentence)),
-        (None, "failed") => (OutcomeKind::Failed, parked()),
-        (None, "conflict" | "held") => (OutcomeKind::Waiting, None),
-        (None, "unchanged") if why_it_stays(&decision).next().is_some() => {
-            (OutcomeKind::Waiting, None)
-        }
-        (None, "unchanged" | "not_in_scope") => (OutcomeKind::Nothing, None),
-        (None, _) => (OutcomeKind::Done, None),
-    };
-    let took = time.duration_since(done.started).as_millis().max(0);
-    let id = |linked: Option<&Linked>| linked.map(|linked| linked.record.id);
-    Entry {
-        id: worker.engine.random.sortable(time),
-        time,
-        connection: worker.held.connection.clone(),
-        run: worker.held.run,
-        trigger: worker.run.run.trigger,
-        person: PersonNames::of(done.id, was),
-        changed: was.pending.iter().flat_map(|pending| pending.changed.clone()).collect(),
-        decision,
-        halo: HaloIds { user: id(now.link.user.as_ref()), agent: id(now.link.agent.as_ref()) },
-        outcome,
-        error,
-        warning: done.warning(),
-        attempts: now.parked.as_ref().map_or(1, |parked| parked.attempts),
-        duration_ms: u64::try_from(took).unwrap_or(u64::MAX),
+/// Entries of the log that one transaction stores: of one moment, with ids that are neighbours.
+pub(super) struct Told {
+    time: Timestamp,
+    first: Uuid,
+    entries: Vec<Entry>,
+}
+
+impl Told {
+    /// None yet.
+    pub(super) fn now(engine: &Engine) -> Self {
+        let time = engine.clock.now();
+        Self { time, first: engine.random.sortable_with_room(time), entries: Vec::new() }
+    }
+
+    /// What stores them.
+    pub(super) fn writes(&self, worker: &Worker<'_>) -> Result<Vec<Write>, StoreError> {
+        let expires = self.time.saturating_add(worker.engine.policy.log_retention);
+        log::writes(&worker.held.connection, &self.entries, expires.unwrap_or(Timestamp::MAX))
+    }
+
+    fn tell(
+        &mut self,
+        worker: &Worker<'_>,
+        done: &Done,
+        decision: Decision,
+        was: &Person,
+        now: &Person,
+    ) {
+        let parked = || now.parked.as_ref().map(|parked| parked.sentence.clone());
+        let (outcome, error) = match (done.trouble(), decision.name()) {
+            _ if done.moved.is_some() => (OutcomeKind::Moved, done.moved.clone()),
+            (Some(sentence), _) => (OutcomeKind::Failed, Some(sentence)),
+            (None, "failed") => (OutcomeKind::Failed, parked()),
+            (None, "conflict" | "held") => (OutcomeKind::Waiting, None),
+            (None, "unchanged") if why_it_stays(&decision).next().is_some() => {
+                (OutcomeKind::Waiting, None)
+            }
+            (None, "unchanged" | "not_in_scope") => (OutcomeKind::Nothing, None),
+            (None, _) => (OutcomeKind::Done, None),
+        };
+        let took = self.time.duration_since(done.started).as_millis().max(0);
+        let number = |linked: Option<&Linked>| linked.map(|linked| linked.record.id);
+        self.entries.push(Entry {
+            id: Uuid::from_u128(self.first.as_u128() + self.entries.len() as u128),
+            time: self.time,
+            connection: worker.held.connection.clone(),
+            run: worker.held.run,
+            trigger: worker.run.run.trigger,
+            person: PersonNames::of(done.id, was),
+            changed: was.pending.iter().flat_map(|pending| pending.changed.clone()).collect(),
+            decision,
+            halo: HaloIds {
+                user: number(now.link.user.as_ref()),
+                agent: number(now.link.agent.as_ref()),
+            },
+            outcome,
+            error,
+            warning: done.warning(),
+            attempts: now.parked.as_ref().map_or(1, |parked| parked.attempts),
+            duration_ms: u64::try_from(took).unwrap_or(u64::MAX),
+        });
     }
 }

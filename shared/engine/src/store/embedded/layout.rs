@@ -12,8 +12,10 @@ use crate::store::{Key, Order, Range, Record};
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 /// Encoded key to row.
 pub(super) const RECORDS: TableDefinition<'_, &[u8], Columns<'_>> = TableDefinition::new("records");
-/// Second of expiry and encoded key of every record that has one, for removing them in order.
-pub(super) const EXPIRIES: TableDefinition<'_, (i64, &[u8]), ()> = TableDefinition::new("expiries");
+/// Minute in which records expire and a number, to the encoded keys of those that one transaction wrote:
+/// in the order in which they are removed, and one row for many, because most expire with their neighbours.
+pub(super) const EXPIRIES: TableDefinition<'_, (i64, u64), &[u8]> =
+    TableDefinition::new("expiries");
 
 /// Version, second of expiry, body.
 pub(super) type Columns<'a> = (u64, Option<i64>, &'a [u8]);
@@ -58,6 +60,27 @@ pub(super) fn bounds(range: &Range, start: &Start<'_>) -> Option<(Edge, Edge)> {
             Some((first, Bound::Excluded(join(&range.pk, after))))
         }
     }
+}
+
+/// The minute in which everything has expired that expires in a second of it or before.
+pub(super) fn minute(second: i64) -> i64 {
+    second.saturating_add(59).div_euclid(60)
+}
+
+/// Adds an encoded key to a row of [`EXPIRIES`].
+pub(super) fn list(keys: &mut Vec<u8>, key: &[u8]) {
+    // Both parts of a key are far shorter.
+    let length = u16::try_from(key.len()).unwrap_or(u16::MAX);
+    keys.extend_from_slice(&length.to_be_bytes());
+    keys.extend_from_slice(key);
+}
+
+/// Takes the first encoded key of a row of [`EXPIRIES`]; `None` at its end.
+pub(super) fn take_listed<'a>(keys: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, rest) = keys.split_first_chunk()?;
+    let (key, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+    *keys = rest;
+    Some(key)
 }
 
 /// A row as it is stored.

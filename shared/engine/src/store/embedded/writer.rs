@@ -4,6 +4,7 @@
 //! thread takes every job that waits, applies them one after the other inside one redb transaction,
 //! each with its own conditions against what the earlier ones left, and waits for the disk once.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 use redb::{Database, ReadableTable, WriteTransaction};
 use tokio::sync::oneshot;
 
-use super::layout::{Columns, EXPIRIES, RECORDS, Row, encode};
+use super::layout::{Columns, EXPIRIES, RECORDS, Row, encode, list, minute, take_listed};
 use crate::clock::Clock;
 use crate::store::limits::{expiry_second, is_expired};
 use crate::store::{Commit, Expect, Key, StoreError, Write};
@@ -24,7 +25,10 @@ const GROUP: usize = 256;
 const GROUP_WRITES: usize = 2_000;
 
 type Records<'t> = redb::Table<'t, &'static [u8], Columns<'static>>;
-type Expiries<'t> = redb::Table<'t, (i64, &'static [u8]), ()>;
+/// Encoded keys by the minute in which they expire.
+type Expiring = BTreeMap<i64, Vec<u8>>;
+/// A row of [`EXPIRIES`].
+type Expired = ((i64, u64), Vec<u8>);
 
 struct Job {
     writes: Vec<Write>,
@@ -123,16 +127,22 @@ fn apply_group(
     group: &[Job],
 ) -> Result<Vec<Commit>, redb::Error> {
     let mut records = transaction.open_table(RECORDS)?;
-    let mut expiries = transaction.open_table(EXPIRIES)?;
+    let mut expiring = Expiring::new();
     let mut outcomes = Vec::with_capacity(group.len());
     for job in group {
         let conflict = first_conflict(&records, now, &job.writes)?;
         if conflict.is_none() {
             for write in &job.writes {
-                apply(&mut records, &mut expiries, write)?;
+                apply(&mut records, &mut expiring, write)?;
             }
         }
         outcomes.push(conflict.map_or(Commit::Done, Commit::Conflict));
+    }
+    let mut expiries = transaction.open_table(EXPIRIES)?;
+    for (minute, keys) in expiring {
+        let last = expiries.range((minute, 0)..=(minute, u64::MAX))?.next_back().transpose()?;
+        let number = last.map_or(0, |(last, _)| last.value().1.saturating_add(1));
+        expiries.insert((minute, number), keys.as_slice())?;
     }
     Ok(outcomes)
 }
@@ -167,26 +177,24 @@ fn version(records: &Records<'_>, now: Timestamp, key: &Key) -> Result<Option<u6
 
 fn apply(
     records: &mut Records<'_>,
-    expiries: &mut Expiries<'_>,
+    expiring: &mut Expiring,
     write: &Write,
 ) -> Result<(), redb::Error> {
     let key = encode(write.key());
     let key = key.as_slice();
-    let replaced = match write {
-        Write::Check { .. } => return Ok(()),
-        Write::Delete { .. } => records.remove(key)?.and_then(|row| Row::of(row.value()).expiry),
+    match write {
+        Write::Check { .. } => {}
+        // Where it is listed as expiring, it is passed over then.
+        Write::Delete { .. } => drop(records.remove(key)?),
         Write::Put { body, expect, expires, .. } => {
             let expiry = expires.map(expiry_second);
-            if let Some(second) = expiry {
-                expiries.insert((second, key), ())?;
-            }
             let row = (expect.next_version(), expiry, body.as_bytes());
             let replaced = records.insert(key, row)?;
-            replaced.and_then(|row| Row::of(row.value()).expiry).filter(|old| Some(*old) != expiry)
+            let listed = replaced.and_then(|row| Row::of(row.value()).expiry).map(minute);
+            if let Some(minute) = expiry.map(minute).filter(|minute| listed != Some(*minute)) {
+                list(expiring.entry(minute).or_default(), key);
+            }
         }
-    };
-    if let Some(second) = replaced {
-        expiries.remove((second, key))?;
     }
     Ok(())
 }
@@ -199,18 +207,42 @@ pub(super) fn purge(
     most: usize,
 ) -> Result<usize, redb::Error> {
     let transaction = database.begin_write()?;
-    let removed = {
+    let mut removed = 0;
+    {
         let mut records = transaction.open_table(RECORDS)?;
         let mut expiries = transaction.open_table(EXPIRIES)?;
-        let end = (now.as_second().saturating_add(1), [].as_slice());
-        let expired = expiries.extract_from_if(..end, |_, ()| true)?.take(most);
-        let mut removed = 0;
-        for entry in expired {
-            records.remove(entry?.0.value().1)?;
-            removed += 1;
+        let end = now.as_second().div_euclid(60).saturating_add(1);
+        while removed < most {
+            let Some(((minute, number), keys)) = first_row(&expiries, end)? else { break };
+            let mut left = keys.as_slice();
+            while removed < most
+                && let Some(key) = take_listed(&mut left)
+            {
+                // Whoever was written again since may have longer to live.
+                let is_due = records
+                    .get(key)?
+                    .is_some_and(|row| is_expired(Row::of(row.value()).expiry, now));
+                if is_due {
+                    records.remove(key)?;
+                    removed += 1;
+                }
+            }
+            if left.is_empty() {
+                expiries.remove((minute, number))?;
+            } else {
+                expiries.insert((minute, number), left)?;
+            }
         }
-        removed
-    };
+    }
     transaction.commit()?;
     Ok(removed)
+}
+
+/// The first list of records that expire before a minute.
+fn first_row(
+    expiries: &redb::Table<'_, (i64, u64), &'static [u8]>,
+    end: i64,
+) -> Result<Option<Expired>, redb::Error> {
+    let first = expiries.range(..(end, 0))?.next().transpose()?;
+    Ok(first.map(|(place, keys)| (place.value(), keys.value().to_vec())))
 }

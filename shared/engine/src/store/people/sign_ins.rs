@@ -1,6 +1,7 @@
 //! Last sign-ins in the facts of the people who are known (D8).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use plan::facts::{Merged, Presence};
 use plan::fields::LAST_SIGN_IN;
@@ -27,7 +28,7 @@ impl Store {
             loaded.people.retain(|_, person| person.version > 0);
             for (id, person) in &mut loaded.people {
                 let Some(at) = dates.get(id) else { continue };
-                let facts = &mut person.value.facts;
+                let facts = Arc::make_mut(&mut person.value.facts);
                 let changed = facts.signed_in(at) == Merged::Changed;
                 // Of somebody whom only a group named so far there is nothing to decide yet.
                 if changed && facts.presence != Presence::Unread {
