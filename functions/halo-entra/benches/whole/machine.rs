@@ -17,7 +17,7 @@ use engine::secrets::files::Files;
 use engine::store::Store;
 use engine::store::embedded::Embedded;
 use engine::web::Auth;
-use engine::{Engine, Policy};
+use engine::{Engine, OperatorWay, Policy};
 use plan::document::CustomClouds;
 use plan::ids::ConnectionId;
 use plan::tally::{Run, RunState};
@@ -43,6 +43,8 @@ pub(crate) struct Machine {
     api: Router,
     id: ConnectionId,
     worker: JoinHandle<()>,
+    /// Of the operator's session.
+    cookie: String,
     _dir: tempfile::TempDir,
 }
 
@@ -66,14 +68,17 @@ impl Machine {
             policy: Policy { custom_clouds: CustomClouds::Allowed, ..Policy::default() },
             clock: clock.clone(),
         };
-        let front = Engine { store: Store::new(table, clock), ..engine.clone() };
+        // For looking at pages, as the operator.
+        let policy = Policy { operator: OperatorWay::Token(TOKEN.into()), ..engine.policy.clone() };
+        let front = Engine { store: Store::new(table, clock), policy, ..engine.clone() };
         let auth = || Auth::Local(TOKEN.into());
-        let api =
-            admin::router(front.clone(), auth()).merge(inbound_logs::router(front.clone(), auth()));
+        let api = admin::with_console(front.clone(), auth())
+            .merge(inbound_logs::router(front.clone(), auth()));
         let id = "contoso".parse().unwrap();
         let work = worker::run(engine.clone(), WORKERS, std::future::pending());
         let worker = tokio::spawn(work);
-        let machine = Self { engine, front, queue, api, id, worker, _dir: dir };
+        let cookie = sign_in(&api).await;
+        let machine = Self { engine, front, queue, api, id, worker, cookie, _dir: dir };
         machine.connect(&simulators.graph).await;
         machine
     }
@@ -108,6 +113,18 @@ impl Machine {
     /// Asks the API.
     pub(crate) async fn get(&self, path: &str) -> Value {
         self.call("GET", path, &Value::Null).await
+    }
+
+    /// Looks at something of the API, or at a page of the console.
+    pub(crate) async fn look(&self, path: &str) {
+        let request = Request::builder()
+            .uri(path)
+            .header("authorization", format!("Bearer {TOKEN}"))
+            .header("cookie", &self.cookie)
+            .header("accept-encoding", "gzip");
+        let answer = self.api.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        axum::body::to_bytes(answer.into_body(), 64 << 20).await.unwrap();
     }
 
     /// Operations of the store by steps.
@@ -157,6 +174,15 @@ impl Machine {
             }
         }
     }
+}
+
+/// The cookie of a session of the operator's.
+async fn sign_in(api: &Router) -> String {
+    let request = Request::post("/console/sign-in/operator");
+    let request = request.body(Body::from(format!("token={TOKEN}"))).unwrap();
+    let answer = api.clone().oneshot(request).await.unwrap();
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+    cookie.split(';').next().unwrap().to_owned()
 }
 
 impl Drop for Machine {

@@ -71,7 +71,7 @@ async fn world(report: &mut Report, people: usize) {
     if report.wants("read") {
         reading::measure(report, &simulators, people).await;
     }
-    if !["first", "sync", "log", "preview"].iter().any(|name| report.wants(name)) {
+    if !["first", "sync", "log", "page", "preview"].iter().any(|name| report.wants(name)) {
         return;
     }
     preview(report, &simulators, people).await;
@@ -84,7 +84,7 @@ async fn world(report: &mut Report, people: usize) {
         let name = format!("sync, {changes} changes");
         line(report, &machine, &simulators, &name, people, changes).await;
     }
-    log(report, &machine, people).await;
+    looks(report, &machine, people).await;
 }
 
 /// One run.
@@ -139,36 +139,45 @@ async fn preview(report: &mut Report, simulators: &Simulators, people: usize) {
     });
 }
 
-/// Pages of the log, the newest and one person's.
-async fn log(report: &mut Report, machine: &Machine, people: usize) {
-    if !report.wants("log") {
-        return;
-    }
+/// What somebody waits for who looks: pages of the log, the newest and one person's, and the console's.
+async fn looks(report: &mut Report, machine: &Machine, people: usize) {
     let newest = machine.get("/v1/inbound?connection=contoso&limit=50").await;
     let person = newest["entries"][0]["person"]["id"].as_str().expect("an entry").to_owned();
     let paths = [
         ("log, newest 50", "/v1/inbound?connection=contoso&limit=50".to_owned()),
         ("log, one person", format!("/v1/inbound?connection=contoso&person={person}")),
+        ("page, connections", "/console".to_owned()),
+        ("page, overview", "/console/connections/contoso".to_owned()),
+        ("page, log", "/console/connections/contoso/log".to_owned()),
+        ("page, person", format!("/console/connections/contoso/people/{person}")),
+        ("page, runs", "/console/connections/contoso/runs".to_owned()),
+        ("page, conflicts", "/console/connections/contoso/conflicts".to_owned()),
+        ("page, mappings", "/console/connections/contoso/mappings".to_owned()),
     ];
-    for (case, path) in paths {
+    for (case, path) in paths.iter().filter(|(case, _)| report.wants(case)) {
         let (operations, usage, mut times) = (machine.looks(), Usage::now(), Vec::new());
         for _ in 0..LOOKS {
             let started = Instant::now();
-            machine.get(&path).await;
+            machine.look(path).await;
             times.push(started.elapsed().as_secs_f64());
         }
         let (_, processor, peak) = usage.until_now();
         times.sort_by(f64::total_cmp);
-        let median = times[times.len() / 2];
+        let (median, p95) = (times[times.len() / 2], times[times.len() * 95 / 100]);
+        eprintln!(
+            "{case}, {people} people: median {:.2} ms, p95 {:.2} ms",
+            median * 1e3,
+            p95 * 1e3
+        );
         report.add(Line {
-            case: case.to_owned(),
+            case: (*case).to_owned(),
             people,
             seconds: median,
             work: 1,
             processor: processor / f64::from(LOOKS),
             peak_mib: peak,
             store: (machine.looks() - operations) / u64::from(LOOKS),
-            detail: json!({ "p95_seconds": times[times.len() * 95 / 100] }),
+            detail: json!({ "p95_seconds": p95 }),
             ..Line::default()
         });
     }
