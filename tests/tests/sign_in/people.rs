@@ -1,5 +1,7 @@
 //! Who is let in, as what, and what they may look at (O2, O3).
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
@@ -96,12 +98,13 @@ async fn people_whom_entra_or_halo_put_out_are_refused() {
     };
     let whole = desk.world.people().await[&desk.user].value.clone();
     let cases: [(&str, Change); 8] = [
-        ("deleted", |it| it.facts.presence = Presence::SoftDeleted),
-        ("deleted", |it| it.facts.presence = Presence::Purged),
-        ("deleted", |it| it.facts.presence = Presence::Missing),
-        ("unknown_person", |it| it.facts.presence = Presence::Unread),
+        ("deleted", |it| Arc::make_mut(&mut it.facts).presence = Presence::SoftDeleted),
+        ("deleted", |it| Arc::make_mut(&mut it.facts).presence = Presence::Purged),
+        ("deleted", |it| Arc::make_mut(&mut it.facts).presence = Presence::Missing),
+        ("unknown_person", |it| Arc::make_mut(&mut it.facts).presence = Presence::Unread),
         ("disabled", |it| {
-            it.facts.properties.insert("accountEnabled".into(), plan::facts::Value::Bool(false));
+            let facts = Arc::make_mut(&mut it.facts);
+            facts.properties.insert("accountEnabled".into(), plan::facts::Value::Bool(false));
         }),
         ("inactive", |it| it.link.user.as_mut().unwrap().activity = Activity::InactiveByUs),
         ("not_linked", |it| it.link.user = None),

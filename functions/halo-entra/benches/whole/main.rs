@@ -154,7 +154,10 @@ async fn looks(report: &mut Report, machine: &Machine, people: usize) {
         ("page, conflicts", "/console/connections/contoso/conflicts".to_owned()),
         ("page, mappings", "/console/connections/contoso/mappings".to_owned()),
     ];
-    for (case, path) in paths.iter().filter(|(case, _)| report.wants(case)) {
+    for (case, path) in &paths {
+        if !report.wants(case) {
+            continue;
+        }
         let (operations, usage, mut times) = (machine.looks(), Usage::now(), Vec::new());
         for _ in 0..LOOKS {
             let started = Instant::now();

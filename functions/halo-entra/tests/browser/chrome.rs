@@ -165,9 +165,9 @@ impl Chrome {
     /// The field that a label is for, the last one where several are called so.
     async fn labelled(&self, label: &str) -> WebElement {
         let path = format!("//label[normalize-space(.)={}]", quoted(label));
-        let labels = self.driver.find_all(By::XPath(path)).await.unwrap();
-        let label_ = labels.last().unwrap_or_else(|| unreachable!("no field is called {label}"));
-        let id = label_.attr("for").await.unwrap().unwrap();
+        let found = self.driver.find_all(By::XPath(path)).await.unwrap();
+        let last = found.last().unwrap_or_else(|| unreachable!("no field is called {label}"));
+        let id = last.attr("for").await.unwrap().unwrap();
         self.driver.find(By::Id(id)).await.unwrap()
     }
 
