@@ -1,6 +1,7 @@
 //! The whole stack: the four programs of the functions and `infra/template.yaml`, deployed by SAM into MiniStack,
 //! which runs functions as real processes, and a [`Gate`] between those and AWS.
 
+mod browser;
 mod daemon;
 mod gate;
 mod policy;
@@ -19,6 +20,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+pub use self::browser::{Browser, Page};
 pub use self::daemon::Daemon;
 pub use self::gate::{Call, Gate};
 pub use self::policy::{Policy, Right};
@@ -116,8 +118,7 @@ impl Stack {
         path: &str,
         body: Option<&Value>,
     ) -> Answer {
-        let url = format!("http://127.0.0.1:{}{path}", self.port);
-        let mut request = self.http.request(method.parse().unwrap(), url);
+        let mut request = self.http.request(method.parse().unwrap(), self.at(path));
         request = request.header(HOST, self.host());
         if let Some(token) = token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
@@ -135,6 +136,10 @@ impl Stack {
         let request = request.header(CONTENT_TYPE, "application/json");
         let request = request.header("x-halo-entra-timestamp", at);
         answer(request.header("x-halo-entra-signature", signature).body(body.to_owned())).await
+    }
+
+    fn at(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
     }
 
     /// The gateway tells deployments apart by their host names.

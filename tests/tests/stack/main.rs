@@ -11,6 +11,7 @@
 
 mod accidents;
 mod connections;
+mod console;
 mod figures;
 mod gateway;
 mod imports;
@@ -32,6 +33,7 @@ async fn a_deployment_lives_through_everything_with_the_rights_it_has() {
     imports::the_timer_imports_everybody(&story).await;
     imports::a_trace_goes_from_the_timer_to_halo(&story);
     imports::the_log_explains(&story).await;
+    console::lets_people_sign_in(&story).await;
     accidents::nothing_was_done_twice(&story, &killed).await;
     accidents::halo_is_throttled(&story).await;
     imports::a_preview_is_carried_out(&story).await;

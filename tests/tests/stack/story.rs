@@ -64,6 +64,7 @@ impl Story {
             ("JwtAudience", issued::AUDIENCE),
             ("JwtTenant", issued::TENANT),
             ("CustomClouds", "allowed"),
+            ("OperatorSignIn", "on"),
             ("Architecture", "x86_64"),
             ("WorkerConcurrency", "2"),
         ])

@@ -10,6 +10,8 @@ use thirtyfour::prelude::*;
 
 /// Widths of the pictures: a desk, and a telephone.
 const WIDTHS: [u32; 2] = [1280, 390];
+/// The least and the most that is fitted into.
+const EXTREMES: [u32; 2] = [2560, 360];
 
 /// A browser of a test's own.
 pub(crate) struct Chrome {
@@ -217,13 +219,15 @@ impl Chrome {
     /// Looks at the page that is open, at both widths: a picture of each, nothing that sticks out, no
     /// serious barrier, and not too heavy.
     pub(crate) async fn look(&mut self, name: &str) {
-        for width in WIDTHS {
+        for width in EXTREMES.into_iter().chain(WIDTHS) {
             self.wide(width, 900, "light").await;
             let out = self.ask("document.documentElement.scrollWidth - innerWidth").await;
             if out.as_i64().unwrap() > 0 {
                 self.wrong.push(format!("{name} sticks out by {out} at {width}"));
             }
-            self.picture(&format!("{name}-{width}"), width).await;
+            if WIDTHS.contains(&width) {
+                self.picture(&format!("{name}-{width}"), width).await;
+            }
         }
         self.barriers(name).await;
         self.wide(1280, 900, "dark").await;

@@ -262,6 +262,21 @@ async fn microsoft(browser: &mut Chrome, install: &Install) {
     browser.press("Sign in again").await;
     browser.press("Sign in with Microsoft").await;
     browser.says("New connection").await;
+    // Another agent may look, and has no button that changes anything.
+    browser.open("/console/sign-in-settings").await;
+    browser.tick("Helpdesk (5)").await;
+    browser.press("Save").await;
+    browser.until("Saved.").await;
+    browser.press("Sign out").await;
+    browser.press("Sign in again").await;
+    browser.press("Sign in with Microsoft").await;
+    browser.says("(may look)").await;
+    for page in ["details", "mappings", "imports", "held", "conflicts", "log"] {
+        browser.open(&format!("/console/connections/contoso/{page}")).await;
+        let buttons = "document.querySelectorAll('main form[method=post] button:enabled').length";
+        assert_eq!(browser.ask(buttons).await, 0, "a button on {page}");
+    }
+    browser.look("reader").await;
     browser.press("Sign out").await;
 
     entra.sign_in_as(user.unwrap());
