@@ -4,9 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use base64::Engine as _;
-use serde_json::{Value, json};
+use fantoccini::elements::Element;
+use fantoccini::error::CmdError;
+use fantoccini::wd::WebDriverCompatibleCommand;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
-use thirtyfour::prelude::*;
+use url::{ParseError, Url};
 
 /// Widths of the pictures: a desk, and a telephone.
 const WIDTHS: [u32; 2] = [1280, 390];
@@ -15,7 +20,7 @@ const EXTREMES: [u32; 2] = [2560, 360];
 
 /// A browser of a test's own.
 pub(crate) struct Chrome {
-    driver: WebDriver,
+    driver: Client,
     process: Child,
     _profile: TempDir,
     axe: String,
@@ -69,31 +74,22 @@ impl Chrome {
     }
 
     #[allow(clippy::disallowed_methods, reason = "waits for a real process, in real time")]
-    async fn connect(port: u16, profile: &Path) -> WebDriver {
-        let mut capabilities = DesiredCapabilities::chrome();
+    async fn connect(port: u16, profile: &Path) -> Client {
         let profile = format!("--user-data-dir={}", profile.display());
-        // Without the last ones it looks for its maker's hosts.
-        let arguments = [
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--lang=en-GB",
-            &profile,
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
+        let options = json!({ "args": [
+            "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+            "--lang=en-GB", "--hide-scrollbars", "--no-first-run", profile,
+            // Without these it looks for its maker's hosts.
+            "--disable-quic", "--disable-background-networking", "--disable-component-update",
             "--disable-sync",
-            "--hide-scrollbars",
-        ];
-        for argument in arguments {
-            capabilities.add_arg(argument).unwrap();
-        }
+        ] });
+        let capabilities = Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        builder.capabilities(capabilities);
         let address = format!("http://127.0.0.1:{port}");
         let mut last = None;
         for _ in 0..100 {
-            match WebDriver::new(&address, capabilities.clone()).await {
+            match builder.connect(&address).await {
                 Ok(driver) => return driver,
                 Err(error) => last = Some(error),
             }
@@ -104,14 +100,14 @@ impl Chrome {
 
     /// Ends it.
     pub(crate) async fn end(mut self) {
-        self.driver.clone().quit().await.unwrap();
+        self.driver.clone().close().await.unwrap();
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 
     /// Opens an address of ours.
     pub(crate) async fn open(&self, path: &str) {
-        self.driver.goto(format!("{}{path}", self.base)).await.unwrap();
+        self.driver.goto(&format!("{}{path}", self.base)).await.unwrap();
     }
 
     /// The path and query of the page that is open.
@@ -122,7 +118,7 @@ impl Chrome {
 
     /// What a reader reads.
     pub(crate) async fn text(&self) -> String {
-        self.driver.find(By::Tag("body")).await.unwrap().text().await.unwrap()
+        self.driver.find(Locator::Css("body")).await.unwrap().text().await.unwrap()
     }
 
     /// Fails unless the page says something.
@@ -140,20 +136,20 @@ impl Chrome {
 
     /// Fills in the field of an id.
     pub(crate) async fn fill_id(&self, id: &str, value: &str) {
-        self.driver.find(By::Id(id)).await.unwrap().send_keys(value).await.unwrap();
+        self.driver.find(Locator::Id(id)).await.unwrap().send_keys(value).await.unwrap();
     }
 
     /// Presses the last of several buttons with these words.
     pub(crate) async fn press_last(&self, words: &str) {
         let path = format!("//button[normalize-space(.)={}]", quoted(words));
-        let found = self.driver.find_all(By::XPath(path)).await.unwrap();
+        let found = self.driver.find_all(Locator::XPath(&path)).await.unwrap();
         self.settled(found.last().unwrap()).await;
     }
 
     /// Ticks, or takes the tick away.
     pub(crate) async fn tick(&self, label: &str) {
         let field = self.labelled(label).await;
-        field.scroll_into_view().await.unwrap();
+        self.into_view(&field).await;
         field.click().await.unwrap();
     }
 
@@ -161,16 +157,16 @@ impl Chrome {
     pub(crate) async fn choose(&self, label: &str, words: &str) {
         let field = self.labelled(label).await;
         let option = format!(".//option[contains(normalize-space(.), {})]", quoted(words));
-        field.find(By::XPath(option)).await.unwrap().click().await.unwrap();
+        field.find(Locator::XPath(&option)).await.unwrap().click().await.unwrap();
     }
 
     /// The field that a label is for, the last one where several are called so.
-    async fn labelled(&self, label: &str) -> WebElement {
+    async fn labelled(&self, label: &str) -> Element {
         let path = format!("//label[normalize-space(.)={}]", quoted(label));
-        let found = self.driver.find_all(By::XPath(path)).await.unwrap();
+        let found = self.driver.find_all(Locator::XPath(&path)).await.unwrap();
         let last = found.last().unwrap_or_else(|| unreachable!("no field is called {label}"));
         let id = last.attr("for").await.unwrap().unwrap();
-        self.driver.find(By::Id(id)).await.unwrap()
+        self.driver.find(Locator::Id(&id)).await.unwrap()
     }
 
     /// Presses a button, or follows a link, and waits until it led somewhere.
@@ -180,7 +176,7 @@ impl Chrome {
             "//main//*[self::button or self::a or self::summary][normalize-space(.)={words}] \
              | //*[self::button or self::a][normalize-space(.)={words}]"
         );
-        let found = self.driver.query(By::XPath(path)).first().await.unwrap();
+        let found = self.driver.wait().for_element(Locator::XPath(&path)).await.unwrap();
         self.settled(&found).await;
     }
 
@@ -190,18 +186,24 @@ impl Chrome {
         let path = format!(
             "//main//*[self::button or self::a or self::summary][starts-with(normalize-space(.), {beginning})]"
         );
-        let found = self.driver.query(By::XPath(path)).first().await.unwrap();
+        let found = self.driver.wait().for_element(Locator::XPath(&path)).await.unwrap();
         self.settled(&found).await;
     }
 
-    async fn settled(&self, element: &WebElement) {
-        element.scroll_into_view().await.unwrap();
+    async fn settled(&self, element: &Element) {
+        self.into_view(element).await;
         element.click().await.unwrap();
         // A form that the script sends says so while it is under way.
-        let busy = self.driver.query(By::Css("form[aria-busy]")).nowait().exists().await;
-        if busy.unwrap_or(false) {
-            let _ = self.driver.query(By::Css("form:not([aria-busy])")).first().await;
+        if self.driver.find(Locator::Css("form[aria-busy]")).await.is_ok() {
+            let calm = Locator::Css("form:not([aria-busy])");
+            let _ = self.driver.wait().for_element(calm).await;
         }
+    }
+
+    async fn into_view(&self, element: &Element) {
+        let script = "arguments[0].scrollIntoView({ block: 'center' })";
+        let element = serde_json::to_value(element).unwrap();
+        self.driver.execute(script, vec![element]).await.unwrap();
     }
 
     /// Waits until the page says something, looking again as a reader would.
@@ -252,38 +254,56 @@ impl Chrome {
     async fn wide(&self, width: u32, height: i64, scheme: &str) {
         let size =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        self.driver.cdp().send_raw("Emulation.setDeviceMetricsOverride", size).await.unwrap();
+        self.tools("Emulation.setDeviceMetricsOverride", size).await;
         let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-        self.driver.cdp().send_raw("Emulation.setEmulatedMedia", media).await.unwrap();
+        self.tools("Emulation.setEmulatedMedia", media).await;
     }
 
     /// Keeps a picture of the whole page, in a window as high as it is.
     async fn picture(&self, name: &str, width: u32) {
         let height = self.ask("document.documentElement.scrollHeight").await.as_i64().unwrap();
         self.wide(width, height, "light").await;
-        let nothing = json!({});
-        let shot = self.driver.cdp().send_raw("Page.captureScreenshot", nothing).await.unwrap();
+        let shot = self.tools("Page.captureScreenshot", json!({})).await;
         let data = shot["data"].as_str().unwrap();
         let data = base64::engine::general_purpose::STANDARD.decode(data).unwrap();
         std::fs::write(pictures().join(format!("{name}.png")), data).unwrap();
     }
 
+    async fn tools(&self, command: &str, parameters: Value) -> Value {
+        let command = Tools(json!({ "cmd": command, "params": parameters }));
+        let answer: Result<Value, CmdError> = self.driver.issue_cmd(command).await;
+        answer.unwrap()
+    }
+
     /// No serious barrier for people who use a keyboard or a screen reader.
     async fn barriers(&mut self, name: &str) {
-        self.driver.execute(self.axe.as_str(), Vec::new()).await.unwrap();
+        self.driver.execute(&self.axe, Vec::new()).await.unwrap();
         let script = "const done = arguments[arguments.length - 1];
             axe.run(document, { resultTypes: ['violations'] }).then((found) => done(found.violations
                 .filter((it) => ['serious', 'critical'].includes(it.impact))
                 .map((it) => ({ id: it.id, help: it.help, where: it.nodes.slice(0, 3).map((node) => node.html) }))));";
         let found = self.driver.execute_async(script, Vec::new()).await.unwrap();
-        let found: Vec<Value> = found.convert().unwrap();
-        self.wrong.extend(found.iter().map(|it| format!("a barrier on {name}: {it}")));
+        let found = found.as_array().into_iter().flatten();
+        self.wrong.extend(found.map(|it| format!("a barrier on {name}: {it}")));
     }
 
     /// What a script says.
     pub(crate) async fn ask(&self, script: &str) -> Value {
-        let answer = self.driver.execute(format!("return {script}"), Vec::new()).await.unwrap();
-        answer.json().clone()
+        self.driver.execute(&format!("return {script}"), Vec::new()).await.unwrap()
+    }
+}
+
+/// A command of Chrome's own tools.
+#[derive(Debug)]
+struct Tools(Value);
+
+impl WebDriverCompatibleCommand for Tools {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (axum::http::Method, Option<String>) {
+        (axum::http::Method::POST, Some(self.0.to_string()))
     }
 }
 

@@ -389,7 +389,7 @@ fn page(draft: &Draft<'_>, tab: Tab, beside: Beside<'_>) -> Response {
             input type="hidden" name="csrf" value=(visit.csrf());
             input type="hidden" name="tag" value=(draft.tag);
             // Whoever presses Enter in a field saves, instead of removing the first row.
-            button.visually-hidden name="do" value="save" tabindex="-1" aria-hidden="true" {}
+            @if visit.administrates() { button.visually-hidden name="do" value="save" tabindex="-1" aria-hidden="true" {} }
             @if let Some(trouble) = &draft.trouble { (explained(trouble)) }
             @if stale {
                 p { a href=(address) { "Load what is saved now" } " (what you filled in here is lost then), or keep this page open and compare." }
