@@ -30,6 +30,7 @@ use `GET`, but for operations marked `x-role: administrator`, and sees the value
         (name = "held", description = "Deactivations that wait for an administrator"),
         (name = "licences", description = "Licences that Halo asks to be given or taken"),
         (name = "log", description = "What was decided about whom, and why"),
+        (name = "sign-in", description = "How people sign in to the console"),
         (name = "halo", description = "The Halo of this deployment"),
         (name = "deployment", description = "Whether it works, and what it can do")),
     components(schemas(ProblemBody)),

@@ -41,6 +41,8 @@ pub(crate) struct SettingsBody {
     /// Numbers of Halo's clients whose people are sent to Microsoft at once when they come by a link with
     /// `?client=` and the number.
     force_sso: Option<Vec<i64>>,
+    /// What a read has beside the settings; passed over where it is sent back.
+    status: Option<Value>,
 }
 
 /// Whose people sign in.
@@ -67,7 +69,7 @@ enum TenantsBody {
 pub(crate) struct ShownBody {
     #[serde(flatten)]
     settings: SettingsBody,
-    /// What a read has beside the settings; passed over where it is sent back.
+    /// How they stand.
     status: SettingsStatus,
 }
 
