@@ -22,8 +22,8 @@ use crate::clock::Clock;
 
 /// What this program writes and reads; another number in the file means that another version wrote it.
 const FORMAT: u64 = 2;
-/// Memory for pages of the file that were read or written.
-const CACHE_BYTES: usize = 32 * 1024 * 1024;
+/// Memory for pages of the file that were read or written; what is not in it the system mostly still has.
+const CACHE_BYTES: usize = 16 * 1024 * 1024;
 /// Writes of one commit at the most: those of a page of people, as each commit waits for the disk.
 const COMMIT_LIMIT: usize = 2_500;
 /// Where a page of records ends, as in `DynamoDB`.

@@ -1,7 +1,7 @@
 //! What every backend refuses alike, and how expiry is rounded: a write that one of them accepts is
 //! accepted by the other.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use jiff::Timestamp;
 
@@ -22,7 +22,7 @@ pub(super) fn check_commit(writes: &[Write], most: usize) -> Result<(), StoreErr
     if writes.len() > most {
         return Err(refused(format!("{} writes, more than {most}", writes.len())));
     }
-    let mut keys = BTreeSet::new();
+    let mut keys = HashSet::with_capacity(writes.len());
     for write in writes {
         check_write(write)?;
         if !keys.insert(write.key()) {
@@ -38,7 +38,7 @@ pub(super) fn check_commit(writes: &[Write], most: usize) -> Result<(), StoreErr
 
 /// Refuses a condition outside a transaction, and leaves only the last write of each key.
 pub(super) fn last_of_each(writes: &[Write]) -> Result<Vec<&Write>, StoreError> {
-    let mut keys = BTreeSet::new();
+    let mut keys = HashSet::with_capacity(writes.len());
     let mut last = Vec::with_capacity(writes.len());
     for write in writes.iter().rev() {
         check_write(write)?;

@@ -277,3 +277,68 @@ impl Store {
         Ok((self.get(&wanted).await?.into_iter().flatten().collect(), page.next))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed step is the failure of the test")]
+
+    use super::*;
+
+    /// So many entries that are neighbours, each with an error of so many characters.
+    fn entries(count: u128, error: usize) -> Vec<Entry> {
+        let entry = |number| Entry {
+            id: Uuid::from_u128(7 << 64 | number),
+            time: Timestamp::UNIX_EPOCH,
+            connection: "contoso".parse().unwrap(),
+            run: RunId(Uuid::nil()),
+            trigger: Trigger::Manual,
+            person: PersonNames {
+                id: ObjectId(Uuid::from_u128(number)),
+                user_principal_name: String::new(),
+                display_name: String::new(),
+            },
+            changed: Vec::new(),
+            decision: Decision::default(),
+            halo: HaloIds::default(),
+            outcome: OutcomeKind::Failed,
+            error: Some("x".repeat(error)),
+            warning: None,
+            attempts: 1,
+            duration_ms: 1,
+        };
+        (0..count).map(entry).collect()
+    }
+
+    #[test]
+    fn a_sheet_ends_with_its_count_or_its_bytes() {
+        // B2: how many entries there are, how long each is, and how they stand on sheets.
+        let cases: [(u128, usize, &[usize]); 5] = [
+            (0, 0, &[]),
+            (1, 0, &[1]),
+            (16, 0, &[16]),
+            (40, 0, &[16, 16, 8]),
+            (5, SHEET_BYTES * 3 / 4, &[2, 2, 1]),
+        ];
+        for (count, error, expected) in cases {
+            let all = entries(count, error);
+            let connection = "contoso".parse().unwrap();
+            let writes = writes(&connection, &all, Timestamp::MAX).unwrap();
+            let (mut sheets, mut told, mut lists) = (Vec::new(), Vec::new(), 0);
+            for write in writes {
+                let Write::Put { key, body, .. } = write else { continue };
+                if key.pk != keys::log(&connection) {
+                    lists += 1;
+                    continue;
+                }
+                let on_sheet: Vec<Entry> = serde_json::from_str(&body).unwrap();
+                assert_eq!(key.sk, on_sheet[0].id.to_string(), "under the oldest");
+                sheets.push(on_sheet.len());
+                told.extend(on_sheet);
+            }
+            assert_eq!(sheets, expected, "{count} entries");
+            assert_eq!(told, all, "{count} entries");
+            // A list for each person, and of each sheet one for its run, its decision and its outcome.
+            assert_eq!(lists, all.len() + 3 * sheets.len(), "{count} entries");
+        }
+    }
+}
