@@ -73,8 +73,11 @@ stack: rust release ## the story of the whole stack with the optimised functions
 	infra/scripts/stack.sh prepare
 	HALO_ENTRA_TEST_BINARIES=$(CURDIR)/target/release cargo test $(all) --test stack -- --nocapture
 
-storm: rust ## SEEDS (200) seeded storms, and as many with more weather; SEED= replays one
-	HALO_ENTRA_STORM_SEEDS=$(or $(SEEDS),200) HALO_ENTRA_STORM_SEED=$(SEED) cargo test $(all) --test storm -- --nocapture
+# With PLANTED= nothing is stormed but a product with one of the bugs of tests/tests/storm/planted.rs at a time.
+storm: rust ## SEEDS (200) seeded storms, and as many with more weather; SEED= replays one; PLANTED=1 or a bug's name; BACKEND=file or emulator
+	HALO_ENTRA_STORM_SEEDS=$(or $(SEEDS),$(if $(PLANTED),60,200)) HALO_ENTRA_STORM_SEED=$(SEED) \
+	HALO_ENTRA_STORM_BACKEND=$(BACKEND) HALO_ENTRA_STORM_PLANTED=$(PLANTED) \
+	cargo test $(all) --test storm -- --nocapture $(if $(PLANTED),a_planted_bug,after_every_storm)
 
 bench: rust ## what all costs with 1,000 and PEOPLE (100000) people, as a table and in target/bench.json; ONLY= some lines
 	cargo bench --locked -p plan --bench decide

@@ -9,6 +9,8 @@ use engine::store::{Commit, Expect, Key, Page, Range, Record, StoreError, Table,
 use sandbox::server::Moment;
 use tokio::sync::Notify;
 
+use crate::meant::Meant;
+
 /// What goes wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hiccup {
@@ -35,6 +37,15 @@ impl Hiccup {
     ];
 }
 
+/// The write at which somebody is kept waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// The n-th from now on (from 0).
+    Nth(u64),
+    /// The next one that is for this.
+    Next(Meant),
+}
+
 /// The next calls that go wrong.
 #[derive(Clone, Copy, Debug)]
 struct Hour {
@@ -52,8 +63,10 @@ pub struct Flaky {
     on: AtomicBool,
     hour: Mutex<Option<Hour>>,
     happened: AtomicU64,
-    trap: Mutex<Option<(u64, Moment)>>,
+    trap: Mutex<Option<(At, Moment)>>,
     is_held: AtomicBool,
+    /// What was held last would write.
+    held_at: Mutex<Vec<Key>>,
     held: Notify,
     resumed: Notify,
 }
@@ -68,6 +81,7 @@ impl Flaky {
             happened: AtomicU64::new(0),
             trap: Mutex::default(),
             is_held: AtomicBool::new(false),
+            held_at: Mutex::default(),
             held: Notify::new(),
             resumed: Notify::new(),
         }
@@ -93,8 +107,8 @@ impl Flaky {
         self.happened.load(SeqCst)
     }
 
-    /// Keeps whoever makes the n-th write from now on (from 0) waiting, on that side of it.
-    pub fn hold(&self, at: u64, moment: Moment) {
+    /// Keeps whoever makes this write waiting, on that side of it.
+    pub fn hold(&self, at: At, moment: Moment) {
         self.is_held.store(false, SeqCst);
         *self.trap.lock().unwrap() = Some((at, moment));
     }
@@ -106,12 +120,23 @@ impl Flaky {
         }
     }
 
+    /// The records that whoever is kept waiting writes.
+    pub fn held_at(&self) -> Vec<Key> {
+        self.held_at.lock().unwrap().clone()
+    }
+
     /// Nobody is kept waiting any more.
     pub fn resume(&self) {
         *self.trap.lock().unwrap() = None;
         if self.is_held.swap(false, SeqCst) {
             self.resumed.notify_one();
         }
+    }
+
+    /// Whoever is kept waiting is dead by now, or nobody came.
+    pub fn forget(&self) {
+        *self.trap.lock().unwrap() = None;
+        self.is_held.store(false, SeqCst);
     }
 
     fn hiccup(&self, is_read: bool) -> Option<Hiccup> {
@@ -136,21 +161,31 @@ impl Flaky {
         Some(found)
     }
 
-    async fn pause(&self, moment: Moment) {
-        {
-            let mut trap = self.trap.lock().unwrap();
-            match trap.as_mut() {
-                Some((0, at)) if *at == moment => *trap = None,
-                Some((number, _)) if *number > 0 && moment == Moment::After => {
-                    *number -= 1;
-                    return;
-                }
-                _ => return,
-            }
+    async fn pause(&self, writes: &[Write], moment: Moment) {
+        if self.springs(writes, moment) {
+            *self.held_at.lock().unwrap() = writes.iter().map(|it| it.key().clone()).collect();
+            self.is_held.store(true, SeqCst);
+            self.held.notify_one();
+            self.resumed.notified().await;
         }
-        self.is_held.store(true, SeqCst);
-        self.held.notify_one();
-        self.resumed.notified().await;
+    }
+
+    fn springs(&self, writes: &[Write], moment: Moment) -> bool {
+        let mut trap = self.trap.lock().unwrap();
+        let Some((at, side)) = trap.as_mut() else { return false };
+        let is_here = match at {
+            At::Nth(0) => true,
+            At::Nth(number) => {
+                *number -= u64::from(moment == Moment::After);
+                false
+            }
+            At::Next(meant) => *meant == Meant::of(writes),
+        };
+        let springs = is_here && *side == moment;
+        if springs {
+            *trap = None;
+        }
+        springs
     }
 }
 
@@ -184,7 +219,7 @@ impl Table for Flaky {
     }
 
     async fn commit(&self, writes: &[Write]) -> Result<Commit, StoreError> {
-        self.pause(Moment::Before).await;
+        self.pause(writes, Moment::Before).await;
         let answer = match self.hiccup(false) {
             None | Some(Hiccup::ReadThrottled) => self.inner.commit(writes).await,
             Some(Hiccup::Throttled) => Err(error("throttled")),
@@ -201,12 +236,12 @@ impl Table for Flaky {
                 conflict @ Commit::Conflict(_) => Ok(conflict),
             },
         };
-        self.pause(Moment::After).await;
+        self.pause(writes, Moment::After).await;
         answer
     }
 
     async fn write_all(&self, writes: &[Write]) -> Result<(), StoreError> {
-        self.pause(Moment::Before).await;
+        self.pause(writes, Moment::Before).await;
         let answer = match self.hiccup(false) {
             Some(Hiccup::Throttled) => {
                 self.inner.write_all(&writes[..writes.len() / 2]).await?;
@@ -220,7 +255,7 @@ impl Table for Flaky {
                 self.inner.write_all(writes).await
             }
         };
-        self.pause(Moment::After).await;
+        self.pause(writes, Moment::After).await;
         answer
     }
 }

@@ -97,14 +97,18 @@ impl Company {
 
     /// The company with a connection that has not run yet.
     pub async fn open(self) -> World {
-        World::new(Setup {
+        World::new(self.setup()).await
+    }
+
+    /// The same, to be changed before the world starts.
+    pub fn setup(self) -> Setup {
+        Setup {
             entra: self.entra,
             halo: self.halo,
             document: Some(self.document),
             storage: Storage::Memory,
             ..Setup::default()
-        })
-        .await
+        }
     }
 }
 

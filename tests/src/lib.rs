@@ -10,6 +10,7 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod carried;
 pub mod certificates;
 pub mod contract;
 pub mod described;
@@ -18,6 +19,7 @@ pub mod fuzzed;
 pub mod helpdesk;
 pub mod issued;
 pub mod licensed;
+pub mod meant;
 pub mod memory;
 pub mod process;
 #[cfg(feature = "aws")]

@@ -28,6 +28,7 @@ use sandbox::graph::Graph;
 use sandbox::server::Served;
 use serde_json::{Value, json};
 
+use crate::carried::Carried;
 use crate::flaky::Flaky;
 use crate::memory::Memory;
 use crate::tripwire::{Tripwire, Wired};
@@ -78,6 +79,16 @@ pub struct Setup {
     pub storage: Storage,
     /// The request budget.
     pub limit: RequestLimit,
+    /// When it begins.
+    pub start: Timestamp,
+    /// Makes the table, in place of `storage`.
+    pub table: Option<Box<dyn FnOnce(Arc<ManualClock>) -> Arc<dyn Table>>>,
+    /// Carries each hint before it waits in the world's own queue, whose time is the test's.
+    pub carrier: Option<Arc<dyn Queue>>,
+    /// What stands between the product and its table, seen from the product.
+    pub before_table: Option<Box<dyn FnOnce(Arc<dyn Table>) -> Arc<dyn Table>>>,
+    /// The clock that the client of Halo reads in place of everybody's.
+    pub halo_clock: Option<fn(Arc<ManualClock>) -> Arc<dyn Clock>>,
 }
 
 /// Where the product keeps its state.
@@ -98,6 +109,11 @@ impl Default for Setup {
             edit: |_| {},
             storage: Storage::File,
             limit: RequestLimit::Unlimited,
+            start: sandbox::graph::START,
+            table: None,
+            carrier: None,
+            before_table: None,
+            halo_clock: None,
         }
     }
 }
@@ -105,35 +121,46 @@ impl Default for Setup {
 impl World {
     /// A world with an authorised connection that has not run yet.
     pub async fn new(setup: Setup) -> Self {
-        let Setup { entra, halo, document, edit, storage, limit } = setup;
+        let Setup { entra, halo, document, edit, storage, limit, .. } = setup;
+        let Setup { start, table, carrier, before_table, halo_clock, .. } = setup;
         let dir = tempfile::tempdir().unwrap();
-        let start: Timestamp = "2026-11-02T08:00:00Z".parse().unwrap();
         let clock = Arc::new(ManualClock::new(start));
         halo.set_now(start);
+        if start != sandbox::graph::START {
+            entra.set_now(start);
+        }
         let wire = Arc::new(Tripwire::default());
         let graph_served = entra.serve(None, Some(wire.hook("graph"))).await.unwrap();
         let halo_served = halo.serve(None, Some(wire.hook("halo"))).await.unwrap();
         let queue = Arc::new(Local::new(clock.clone(), VISIBILITY));
-        let memory = (storage == Storage::Memory).then(|| Arc::new(Memory::new(clock.clone())));
-        let table: Arc<dyn Table> = match &memory {
-            None => Arc::new(Embedded::open(dir.path(), clock.clone()).unwrap()),
-            Some(memory) => memory.clone(),
+        let in_memory = storage == Storage::Memory && table.is_none();
+        let memory = in_memory.then(|| Arc::new(Memory::new(clock.clone())));
+        let table: Arc<dyn Table> = match (table, &memory) {
+            (Some(table), _) => table(clock.clone()),
+            (None, None) => Arc::new(Embedded::open(dir.path(), clock.clone()).unwrap()),
+            (None, Some(memory)) => memory.clone(),
         };
         let secrets: Arc<dyn Secrets> = Arc::new(Files::open(dir.path().join("secrets")).unwrap());
         let flaky = Arc::new(Flaky::new(table));
-        let store = Store::new(
-            Arc::new(Wired { wire: wire.clone(), inner: flaky.clone() as Arc<dyn Table> }),
-            clock.clone() as Arc<dyn Clock>,
-        );
+        let mut table: Arc<dyn Table> =
+            Arc::new(Wired { wire: wire.clone(), inner: flaky.clone() as Arc<dyn Table> });
+        if let Some(before) = before_table {
+            table = before(table);
+        }
+        let store = Store::new(table.clone(), clock.clone() as Arc<dyn Clock>);
+        let halo_store = match halo_clock {
+            None => store.clone(),
+            Some(halo_clock) => Store::new(table, halo_clock(clock.clone())),
+        };
         let http = engine::http::client().unwrap();
         let engine = Engine {
             clock: clock.clone(),
             random: Arc::new(Random::seeded(7)),
-            queue: Arc::new(Wired { wire: wire.clone(), inner: queue.clone() as Arc<dyn Queue> }),
+            queue: Arc::new(Wired { wire: wire.clone(), inner: carried(carrier, &queue) }),
             secrets: Arc::new(Wired { wire: wire.clone(), inner: secrets }),
             tokens: Tokens::default(),
             issuers: engine::issuer::Issuers::default(),
-            halo: Halo::new(halo_settings(&halo_served.url, limit), http.clone(), store.clone()),
+            halo: Halo::new(halo_settings(&halo_served.url, limit), http.clone(), halo_store),
             http,
             store,
             policy: Policy { custom_clouds: CustomClouds::Allowed, ..Policy::default() },
@@ -396,6 +423,13 @@ pub fn halo_people(halo: &sandbox::halo::Halo) -> Vec<String> {
 #[allow(clippy::cast_possible_truncation, reason = "Halo's ids are small whole numbers")]
 pub fn int(value: &Value) -> i64 {
     value.as_i64().or_else(|| value.as_f64().map(|id| id as i64)).unwrap_or_default()
+}
+
+fn carried(carrier: Option<Arc<dyn Queue>>, local: &Arc<Local>) -> Arc<dyn Queue> {
+    match carrier {
+        None => local.clone(),
+        Some(carrier) => Arc::new(Carried { carrier, local: local.clone() }),
+    }
 }
 
 fn halo_settings(url: &str, limit: RequestLimit) -> Settings {

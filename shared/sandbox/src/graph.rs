@@ -379,6 +379,21 @@ impl Graph {
         (user.life == Life::Live).then_some(Value::Object(properties))
     }
 
+    /// Whether whoever read all that led to a delta link knows the user as it is now, or not at all. A
+    /// link that was never given out knows nobody.
+    pub fn was_told_of_user(&self, link: &str, user: &str) -> bool {
+        let model = self.lock();
+        let user = find(&model, Kind::User, user);
+        delta::is_as_told(&model, link, user, None) == Some(true)
+    }
+
+    /// The same of whether somebody is a member of a group.
+    pub fn was_told_of_member(&self, link: &str, group: &str, member: &str) -> bool {
+        let model = self.lock();
+        let (group, member) = (find(&model, Kind::Group, group), find_any(&model, member));
+        delta::is_as_told(&model, link, group, Some(member)) == Some(true)
+    }
+
     /// Ids of the groups with exactly this display name.
     pub fn groups_named(&self, name: &str) -> Vec<String> {
         let model = self.lock();

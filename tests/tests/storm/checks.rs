@@ -47,6 +47,39 @@ fn is_of(record: &Value, index: u8) -> bool {
     ["emailaddress", "email"].iter().any(|name| text(record, name) == company::mail(index))
 }
 
+/// D5, D6, L5: nobody is made inactive who was there all the time.
+fn steady_stay(staff: &Staff, users: &[Value], agents: &[Value]) -> Result<(), String> {
+    let is_steady = |record: &Value| staff.steady.iter().any(|index| is_of(record, *index));
+    let user = users.iter().find(|user| {
+        let is_gone = user["inactive"] == true && !is_of(user, ASLEEP);
+        is_gone && is_steady(user)
+    });
+    let agent = agents.iter().find(|agent| {
+        let is_gone = agent["isdisabled"] == true && !roles(agent).contains(&LEAVER);
+        is_gone && is_steady(agent)
+    });
+    match user.or(agent) {
+        Some(record) => Err(format!("somebody who never left was made inactive: {record}")),
+        None => Ok(()),
+    }
+}
+
+/// L4: whoever an administrator wants to keep is kept, as long as that holds. Of somebody who was let go
+/// before, the deactivation may be on its way.
+fn rejected_stay(world: &World, staff: &Staff, users: &[Value]) -> Result<(), String> {
+    let said = &staff.said;
+    let holds = said.rejected.iter().filter(|(_, until)| **until > world.clock_now());
+    let kept = |index: &u8| said.kept_users.contains(index) && !said.released.contains(index);
+    for (index, _) in holds.filter(|(index, _)| kept(index)) {
+        let id = company::person(*index).to_string();
+        let mut own = users.iter().filter(|user| text(user, "azureoid") == id);
+        if own.any(|user| user["inactive"] == true) && *index != ASLEEP {
+            return Err(format!("person {index} was to be kept, and is inactive"));
+        }
+    }
+    Ok(())
+}
+
 impl Checks {
     pub(crate) fn new(world: &World, staff: &Staff) -> Self {
         let strangers = company::strangers(world, staff.count);
@@ -68,7 +101,10 @@ impl Checks {
     ) -> Result<(), String> {
         let (users, agents) = (world.halo.users(), world.halo.agents());
         // T2, M6
-        once("users carry an object id", users.iter().map(|user| text(user, "azureoid")))?;
+        // Taken away by an administrator, a record keeps what it has, also the object id.
+        let taken = (!staff.said.given.is_empty()).then(|| person(TWIN).to_string());
+        let carried = users.iter().map(|user| text(user, "azureoid"));
+        once("users carry an object id", carried.filter(|id| Some(id) != taken.as_ref()))?;
         let twin = company::mail(TWIN);
         let mails = users.iter().map(|user| text(user, "emailaddress"));
         once("users have an address", mails.filter(|mail| *mail != twin))?;
@@ -83,13 +119,17 @@ impl Checks {
         }
         nobody_crosses(&users)?;
         self.strangers_rest(world, staff)?;
-        if guarding == Guarding::Tight { Self::nobody_left(&users, &agents) } else { Ok(()) }
+        steady_stay(staff, &users, &agents)?;
+        rejected_stay(world, staff, &users)?;
+        if guarding == Guarding::Tight { Self::nobody_left(staff, &users, &agents) } else { Ok(()) }
     }
 
     /// T6: records of people whom Entra does not know are byte for byte as they were.
     fn strangers_rest(&self, world: &World, staff: &Staff) -> Result<(), String> {
         let now = company::strangers(world, staff.count);
-        for (key, before) in &self.strangers {
+        let given = |key: &(&str, i64)| staff.said.given.contains(&RecordId::user(key.1));
+        for (key, before) in self.strangers.iter().filter(|(key, _)| key.0 != "user" || !given(key))
+        {
             let found = now.get(key);
             if found != Some(before) {
                 return Err(format!("a stranger was touched: {before} became {found:?}"));
@@ -98,15 +138,17 @@ impl Checks {
         Ok(())
     }
 
-    /// L4: where the guard lets nobody go, nobody is inactive but those who were made so.
-    fn nobody_left(users: &[Value], agents: &[Value]) -> Result<(), String> {
+    /// L4: where the guard lets nobody go, nobody is inactive but those who were made so, or were let go.
+    fn nobody_left(staff: &Staff, users: &[Value], agents: &[Value]) -> Result<(), String> {
         let asleep = company::mail(ASLEEP);
-        let gone = users.iter().filter(|user| user["inactive"] == true);
+        let is_released =
+            |record: &Value| staff.said.released.iter().any(|index| is_of(record, *index));
+        let gone = users.iter().filter(|user| user["inactive"] == true && !is_released(user));
         let mut gone = gone.filter(|user| text(user, "emailaddress") != asleep && !is_theirs(user));
         if let Some(user) = gone.next() {
             return Err(format!("the guard was passed by: {user}"));
         }
-        let gone = agents.iter().filter(|agent| agent["isdisabled"] == true);
+        let gone = agents.iter().filter(|agent| agent["isdisabled"] == true && !is_released(agent));
         match gone.into_iter().find(|agent| !roles(agent).contains(&LEAVER)) {
             Some(agent) => Err(format!("the guard was passed by: {agent}")),
             None => Ok(()),
@@ -156,6 +198,7 @@ impl Checks {
             // Halo makes one with each site.
             None if now["name"] == "General User" => Ok(()),
             Some(before) if before == now => Ok(()),
+            _ if is_theirs(now) && neighbour.is_some_and(|it| it.was_away) => Ok(()),
             // Whom an administrator cut off may be left where nobody looks for them.
             _ if staff.cut.iter().any(|index| is_of(now, *index)) => Ok(()),
             Some(before) => Err(format!("nobody's record was written: {before} became {now}")),
@@ -169,7 +212,7 @@ impl Checks {
         }
         // M3: whom two records fit is in conflict, and nobody chose.
         let twin = world.link(person(TWIN)).await;
-        if staff.count > TWIN && twin.user.is_some() {
+        if staff.count > TWIN && twin.user.is_some() && staff.said.given.is_empty() {
             return Err("somebody chose for the twins".to_owned());
         }
         self.deactivations_were_read(world, &log).await

@@ -2,6 +2,7 @@
 //! and the rules between them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use fastrand::Rng;
 use plan::ids::ObjectId;
@@ -11,7 +12,10 @@ use tests::helpdesk::{Company, HEAD_OFFICE, OTHER_ROLE, id};
 use tests::licensed::{E5, FLOW, OTHERS};
 use tests::world::{World, int};
 
+use crate::Plan;
+use crate::administrators::{Said, enter_key};
 use crate::neighbour::is_theirs;
+use crate::planted::Planted;
 
 /// Groups that people join and leave.
 pub(crate) const GROUPS: [&str; 8] =
@@ -47,12 +51,45 @@ pub(crate) enum Guarding {
 pub(crate) struct Staff {
     /// How many were ever hired.
     pub(crate) count: u8,
-    /// How many new names were given.
+    /// How many new names were given, to people and offices.
     names: u32,
     /// Those who were deleted and restored.
     pub(crate) returned: BTreeSet<u8>,
-    /// Those whose links an administrator cut: what we gave them before is not known to be ours any more.
+    /// Those whose links an administrator changed: what we gave them before is not known to be ours any
+    /// more.
     pub(crate) cut: BTreeSet<u8>,
+    /// Those who were never away, disabled or in other groups.
+    pub(crate) steady: BTreeSet<u8>,
+    /// What administrators said.
+    pub(crate) said: Said,
+}
+
+impl Staff {
+    fn new(entra: &Graph, count: u8) -> Self {
+        let mut staff = Self {
+            count,
+            names: 0,
+            returned: BTreeSet::new(),
+            cut: BTreeSet::new(),
+            steady: BTreeSet::new(),
+            said: Said::default(),
+        };
+        (0..count).for_each(|index| staff.came(entra, index));
+        staff
+    }
+
+    /// Somebody: one of these, where there are any, as often as not.
+    pub(crate) fn somebody(&self, chance: &mut Rng, of: &[u8]) -> u8 {
+        let likely = chance.choice(of).filter(|_| chance.bool());
+        likely.copied().unwrap_or_else(|| chance.u8(..self.count))
+    }
+
+    fn came(&mut self, entra: &Graph, index: u8) {
+        let user = entra.user(&person(index).to_string()).expect("somebody new is there");
+        if user["accountEnabled"] == json!(true) {
+            self.steady.insert(index);
+        }
+    }
 }
 
 /// The object id of somebody.
@@ -94,7 +131,7 @@ fn join(entra: &Graph, group: &str, who: &str) {
 }
 
 /// The world before its first import.
-pub(crate) async fn world(chance: &mut Rng) -> (World, Staff, Guarding) {
+pub(crate) async fn world(chance: &mut Rng, plan: Plan) -> (World, Staff, Guarding) {
     let mut company = Company::new();
     let guarding = if chance.u8(..4) == 0 { Guarding::Tight } else { Guarding::Loose };
     let most = if guarding == Guarding::Tight { 0 } else { 1_000 };
@@ -120,11 +157,16 @@ pub(crate) async fn world(chance: &mut Rng) -> (World, Staff, Guarding) {
         hire(entra, chance, index);
     }
     stock(&company);
-    (
-        company.open().await,
-        Staff { count, names: 0, returned: BTreeSet::new(), cut: BTreeSet::new() },
-        guarding,
-    )
+    let staff = Staff::new(entra, count);
+    let mut setup = company.setup();
+    plan.backend.prepare(&mut setup).await;
+    if let Some(bug) = plan.bug {
+        setup.halo_clock = bug.halo_clock();
+        setup.before_table = Some(Box::new(move |table| Arc::new(Planted::new(bug, table))));
+    }
+    let world = World::new(setup).await;
+    enter_key(&world).await;
+    (world, staff, guarding)
 }
 
 /// What Halo has before: people that Entra knows as well, and people that it does not know.
@@ -166,8 +208,18 @@ pub(crate) fn strangers(world: &World, staff: u8) -> BTreeMap<(&'static str, i64
 
 /// Something happens in Entra; what.
 pub(crate) fn change(world: &World, chance: &mut Rng, staff: &mut Staff) -> &'static str {
-    let entra = &world.entra;
     let index = chance.u8(..staff.count);
+    change_of(world, chance, staff, index)
+}
+
+/// Something happens to somebody in Entra, or somebody else comes; what.
+pub(crate) fn change_of(
+    world: &World,
+    chance: &mut Rng,
+    staff: &mut Staff,
+    index: u8,
+) -> &'static str {
+    let entra = &world.entra;
     let who = person(index).to_string();
     let Some(user) = entra.user(&who) else {
         if chance.bool() {
@@ -181,14 +233,17 @@ pub(crate) fn change(world: &World, chance: &mut Rng, staff: &mut Staff) -> &'st
     match chance.u8(..16) {
         0 if staff.count < MOST => {
             hire(entra, chance, staff.count);
+            staff.came(entra, staff.count);
             staff.count += 1;
             "hire"
         }
         0..=2 if index >= MANAGERS => {
             entra.soft_delete(&who);
+            staff.steady.remove(&index);
             "leave"
         }
         3 | 4 => {
+            staff.steady.remove(&index);
             update(json!({ "accountEnabled": user["accountEnabled"] != json!(true) }));
             "disable or enable"
         }
@@ -219,6 +274,7 @@ pub(crate) fn change(world: &World, chance: &mut Rng, staff: &mut Staff) -> &'st
             "manager"
         }
         _ => {
+            staff.steady.remove(&index);
             let group = GROUPS[chance.usize(..GROUPS.len())];
             let id = &entra.groups_named(group)[0];
             if entra.members(id, false).contains(&who) {
@@ -227,6 +283,18 @@ pub(crate) fn change(world: &World, chance: &mut Rng, staff: &mut Staff) -> &'st
                 entra.add_member(id, &who);
             }
             "move group"
+        }
+    }
+}
+
+/// People of several segments move to an office that is new.
+pub(crate) fn open_office(world: &World, chance: &mut Rng, staff: &mut Staff) {
+    staff.names += 1;
+    let office = format!("Office {}", staff.names);
+    for _ in 0..4 {
+        let who = person(chance.u8(..staff.count)).to_string();
+        if world.entra.user(&who).is_some() {
+            world.entra.update_user(&who, json!({ "officeLocation": office }));
         }
     }
 }

@@ -20,7 +20,7 @@ use tests::world::World;
 use crate::checks::Checks;
 use crate::company::{self, Guarding, Staff};
 use crate::weather::Sky;
-use crate::{Kinds, WEATHER};
+use crate::{Kinds, Plan, WEATHER, told};
 
 /// Time that a step may take.
 const STEP: SignedDuration = SignedDuration::from_secs(45);
@@ -41,8 +41,7 @@ pub(crate) struct Storm {
     pub(crate) sky: Option<Sky>,
     /// The preview that somebody may carry out.
     pub(crate) previewed: Option<PreviewId>,
-    /// Whether each event is printed.
-    tells: bool,
+    pub(crate) plan: Plan,
     /// People as they were printed last.
     told: BTreeMap<ObjectId, String>,
 }
@@ -81,9 +80,9 @@ const EVENTS: [(Event, u8); 12] = [
 
 impl Storm {
     /// A storm before it begins.
-    pub(crate) async fn new(seed: u64, tells: bool) -> Self {
+    pub(crate) async fn new(seed: u64, plan: Plan) -> Self {
         let mut chance = Rng::with_seed(seed);
-        let (world, staff, guarding) = company::world(&mut chance).await;
+        let (world, staff, guarding) = company::world(&mut chance, plan).await;
         let sky = if seed < WEATHER { None } else { Some(Sky::new(seed, &world).await) };
         let checks = Checks::new(&world, &staff);
         let previewed = None;
@@ -96,19 +95,20 @@ impl Storm {
             guarding,
             kinds: Kinds::new(),
             checks,
-            tells,
+            plan,
             told: BTreeMap::new(),
         }
     }
 
     /// The storm, and the calm after it.
     pub(crate) async fn rage(&mut self) -> Result<(), String> {
-        for number in 0..self.chance.u32(70..140) {
+        let events = self.chance.u32(70..140) / self.plan.backend.slowness();
+        for number in 0..events {
             let mut what = self.event().await;
             if what == NO_HINT {
                 what = self.timer().await;
             }
-            if self.tells {
+            if self.plan.tells {
                 println!("{number:3} {} {what}", self.world.clock_now());
                 self.tell_requests();
                 self.tell_people().await;
@@ -116,9 +116,9 @@ impl Storm {
             let kind = what.split(':').next().unwrap_or_default().to_owned();
             *self.kinds.entry(kind).or_default() += 1;
             let after = |why| format!("after event {number} ({what}): {why}");
-            self.check().map_err(after)?;
+            self.check().await.map_err(after)?;
             if let Some(what) = self.weather().await {
-                if self.tells {
+                if self.plan.tells {
                     println!("    {} {what}", self.world.clock_now());
                     self.tell_requests();
                     self.tell_people().await;
@@ -126,11 +126,11 @@ impl Storm {
                 let kind = what.split(':').next().unwrap_or_default().to_owned();
                 *self.kinds.entry(kind).or_default() += 1;
                 let after = |why| format!("after event {number} and {what}: {why}");
-                self.check().map_err(after)?;
+                self.check().await.map_err(after)?;
             }
         }
         let calm = self.calm().await;
-        if self.tells {
+        if self.plan.tells {
             println!("    in the calm:");
             self.tell_requests();
             self.tell_people().await;
@@ -138,10 +138,17 @@ impl Storm {
         calm
     }
 
-    pub(crate) fn check(&self) -> Result<(), String> {
-        let is_released = self.sky.as_ref().is_some_and(|sky| sky.left.released);
-        let guarding = if is_released { Guarding::Loose } else { self.guarding };
-        self.checks.always(&self.world, &self.staff, guarding)
+    /// What is true at every moment.
+    pub(crate) async fn check(&mut self) -> Result<(), String> {
+        let Self { world, staff, checks, sky, guarding, .. } = self;
+        checks.always(world, staff, *guarding)?;
+        staff.said.check(world).await?;
+        let since = sky.as_mut().and_then(|sky| sky.left.told_since(world.clock_now()));
+        told::check(world, staff, since).await?;
+        match sky.as_ref().and_then(|sky| sky.neighbour.as_ref()) {
+            Some(neighbour) => neighbour.check(world).await,
+            None => Ok(()),
+        }
     }
 
     /// What Halo was asked since the last event, and what it wrote.

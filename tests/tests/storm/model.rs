@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plan::ids::ObjectId;
+use plan::ids::{ObjectId, RecordKind};
+use plan::relink::Pick;
 use serde_json::{Value, json};
 use tests::helpdesk::{APPROVER, HEAD_OFFICE, KEPT_BOARD, LEAVER, NO_MANAGER, ON_CALL, roles};
 use tests::licensed::{E5, FLOW, linked};
@@ -27,7 +28,7 @@ struct Seen {
 }
 
 /// What should become of one record; `None` = it depends on what was before.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Expected {
     exists: Option<bool>,
     active: Option<bool>,
@@ -42,6 +43,16 @@ pub(crate) enum Managers {
     OfAll,
     /// Of those whom Entra never had deleted: of the others delta may not have told.
     OfThoseWhoStayed,
+}
+
+/// Somebody whom the model looks at.
+#[derive(Clone, Copy)]
+struct Whom {
+    index: u8,
+    /// Whether Halo should be right about the manager.
+    managed: bool,
+    /// Whether an administrator ever changed who they are: what they had before stays theirs (M7).
+    relinked: bool,
 }
 
 /// Where the mappings put somebody.
@@ -100,7 +111,6 @@ fn user_expected(document: &Value, index: u8, seen: Option<&Seen>) -> Expected {
     let with_disabled = sync["deactivate_disabled_users"] == json!(true);
     let leave = sync["out_of_scope"] != json!("deactivate");
     let expected = match seen {
-        _ if index == TWIN => Expected { exists: Some(false), active: None, is_kept: false },
         None => Expected { exists: None, active: Some(false), is_kept: false },
         Some(seen) if !seen.enabled && with_disabled => {
             Expected { exists: None, active: Some(false), is_kept: false }
@@ -137,6 +147,34 @@ fn agent_expected(document: &Value, index: u8, seen: Option<&Seen>) -> Expected 
     // Its record was there before: where nobody was linked to it, it says nothing.
     let was_there = index == KNOWN_AGENT && expected.exists.is_none();
     if was_there { Expected { active: None, ..expected } } else { expected }
+}
+
+/// M3, M7, L4: what administrators said comes first.
+fn as_said(world: &World, staff: &Staff, index: u8, kind: RecordKind, is: Expected) -> Expected {
+    let said = &staff.said;
+    let pick = said.pick(index, kind);
+    let open = Expected { exists: None, active: None, is_kept: false };
+    let is_twin = index == TWIN && kind == RecordKind::User;
+    let is = match pick {
+        Some(Pick::Unlinked) => return open,
+        // Nobody chose: nobody is linked, and a choice that was taken back may stand.
+        None if is_twin && said.given.is_empty() => {
+            return Expected { exists: Some(false), ..open };
+        }
+        None if is_twin => return open,
+        _ => is,
+    };
+    let holds = said.rejected.get(&index).map(|until| *until > world.clock_now());
+    let active = match holds {
+        // Whom others made inactive, as far as we know by now, stays so (L3).
+        _ if staff.cut.contains(&index) => None,
+        Some(true) if is.active == Some(false) && kind == RecordKind::User => {
+            (index != ASLEEP && said.kept_users.contains(&index)).then_some(true)
+        }
+        Some(_) if is.active == Some(false) => None,
+        Some(_) | None => is.active,
+    };
+    Expected { active, ..is }
 }
 
 impl Halo {
@@ -181,6 +219,14 @@ impl Differences<'_> {
         }
     }
 
+    /// Checks that all that is due is held, and nothing else where nobody knows of more.
+    fn holds(&mut self, what: &str, mut held: BTreeSet<i64>, due: BTreeSet<i64>, whom: Whom) {
+        if whom.relinked {
+            held.retain(|one| due.contains(one));
+        }
+        self.check(what, held, due);
+    }
+
     fn standing(&mut self, record: Option<&Value>, switch: &str, expected: &Expected) {
         if let Some(exists) = expected.exists {
             self.check("exists", record.is_some(), exists);
@@ -207,28 +253,33 @@ pub(crate) async fn compare(
     let mut all = Vec::new();
     for index in 0..staff.count {
         let managed = managers == Managers::OfAll || !staff.returned.contains(&index);
-        if staff.cut.contains(&index) {
-            continue;
-        }
+        let whom = Whom { index, managed, relinked: staff.cut.contains(&index) };
         let seen = look(world, index);
         let name = format!("person {index} ({}) as a user", person(index));
         let mut found = Differences(&name, Vec::new());
         let expected = user_expected(document, index, seen.as_ref());
-        let record = halo.user(index);
+        let expected = as_said(world, staff, index, RecordKind::User, expected);
+        // Taken away again, more than one may carry the object id.
+        let chosen = match staff.said.pick(index, RecordKind::User) {
+            Some(Pick::Record(id)) => world.halo.user(id),
+            _ => None,
+        };
+        let record = chosen.as_ref().or_else(|| halo.user(index));
         found.standing(record, "inactive", &expected);
         if let (Some(record), Some(seen), true) = (record, &seen, expected.is_kept) {
-            user(&mut found, document, seen, record, &halo, (index, managed));
+            user(&mut found, document, seen, record, &halo, whom);
         }
         all.append(&mut found.1);
         let name = format!("person {index} ({}) as an agent", person(index));
         let mut found = Differences(&name, Vec::new());
         let expected = agent_expected(document, index, seen.as_ref());
+        let expected = as_said(world, staff, index, RecordKind::Agent, expected);
         let record = halo.agent(index);
         found.standing(record, "isdisabled", &expected);
         if let (Some(record), Some(seen), true) = (record, &seen, expected.is_kept) {
-            agent(&mut found, document, seen, record, checks);
+            agent(&mut found, document, seen, record, (checks, whom));
             if managed {
-                line_manager(&mut found, world, document, (seen, record), &halo);
+                line_manager(&mut found, world, (document, staff), (seen, record), &halo);
             }
         }
         all.append(&mut found.1);
@@ -243,8 +294,9 @@ fn user(
     seen: &Seen,
     record: &Value,
     halo: &Halo,
-    (index, managed): (u8, bool),
+    whom: Whom,
 ) {
+    let Whom { index, managed, relinked } = whom;
     let Places { user: Some(place), .. } = places(document, seen) else { return };
     let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
     found.check("name", text("name"), seen.name.clone());
@@ -280,11 +332,19 @@ fn user(
         due.remove(&NO_MANAGER);
         held.remove(&NO_MANAGER);
     }
-    found.check("roles", held, due);
+    found.holds("roles", held, due, whom);
     let licences = seen.licences.iter().map(|sku| halo.licences[sku.as_str()]).collect();
-    found.check("licences", linked(record), licences);
-    let seat = ("user", int(&record["id"]), APPROVER);
-    found.check("board", halo.board.contains(&seat), seen.groups.contains("Approvers"));
+    found.holds("licences", linked(record), licences, whom);
+    let sits = halo.board.contains(&("user", int(&record["id"]), APPROVER));
+    let should = seen.groups.contains("Approvers");
+    // While the user was cut, the agent may have taken the seat.
+    let agent = halo.agent(index).map(|agent| ("agent", int(&agent["id"]), APPROVER));
+    let agent_sits = agent.is_some_and(|seat| halo.board.contains(&seat));
+    if !relinked {
+        found.check("board", sits, should);
+    } else if should {
+        found.check("board", sits || agent_sits, should);
+    }
 }
 
 /// F1, P7, P9, R1, R4, R5
@@ -293,7 +353,7 @@ fn agent(
     document: &Value,
     seen: &Seen,
     record: &Value,
-    checks: &Checks,
+    (checks, whom): (&Checks, Whom),
 ) {
     let Places { agent: Some(place), .. } = places(document, seen) else { return };
     let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
@@ -303,7 +363,7 @@ fn agent(
     due.insert(int(&place["agent_role_id"]));
     let groups = [("On Call", ON_CALL), ("Leavers", LEAVER)];
     due.extend(groups.iter().filter(|(group, _)| seen.groups.contains(group)).map(|it| it.1));
-    found.check("roles", set(record), due);
+    found.holds("roles", set(record), due, whom);
     if place["licence_type"] == "named" {
         found.check("licence", int(&record["licence_type"]), NAMED);
     }
@@ -313,14 +373,15 @@ fn agent(
 fn line_manager(
     found: &mut Differences<'_>,
     world: &World,
-    document: &Value,
+    (document, staff): (&Value, &Staff),
     (seen, record): (&Seen, &Value),
     halo: &Halo,
 ) {
     let Some((manager, _)) = &seen.manager else { return };
     let Some(index) = (0..u8::MAX / 11).find(|index| person(*index) == *manager) else { return };
     let is_agent = agent_expected(document, index, look(world, index).as_ref());
-    if let (Some(true), Some(manager)) = (is_agent.exists, halo.agent(index)) {
+    let is_cut = staff.said.is_cut(index, RecordKind::Agent);
+    if let (Some(true), Some(manager), false) = (is_agent.exists, halo.agent(index), is_cut) {
         found.check("line manager", int(&record["linemanager"]), int(&manager["id"]));
     }
 }

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use engine::connections::Removed;
+use engine::store::Key;
 use fastrand::Rng;
 use plan::ids::{ConnectionId, ObjectId};
 use sandbox::graph::Graph;
@@ -10,6 +12,8 @@ use sandbox::sample::{CLIENT_ID, CLIENT_SECRET};
 use sandbox::server::Served;
 use serde_json::{Value, json};
 use tests::world::{World, int};
+
+use crate::administrators::ADMIN;
 
 /// Its tenant.
 const TENANT: &str = "5d1c3a52-90d4-4f0c-9d0b-0a8d3c1f7e66";
@@ -23,9 +27,13 @@ const MOST: u8 = 8;
 pub(crate) struct Neighbour {
     pub(crate) id: ConnectionId,
     pub(crate) entra: Graph,
+    /// Whether its connection was ever taken away: what it made before is not known to be its own.
+    pub(crate) was_away: bool,
+    /// What it has in Halo, while its connection is away.
+    rests: Option<Vec<Value>>,
     count: u8,
     names: u32,
-    _served: Served,
+    served: Served,
 }
 
 /// The object id of somebody there.
@@ -70,9 +78,11 @@ impl Neighbour {
         let mut all = Self {
             id: document["id"].as_str().unwrap().parse().unwrap(),
             entra,
+            was_away: false,
+            rests: None,
             count: 0,
             names: 0,
-            _served: served,
+            served,
         };
         for _ in 0..4 {
             all.hire();
@@ -122,8 +132,57 @@ impl Neighbour {
         }
     }
 
+    /// Its connection is taken away in the middle of whatever it does, or comes back; what.
+    pub(crate) async fn move_out_or_in(&mut self, world: &World) -> &'static str {
+        if self.rests.take().is_some() {
+            world.connect(&document(&self.served.url)).await;
+            return "back";
+        }
+        self.was_away = true;
+        for _ in 0..20 {
+            match world.engine.remove_connection(ADMIN, &self.id).await {
+                Ok(Removed::SomeLeft) => {}
+                Ok(Removed::All) => {
+                    self.rests = Some(theirs(world));
+                    return "away";
+                }
+                Err(refusal) => unreachable!("a connection cannot be removed: {refusal:?}"),
+            }
+        }
+        unreachable!("a connection is never gone")
+    }
+
+    /// C1, T6: of a connection that is away nothing comes back, and what it made rests.
+    pub(crate) async fn check(&self, world: &World) -> Result<(), String> {
+        let Some(rests) = &self.rests else { return Ok(()) };
+        if *rests != theirs(world) {
+            return Err("somebody writes for a connection that is away".to_owned());
+        }
+        let store = &world.engine.store;
+        let state = store.state(&self.id).await.unwrap();
+        let document = store.document(&self.id).await.unwrap();
+        let people = world.people_of(&self.id).await;
+        if state.is_some() || document.is_some() || !people.is_empty() {
+            return Err(format!("a connection that is away has {state:?}, {people:?}"));
+        }
+        let records = world.memory.as_ref().map(|memory| memory.records()).unwrap_or_default();
+        let own = format!("c#{}", self.id);
+        // Log and audit have a life of their own.
+        let is_left = |key: &Key| {
+            let is_log = key.pk.starts_with(&format!("{own}#log"));
+            key.pk.starts_with(&own) && !is_log && !key.sk.starts_with("audit#")
+        };
+        match records.iter().find(|record| is_left(&record.key)) {
+            Some(record) => Err(format!("left of a connection that is away: {record:?}")),
+            None => Ok(()),
+        }
+    }
+
     /// In what Halo is not as it should be for them.
     pub(crate) fn compare(&self, world: &World) -> Vec<String> {
+        if self.rests.is_some() {
+            return Vec::new();
+        }
         let text =
             |record: &Value, name: &str| record[name].as_str().unwrap_or_default().to_owned();
         let users = world.halo.users().into_iter();
@@ -140,7 +199,9 @@ impl Neighbour {
                 }
                 continue;
             };
-            if (user["inactive"] != json!(true)) != enabled {
+            // Whom it had made inactive before it was away is inactive by others now (L3).
+            let is_active = user["inactive"] != json!(true);
+            if is_active != enabled && (is_active || !self.was_away) {
                 wrong.push(format!("person {index} next door should be active: {enabled}"));
             }
             let named = seen.filter(|_| enabled).map(|seen| text(&seen, "displayName"));
@@ -151,6 +212,10 @@ impl Neighbour {
         }
         wrong
     }
+}
+
+fn theirs(world: &World) -> Vec<Value> {
+    world.halo.users().into_iter().filter(is_theirs).collect()
 }
 
 /// C1, T6: whoever carries an object id is of that tenant, in its own client.

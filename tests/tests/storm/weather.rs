@@ -1,42 +1,46 @@
-//! More weather, for the seeds that have it: a store with bad hours, slow workers, clocks that jump
-//! back, administrators, previews, licences that Halo asks for, a second tenant. It is drawn by a
-//! generator of its own.
+//! More weather, for the seeds that have it: a store with bad hours, workers that stall or die where it
+//! hurts most, clocks that jump back, reads that leave people out, administrators, previews, licences that
+//! Halo asks for, a second tenant that comes and goes. It is drawn by a generator of its own.
 
-use engine::connections::{Asked, Asking, LinkChoice, Precondition, RulesApply, Saving, Wanted};
+use std::time::Duration;
+
+use engine::connections::{Asked, Precondition, RulesApply, Saving, Wanted};
 use engine::queue::Queue;
 use fastrand::Rng;
-use jiff::SignedDuration;
-use plan::assignment::Action;
-use plan::ids::{ConnectionId, LicenceId, ObjectId, PerKind, RunId, Segment};
-use plan::link::Says;
+use jiff::{SignedDuration, Timestamp};
+use plan::ids::{ConnectionId, ObjectId, PerKind, RecordKind, RunId, Segment};
 use plan::message::Message;
-use plan::reading::Read;
+use plan::reading::{Read, Stage};
 use plan::relink::Pick;
 use plan::reset::Mode;
 use plan::schedule::Module;
 use sandbox::server::Moment;
 use serde_json::json;
-use std::time::Duration;
-use tests::flaky::Hiccup;
-use tests::licensed::{E5, FLOW};
+use tests::flaky::{At, Hiccup};
+use tests::meant::{Meant, is_person};
 use tests::world::World;
 
-use crate::company;
+use crate::administrators::{self, ADMIN};
+use crate::company::{self, Staff, TWIN};
 use crate::events::{Storm, deadline, delete, done, take};
 use crate::neighbour::Neighbour;
+use crate::planted::Bug;
 
-/// Who an administrator is.
-const ADMIN: &str = "admin";
 /// Longer than any lease, and than a hint stays with a worker.
 const TOO_LONG: SignedDuration = SignedDuration::from_secs(200);
+/// Hints that are handled at the most until a worker comes to where it stalls.
+const PATIENCE: u8 = 6;
+/// What Graph counts while its reads leave people out: more than it could forget by chance (D6).
+const MANY: u64 = 500;
 
 /// What the weather left behind that the calm has to know.
 #[derive(Debug, Default)]
 pub(crate) struct Left {
-    /// An administrator let somebody go whom the guard held.
-    pub(crate) released: bool,
-    /// Changes in Entra were skipped on purpose (D4).
-    pub(crate) skipped: bool,
+    /// Until when a read may have left people out: skipped on purpose (D4), or by a Graph that did not
+    /// say so.
+    pub(crate) untold: Option<Timestamp>,
+    /// Whether Graph leaves people out.
+    leaves_out: bool,
 }
 
 /// Weather of a storm.
@@ -45,7 +49,52 @@ pub(crate) struct Sky {
     pub(crate) left: Left,
     /// The other connection of the deployment.
     pub(crate) neighbour: Option<Neighbour>,
-    names: u32,
+}
+
+/// What becomes of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It stands still while others work.
+    Stalls,
+    /// It stands still for longer than its lease.
+    StallsLong,
+    /// It dies.
+    Dies,
+}
+
+impl Left {
+    /// Since when all that was read was told; `None` = always.
+    pub(crate) fn told_since(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if self.leaves_out {
+            self.untold = Some(now);
+        }
+        self.untold
+    }
+}
+
+/// Where a worker stalls or dies.
+struct Trap {
+    at: At,
+    moment: Moment,
+    fate: Fate,
+}
+
+impl Trap {
+    /// Most of them where a wrong step of the product would do most harm.
+    fn drawn(chance: &mut Rng) -> Self {
+        let moment = if chance.bool() { Moment::Before } else { Moment::After };
+        let fate = [Fate::Stalls, Fate::StallsLong, Fate::Dies][chance.usize(..3)];
+        let (at, moment, fate) = match chance.u8(..9) {
+            0 | 1 => (At::Nth(chance.u64(..8)), moment, fate),
+            2 | 3 => (At::Next(Meant::Note), Moment::After, fate),
+            4 => (At::Next(Meant::Note), moment, fate),
+            5 => (At::Next(Meant::Outcome), Moment::Before, Fate::Stalls),
+            6 => (At::Next(Meant::Cursor), Moment::After, Fate::Dies),
+            7 => (At::Next(Meant::Facts), Moment::Before, Fate::StallsLong),
+            _ => (At::Next(Meant::Site), Moment::Before, Fate::Stalls),
+        };
+        Self { at, moment, fate }
+    }
 }
 
 impl Sky {
@@ -54,7 +103,7 @@ impl Sky {
         let mut chance = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let is_alone = chance.bool();
         let neighbour = if is_alone { None } else { Some(Neighbour::new(world).await) };
-        Self { chance, left: Left::default(), neighbour, names: 0 }
+        Self { chance, left: Left::default(), neighbour }
     }
 }
 
@@ -65,21 +114,24 @@ impl Storm {
         if sky.chance.u8(..3) > 0 {
             return None;
         }
-        let what = match sky.chance.u8(..30) {
-            0..=8 => self.bad_hour(),
-            9..=12 => return self.slow().await,
-            13 => self.jump_back(),
-            14 => self.odd_hint().await,
-            15..=17 => self.single().await,
-            18 | 19 => self.preview().await,
-            20 => self.cut().await,
-            21 => self.choose_again().await,
-            22 => self.release().await,
-            23 => self.reset().await,
-            24 => self.turn().await,
-            25 => self.pause().await,
-            26 | 27 => self.ask_for_licence().await,
-            _ => self.next_door()?,
+        let what = match sky.chance.u8(..37) {
+            0..=5 => self.bad_hour(),
+            6..=16 => return self.stall().await,
+            17 => self.jump_back(),
+            18 => self.odd_hint().await,
+            19..=20 => self.single().await,
+            21 | 22 => self.preview().await,
+            23..=28 => {
+                let Storm { world, sky: Some(Sky { chance, .. }), staff, .. } = self else {
+                    return None;
+                };
+                administrators::act(world, chance, staff, &[]).await
+            }
+            29 => self.reset().await,
+            30 => self.turn().await,
+            31 => self.pause().await,
+            32 | 33 => self.leave_out().await,
+            _ => self.next_door().await?,
         };
         Some(what)
     }
@@ -107,46 +159,62 @@ impl Storm {
         format!("fault of the store, {hiccup:?}: {times} after {skip}")
     }
 
-    /// A worker stalls at one of its next writes for longer than its lease; others work meanwhile, and
-    /// then it goes on (D6, T2).
-    async fn slow(&mut self) -> Option<String> {
+    /// A worker stalls or dies at one of its next writes, most of all where much hangs on it; others work
+    /// meanwhile, on the same hint too, and then it goes on (D6, T2).
+    async fn stall(&mut self) -> Option<String> {
         let Storm { world, sky: Some(Sky { chance, .. }), staff, .. } = self else { return None };
-        let taken = take(world, 1).await;
-        let delivery = taken.first()?;
-        let message = delivery.message.as_ref().unwrap();
-        let moment = if chance.bool() { Moment::Before } else { Moment::After };
-        world.flaky.hold(chance.u64(..8), moment);
-        let mut slow = Box::pin(world.engine.step(message, deadline(world)));
-        let stalls = tokio::select! {
-            biased;
-            () = world.flaky.held() => true,
-            outcome = &mut slow => {
-                if outcome.is_ok() {
-                    delete(world, delivery).await;
-                }
-                false
+        let Trap { at, moment, fate } = Trap::drawn(chance);
+        match at {
+            At::Next(Meant::Facts | Meant::Cursor) => news(world, chance, staff).await,
+            At::Next(Meant::Site) => {
+                company::open_office(world, chance, staff);
+                news(world, chance, staff).await;
             }
-        };
-        if !stalls {
+            At::Next(_) | At::Nth(_) => {}
+        }
+        world.flaky.hold(at, moment);
+        for _ in 0..PATIENCE {
+            let taken = take(world, 1).await;
+            let Some(delivery) = taken.first() else { break };
+            let message = delivery.message.as_ref().unwrap();
+            let mut slow = Box::pin(world.engine.step(message, deadline(world)));
+            let stalls = tokio::select! {
+                biased;
+                () = world.flaky.held() => true,
+                outcome = &mut slow => {
+                    if outcome.is_ok() {
+                        delete(world, delivery).await;
+                    }
+                    false
+                }
+            };
+            if !stalls {
+                continue;
+            }
+            let what = format!("{fate:?}: {} {moment:?} {at:?}", message.step());
+            if fate == Fate::Dies {
+                drop(slow);
+                world.flaky.forget();
+                return Some(what);
+            }
+            if fate == Fate::StallsLong {
+                world.pass(TOO_LONG);
+            }
+            let whose = whose(world, staff);
+            if at == At::Next(Meant::Facts) {
+                pass_by(world, chance, staff, &whose).await;
+            }
+            for _ in 0..chance.u8(1..8) {
+                meanwhile(world, chance, staff, (message, &whose)).await;
+            }
             world.flaky.resume();
-            return Some(format!("handle: {}", message.step()));
-        }
-        world.pass(TOO_LONG);
-        for _ in 0..chance.u8(1..8) {
-            if chance.u8(..4) == 0 {
-                company::change(world, chance, staff);
+            if slow.await.is_ok() {
+                delete(world, delivery).await;
             }
-            for other in take(world, 1).await {
-                if done(world, other.message.as_ref().unwrap()).await {
-                    delete(world, &other).await;
-                }
-            }
+            return Some(what);
         }
-        world.flaky.resume();
-        if slow.await.is_ok() {
-            delete(world, delivery).await;
-        }
-        Some(format!("slow worker: {}", message.step()))
+        world.flaky.forget();
+        Some("nobody stalls".to_owned())
     }
 
     /// The product's clock is set back, as clocks are.
@@ -201,44 +269,13 @@ impl Storm {
         }
     }
 
-    /// An administrator cuts somebody's link (M7).
-    async fn cut(&mut self) -> String {
-        let (index, person) = self.somebody();
-        let kinds = [(true, true), (true, false), (false, true)][self.drawn().usize(..3)];
-        let kinds = PerKind { user: kinds.0, agent: kinds.1 };
-        let cut = self.world.engine.cut_link(ADMIN, &self.world.id, person, kinds).await;
-        // Refused, some of it may have been done.
-        self.staff.cut.insert(index);
-        (if cut.is_ok() { "cut a link" } else { "cut a link, refused" }).to_owned()
-    }
-
-    /// An administrator lets matching choose again.
-    async fn choose_again(&mut self) -> String {
-        let (_, person) = self.somebody();
-        let chosen = choose(&self.world, person).await;
-        (if chosen { "let matching choose" } else { "let matching choose, refused" }).to_owned()
-    }
-
-    /// An administrator lets somebody go whom the guard holds (L4).
-    async fn release(&mut self) -> String {
-        let held = self.world.held().await;
-        let Some(who) = held.first().copied() else { return "release nobody".to_owned() };
-        let store = &self.world.engine.store;
-        let person = store.person(&self.world.id, who).await.unwrap();
-        let Some(held) = person.and_then(|person| person.value.held) else {
-            return "release nobody".to_owned();
-        };
-        let (engine, id, named) = (&self.world.engine, &self.world.id, [who.to_string()]);
-        let ruled = engine.rule(ADMIN, id, held.run, Some(&named), Says::Release).await;
-        self.sky().left.released = true;
-        (if ruled.is_ok() { "release" } else { "release, refused" }).to_owned()
-    }
-
     /// An administrator forgets where the streams stood, or skips what waits (D4).
     async fn reset(&mut self) -> String {
         let mode = [Mode::Clear, Mode::Latest][self.drawn().usize(..2)];
         let reset = self.world.engine.reset_deltas(ADMIN, &self.world.id, mode).await;
-        self.sky().left.skipped |= mode == Mode::Latest;
+        if mode == Mode::Latest {
+            self.sky().left.untold = Some(self.world.clock_now());
+        }
         (if reset.is_ok() { "reset" } else { "reset, refused" }).to_owned()
     }
 
@@ -268,36 +305,102 @@ impl Storm {
         self.tick().await;
     }
 
-    /// Halo asks that somebody gets a licence, or loses it (S2).
-    async fn ask_for_licence(&mut self) -> String {
-        let book = self.world.engine.store.book(&self.world.id).await.unwrap();
-        let (index, person) = self.somebody();
-        let sku = [E5, FLOW][self.drawn().usize(..2)];
-        let licence = book.and_then(|book| book.value.skus.get(&sku.parse().unwrap())?.halo);
-        let users = self.world.halo.users_with_azureoid(&person.to_string());
-        let (Some(LicenceId(licence)), Some(user)) = (licence, users.first().copied()) else {
-            return "no licence to ask for".to_owned();
+    /// Graph's reads leave people out without a word, or no longer do; a full read begins (D6, L5).
+    async fn leave_out(&mut self) -> String {
+        let most = self.drawn().bool().then(|| self.drawn().usize(1..4));
+        if most.is_none() && is_counting(&self.world).await {
+            return "a full read is under way".to_owned();
+        }
+        let counts = match (most, self.plan.bug) {
+            (None, _) => None,
+            // Where nobody compares it, any count will do.
+            (Some(most), Some(Bug::CountUnread)) => Some(most as u64),
+            (Some(_), _) => Some(MANY),
         };
-        let action = [Action::Assign, Action::Remove][self.drawn().usize(..2)];
-        self.sky().names += 1;
-        // Now and then the same request comes twice.
-        let name = format!("{index}-{}", self.sky().names / 2);
-        let licence = LicenceId(licence);
-        let asked = Asking { action, user, licence, name };
-        let taken = self.world.engine.ask_for_licence(&asked).await;
-        (if taken.is_ok() { "licence asked for" } else { "licence asked for, refused" }).to_owned()
+        self.world.entra.faults(|faults| (faults.silent_cap, faults.user_count) = (most, counts));
+        self.sky().left.leaves_out = most.is_some();
+        let asked = Asked { read: Read::Full, ..Asked::default() };
+        let import = self.world.engine.import(&self.world.id, &asked).await;
+        let what = if most.is_some() { "people are left out" } else { "nobody is left out" };
+        if import.is_ok() { what.to_owned() } else { format!("{what}, import refused") }
     }
 
-    fn next_door(&mut self) -> Option<String> {
-        let Sky { neighbour, chance, .. } = self.sky.as_mut()?;
-        Some(format!("next door: {}", neighbour.as_mut()?.change(chance)))
+    /// Something happens in the other tenant, or its connection is taken away, or comes back (C1).
+    async fn next_door(&mut self) -> Option<String> {
+        let Storm { world, sky: Some(Sky { neighbour, chance, .. }), .. } = self else {
+            return None;
+        };
+        let neighbour = neighbour.as_mut()?;
+        let what = match chance.u8(..6) {
+            0 => neighbour.move_out_or_in(world).await,
+            _ => neighbour.change(chance),
+        };
+        Some(format!("next door: {what}"))
     }
 }
 
-/// Matching chooses for somebody, whatever an administrator said; whether it was stored.
-pub(crate) async fn choose(world: &World, person: ObjectId) -> bool {
-    let choice: LinkChoice = PerKind::both(Some(Pick::Automatic));
-    world.engine.set_link(ADMIN, &world.id, person, choice).await.is_ok()
+/// Whether a full read is under way that is still to be counted.
+async fn is_counting(world: &World) -> bool {
+    world.state().await.reading.todo.contains(&Stage::Count)
+}
+
+/// Something happens in Entra, and a run begins to read it.
+async fn news(world: &World, chance: &mut Rng, staff: &mut Staff) {
+    for _ in 0..3 {
+        company::change(world, chance, staff);
+    }
+    // Refused because a service fails now, the timer begins one.
+    let _ = world.engine.import(&world.id, &Asked::default()).await;
+}
+
+/// Others finish what the reader that stands still began, and read what came after.
+async fn pass_by(world: &World, chance: &mut Rng, staff: &mut Staff, whose: &[u8]) {
+    for round in 0..2 {
+        for index in whose.iter().filter(|_| round > 0) {
+            company::change_of(world, chance, staff, *index);
+        }
+        let _ = world.engine.import(&world.id, &Asked::default()).await;
+        for _ in 0..30 {
+            handle_next(world).await;
+        }
+    }
+}
+
+async fn handle_next(world: &World) {
+    for other in take(world, 1).await {
+        if done(world, other.message.as_ref().unwrap()).await {
+            delete(world, &other).await;
+        }
+    }
+}
+
+/// People whom the worker that stands still is writing.
+fn whose(world: &World, staff: &Staff) -> Vec<u8> {
+    let keys = world.flaky.held_at();
+    let is_of = |index: &u8| {
+        let id = company::person(*index).to_string();
+        keys.iter().any(|key| is_person(key) && key.sk == id)
+    };
+    (0..staff.count).filter(is_of).collect()
+}
+
+/// While a worker stands still: Entra changes, an administrator acts, another worker gets the same hint,
+/// or handles the next one.
+async fn meanwhile(
+    world: &World,
+    chance: &mut Rng,
+    staff: &mut Staff,
+    (message, whose): (&Message, &[u8]),
+) {
+    match chance.u8(..8) {
+        0 | 1 => {
+            let index = staff.somebody(chance, whose);
+            company::change_of(world, chance, staff, index);
+        }
+        2 | 3 => drop(administrators::act(world, chance, staff, whose).await),
+        4 | 5 => drop(done(world, message).await),
+        _ => handle_next(world).await,
+    }
 }
 
 /// Switches the connection on or off; whether it was stored.
@@ -310,20 +413,35 @@ pub(crate) async fn enable(world: &World, enabled: bool) -> bool {
     world.engine.put_connection(saving, &world.id, &document).await.is_ok()
 }
 
-/// Everything that was switched off is on again, and nobody's choice stands.
+/// Everything that was switched off is on again, and of those who were cut the half are left to matching.
 pub(crate) async fn brighten(storm: &mut Storm) -> Result<(), String> {
-    let world = &storm.world;
+    let Storm { world, sky: Some(Sky { chance, .. }), staff, .. } = storm else { return Ok(()) };
     // The clocks agree again.
     world.pass(SignedDuration::from_mins(5));
     world.engine.turn_module(ADMIN, Module::On).await.map_err(|it| format!("{it:?}"))?;
     if !enable(world, true).await {
         return Err("the connection cannot be taken up again".to_owned());
     }
-    for index in &storm.staff.cut {
+    // A read that leaves people out is not to be counted by a Graph that does not.
+    world.tick(None).await;
+    world.quiet().await;
+    world.entra.faults(|faults| (faults.silent_cap, faults.user_count) = (None, None));
+    let is_cut = |staff: &Staff, index| {
+        RecordKind::ALL.into_iter().any(|kind| staff.said.is_cut(index, kind))
+    };
+    for index in staff.cut.clone().into_iter().filter(|index| *index != TWIN) {
+        let stays = is_cut(staff, index) && chance.bool();
         // Whom nobody ever read nobody can choose for.
-        let person = company::person(*index);
+        let person = company::person(index);
         let known = world.engine.store.person(&world.id, person).await.unwrap().is_some();
-        if known && !choose(world, person).await {
+        let automatic = PerKind::both(Some(Pick::Automatic));
+        if !known || stays || administrators::pick(world, staff, index, automatic).await {
+            continue;
+        }
+        // Somebody who is being made right now cannot be chosen for.
+        world.tick(None).await;
+        world.quiet().await;
+        if !administrators::pick(world, staff, index, automatic).await {
             return Err(format!("nobody can let matching choose for person {index}"));
         }
     }

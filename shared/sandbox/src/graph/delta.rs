@@ -68,6 +68,26 @@ impl Round {
     }
 }
 
+/// Whether the object, or with `member` that membership, is as it was when the round that gave out a
+/// delta link ended; `None` = nobody gave out such a link.
+pub(super) fn is_as_told(
+    model: &Model,
+    link: &str,
+    object: Slot,
+    member: Option<Slot>,
+) -> Option<bool> {
+    let (_, token) = link.split_once("$deltatoken=")?;
+    let until = model.tokens.round_of(token)?.until;
+    let object = model.directory.object(object);
+    Some(match member {
+        None => object.born <= until && object.changes_after(until).is_empty(),
+        Some(member) => {
+            let log = &object.members.as_ref()?.log;
+            object.born <= until && log.iter().all(|it| it.slot != member || it.seq <= until)
+        }
+    })
+}
+
 /// One page: its items, and where the next one starts if there is one.
 struct Page {
     items: Vec<Value>,

@@ -75,6 +75,14 @@ impl Tokens {
         Ok(issued.cursor.clone())
     }
 
+    /// The round that ended with a delta token, however old it is.
+    pub(super) fn round_of(&self, token: &str) -> Option<&Round> {
+        match &self.0.get(token)?.cursor {
+            Cursor::Delta(round) => Some(round),
+            Cursor::Page(_) | Cursor::List(_) => None,
+        }
+    }
+
     pub(super) fn expire_delta(&mut self) {
         self.expire(|cursor| matches!(cursor, Cursor::Delta(_)));
     }
