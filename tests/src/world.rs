@@ -65,6 +65,13 @@ pub struct World {
     _dir: tempfile::TempDir,
 }
 
+/// Makes a table.
+pub type MakesTable = Box<dyn FnOnce(Arc<ManualClock>) -> Arc<dyn Table>>;
+/// Puts something before a table.
+pub type WrapsTable = Box<dyn FnOnce(Arc<dyn Table>) -> Arc<dyn Table>>;
+/// Makes a clock of the world's.
+pub type MakesClock = fn(Arc<ManualClock>) -> Arc<dyn Clock>;
+
 /// What a test may set before the world starts.
 pub struct Setup {
     /// Entra.
@@ -82,13 +89,13 @@ pub struct Setup {
     /// When it begins.
     pub start: Timestamp,
     /// Makes the table, in place of `storage`.
-    pub table: Option<Box<dyn FnOnce(Arc<ManualClock>) -> Arc<dyn Table>>>,
+    pub table: Option<MakesTable>,
     /// Carries each hint before it waits in the world's own queue, whose time is the test's.
     pub carrier: Option<Arc<dyn Queue>>,
     /// What stands between the product and its table, seen from the product.
-    pub before_table: Option<Box<dyn FnOnce(Arc<dyn Table>) -> Arc<dyn Table>>>,
+    pub before_table: Option<WrapsTable>,
     /// The clock that the client of Halo reads in place of everybody's.
-    pub halo_clock: Option<fn(Arc<ManualClock>) -> Arc<dyn Clock>>,
+    pub halo_clock: Option<MakesClock>,
 }
 
 /// Where the product keeps its state.

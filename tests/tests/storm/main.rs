@@ -145,9 +145,9 @@ async fn requests(seed: u64) -> Vec<String> {
     storm.rage().await.unwrap();
     let world = &storm.world;
     let served = [&world.graph_served, &world.halo_served].into_iter();
-    let seen = served.flat_map(|it| it.log.all());
-    let seen = seen.map(|it| format!("{} {}?{} = {}", it.method, it.path, it.query, it.status));
-    seen.chain([world.clock_now().to_string()]).collect()
+    let asked = served.flat_map(|it| it.log.all());
+    let asked = asked.map(|it| format!("{} {}?{} = {}", it.method, it.path, it.query, it.status));
+    asked.chain([world.clock_now().to_string()]).collect()
 }
 
 /// A seed tells the same however often it is asked, workers at the same time included.

@@ -227,7 +227,7 @@ impl Differences<'_> {
         self.check(what, held, due);
     }
 
-    fn standing(&mut self, record: Option<&Value>, switch: &str, expected: &Expected) {
+    fn standing(&mut self, record: Option<&Value>, switch: &str, expected: Expected) {
         if let Some(exists) = expected.exists {
             self.check("exists", record.is_some(), exists);
         }
@@ -265,7 +265,7 @@ pub(crate) async fn compare(
             _ => None,
         };
         let record = chosen.as_ref().or_else(|| halo.user(index));
-        found.standing(record, "inactive", &expected);
+        found.standing(record, "inactive", expected);
         if let (Some(record), Some(seen), true) = (record, &seen, expected.is_kept) {
             user(&mut found, document, seen, record, &halo, whom);
         }
@@ -275,7 +275,7 @@ pub(crate) async fn compare(
         let expected = agent_expected(document, index, seen.as_ref());
         let expected = as_said(world, staff, index, RecordKind::Agent, expected);
         let record = halo.agent(index);
-        found.standing(record, "isdisabled", &expected);
+        found.standing(record, "isdisabled", expected);
         if let (Some(record), Some(seen), true) = (record, &seen, expected.is_kept) {
             agent(&mut found, document, seen, record, (checks, whom));
             if managed {
@@ -335,15 +335,15 @@ fn user(
     found.holds("roles", held, due, whom);
     let licences = seen.licences.iter().map(|sku| halo.licences[sku.as_str()]).collect();
     found.holds("licences", linked(record), licences, whom);
-    let sits = halo.board.contains(&("user", int(&record["id"]), APPROVER));
+    let seated = halo.board.contains(&("user", int(&record["id"]), APPROVER));
     let should = seen.groups.contains("Approvers");
     // While the user was cut, the agent may have taken the seat.
     let agent = halo.agent(index).map(|agent| ("agent", int(&agent["id"]), APPROVER));
     let agent_sits = agent.is_some_and(|seat| halo.board.contains(&seat));
     if !relinked {
-        found.check("board", sits, should);
+        found.check("board", seated, should);
     } else if should {
-        found.check("board", sits || agent_sits, should);
+        found.check("board", seated || agent_sits, should);
     }
 }
 

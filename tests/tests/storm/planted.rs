@@ -63,7 +63,7 @@ impl Bug {
     }
 
     /// The clock that Halo's client reads, where that is the bug: by this one a worker is never late.
-    pub(crate) fn halo_clock(self) -> Option<fn(Arc<ManualClock>) -> Arc<dyn Clock>> {
+    pub(crate) fn halo_clock(self) -> Option<tests::world::MakesClock> {
         (self == Bug::LateWrite).then_some(|clock| Arc::new(Behind(clock)))
     }
 }
@@ -110,7 +110,16 @@ impl Planted {
                     run.verdict = run.verdict.map(|_| PerKind::both(Verdict::Pass));
                 });
             }
-            _ => {}
+            Bug::SegmentTaken
+            | Bug::NoteUnread
+            | Bug::GuardAsleep
+            | Bug::LateWrite
+            | Bug::LastWriteWins
+            | Bug::CursorFirst
+            | Bug::NoNote
+            | Bug::SilentCreate
+            | Bug::CountUnread
+            | Bug::MarkLost => {}
         }
     }
 
@@ -161,7 +170,7 @@ impl Planted {
             }
             match self.inner.commit(&writes).await? {
                 Commit::Conflict(at) if self.overwrites(writes[at].key()) => {}
-                outcome => return Ok(outcome),
+                outcome @ (Commit::Conflict(_) | Commit::Done) => return Ok(outcome),
             }
         }
     }
@@ -222,7 +231,7 @@ impl Table for Planted {
                     return Ok(outcome);
                 }
                 Meant::Note | Meant::Site | Meant::Outcome | Meant::Other => {
-                    self.write_kept().await?
+                    self.write_kept().await?;
                 }
             }
         }
