@@ -238,7 +238,7 @@ fn asked(
             strong { (number(numbers.agents)) } (if numbers.agents == 1 { " agent" } else { " agents" })
             @if named.is_none() { ": all whom the run holds and of whom nobody said otherwise." } @else { ": those who are ticked." } }
         @if says == Says::Release {
-            p { "They are made inactive in Halo by a run that starts at once. Nothing is deleted, and whoever returns in Entra is made active again. Within seven days, what was not carried out expires." }
+            p { "They are made inactive in Halo by a run that starts at once. Nothing is deleted, and whoever returns in Entra is made active again. What was not carried out within seven days expires." }
         } @else {
             p { "They stay active in Halo although Entra says otherwise. After seven days it is as if nobody had said anything, and the guard looks at them again." }
         }
