@@ -119,7 +119,8 @@ async fn a_page_costs_the_same_among_few_entries_and_among_many() {
     println!("page by page: p50 {:.2?} p99 {:.2?}", pages.at(50), pages.at(99));
 }
 
-/// The last page that is asked for costs what the first did.
+/// The last page that is asked for costs what the first did; one that begins in the middle of a sheet of
+/// entries asks once more.
 async fn deep(api: &Api, path: &str, pages: usize) -> Took {
     let mut took = Took { times: Vec::new(), operations: 0 };
     let mut cursor = ask(api, path, &mut took).await;
@@ -127,7 +128,7 @@ async fn deep(api: &Api, path: &str, pages: usize) -> Took {
     for _ in 0..pages {
         let Some(next) = cursor else { break };
         cursor = ask(api, &format!("{path}&cursor={next}"), &mut took).await;
-        assert_eq!(took.operations, first, "a later page");
+        assert!(took.operations <= first + 1, "a later page: {} to {first}", took.operations);
     }
     took
 }

@@ -314,8 +314,9 @@ fn quoted(text: &str) -> String {
 
 impl Drop for Chrome {
     fn drop(&mut self) {
-        // Only where a test failed; otherwise it has ended.
-        let _ = self.process.kill();
+        // Only where a test failed; otherwise it has ended. Asked to end, the driver takes its browser along.
+        let id = self.process.id().to_string();
+        let _ = Command::new("kill").args(["-TERM", &id]).status();
         let _ = self.process.wait();
     }
 }
