@@ -149,7 +149,7 @@ impl Chrome {
     /// Ticks, or takes the tick away.
     pub(crate) async fn tick(&self, label: &str) {
         let field = self.labelled(label).await;
-        self.into_view(&field).await;
+        self.show(&field).await;
         field.click().await.unwrap();
     }
 
@@ -191,7 +191,7 @@ impl Chrome {
     }
 
     async fn settled(&self, element: &Element) {
-        self.into_view(element).await;
+        self.show(element).await;
         element.click().await.unwrap();
         // A form that the script sends says so while it is under way.
         if self.driver.find(Locator::Css("form[aria-busy]")).await.is_ok() {
@@ -200,7 +200,7 @@ impl Chrome {
         }
     }
 
-    async fn into_view(&self, element: &Element) {
+    async fn show(&self, element: &Element) {
         let script = "arguments[0].scrollIntoView({ block: 'center' })";
         let element = serde_json::to_value(element).unwrap();
         self.driver.execute(script, vec![element]).await.unwrap();
