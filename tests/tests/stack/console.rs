@@ -29,11 +29,16 @@ pub(crate) async fn lets_people_sign_in(story: &Story) {
     let page = operator.get(&story.stack, "/console").await;
     assert!(page.text.contains("Contoso") || page.text.contains("contoso"), "{}", page.text);
 
-    for client in [CLIENT_ID, OTHER, CLIENT_ID] {
-        enter(story, &mut operator, client).await;
-        // Made, and replaced: with the other application it is forgotten.
-        for _ in 0..if client == CLIENT_ID { 2 } else { 0 } {
-            let body = json!({ "client_secret": CLIENT_SECRET });
+    // With several tenants nobody tries a secret, so a wrong one can be replaced.
+    for (kind, client, secret) in [
+        ("multi", CLIENT_ID, Some("entered-by-mistake")),
+        ("single", CLIENT_ID, Some(CLIENT_SECRET)),
+        ("single", OTHER, None),
+        ("single", CLIENT_ID, Some(CLIENT_SECRET)),
+    ] {
+        enter(story, &mut operator, kind, client).await;
+        if let Some(secret) = secret {
+            let body = json!({ "client_secret": secret });
             story.send("PUT", "/v1/sign-in/credentials", &body).await.ok();
         }
     }
@@ -43,14 +48,15 @@ pub(crate) async fn lets_people_sign_in(story: &Story) {
 }
 
 /// Fills in the form of the settings.
-async fn enter(story: &Story, operator: &mut Browser, client: &str) {
+async fn enter(story: &Story, operator: &mut Browser, kind: &str, client: &str) {
     let page = operator.get(&story.stack, "/console/sign-in-settings").await;
     let url = &story.contoso_served.url;
     let fields = [
         ("csrf", page.hidden("csrf")),
         ("tag", page.hidden("tag")),
-        ("doc.tenant.type", "single".to_owned()),
+        ("doc.tenant.type", kind.to_owned()),
         ("doc.tenant.id", TENANT_ID.to_owned()),
+        ("doc.tenant.allowed", TENANT_ID.to_owned()),
         ("doc.client_id", client.to_owned()),
         ("doc.cloud.login", url.clone()),
         ("doc.cloud.graph", url.clone()),
