@@ -32,7 +32,7 @@ use crate::simulators::Simulators;
 const WORKERS: usize = 8;
 /// Between two looks at a run.
 const LOOK: Duration = Duration::from_millis(5);
-const TOKEN: &str = "measured";
+const TOKEN: &str = "measured, and as long as an operator chooses one";
 
 /// A running product with one authorised connection.
 pub(crate) struct Machine {
@@ -179,7 +179,7 @@ impl Machine {
 /// The cookie of a session of the operator's.
 async fn sign_in(api: &Router) -> String {
     let request = Request::post("/console/sign-in/operator");
-    let request = request.body(Body::from(format!("token={TOKEN}"))).unwrap();
+    let request = request.body(Body::from(format!("token={}", TOKEN.replace(' ', "+")))).unwrap();
     let answer = api.clone().oneshot(request).await.unwrap();
     let cookie = answer.headers()["set-cookie"].to_str().unwrap();
     cookie.split(';').next().unwrap().to_owned()
