@@ -4,6 +4,7 @@
 use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
+use plan::catalogue::{AGENT_MATCH_FIELDS, USER_MATCH_FIELDS};
 use serde_json::{Map, Value, json};
 
 use crate::api::{Answer, At, Trouble};
@@ -18,23 +19,6 @@ const TAB: Tab =
 
 const OUT_OF_SCOPE: &[Choice<'_>] =
     &[("leave", "stay as they are"), ("deactivate", "become inactive")];
-const USER_KEYS: &[&str] = &[
-    "login",
-    "emailaddress",
-    "email2",
-    "email3",
-    "name",
-    "samaccountname",
-    "phonenumber",
-    "mobilenumber",
-    "other1",
-    "other2",
-    "other3",
-    "other4",
-    "other5",
-    "third_party_id",
-];
-const AGENT_KEYS: &[&str] = &["email", "name", "sms", "extensionnumber"];
 
 /// What a schedule or an import covers (I3).
 const ENTITIES: [(&str, &str); 3] =
@@ -47,8 +31,8 @@ fn fields(draft: &Draft<'_>) -> Markup {
         h2 { "Matching" }
         p { "Whoever is not linked yet is looked for in Halo by these fields, in this order, so that nobody is made twice." }
         (properties("properties", SOURCES))
-        (properties("user-keys", USER_KEYS))
-        (properties("agent-keys", AGENT_KEYS))
+        (properties("user-keys", USER_MATCH_FIELDS))
+        (properties("agent-keys", AGENT_MATCH_FIELDS))
         (matching(draft, "matching.users", "Users", "user-keys"))
         (matching(draft, "matching.agents", "Agents", "agent-keys"))
         fieldset { legend { "New people" }
