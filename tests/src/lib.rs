@@ -12,6 +12,8 @@
 pub mod aws;
 pub mod carried;
 pub mod certificates;
+#[cfg(feature = "browser")]
+pub mod chrome;
 pub mod contract;
 pub mod described;
 pub mod flaky;

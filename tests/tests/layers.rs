@@ -20,13 +20,24 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("inbound-logs", &["engine", "plan"]),
     ("scheduler", &["engine", "plan"]),
     ("worker", &["engine", "plan"]),
-    ("halo-entra", &["admin", "engine", "inbound-logs", "plan", "sandbox", "scheduler", "worker"]),
+    (
+        "halo-entra",
+        &[
+            "admin",
+            "engine",
+            "inbound-logs",
+            "plan",
+            "sandbox",
+            "scheduler",
+            "tests",
+            "worker",
+        ],
+    ),
     (
         "tests",
         &[
             "admin",
             "engine",
-            "halo-entra",
             "inbound-logs",
             "plan",
             "sandbox",

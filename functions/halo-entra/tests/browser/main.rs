@@ -8,13 +8,12 @@
     reason = "a step that fails is the failure of the test"
 )]
 
-mod chrome;
 #[path = "../started/mod.rs"]
 mod started;
 
-use chrome::Chrome;
 use sandbox::{halo, sample};
 use started::{Serving, program};
+use tests::chrome::Chrome;
 
 /// An empty install, with a tenant and a Halo that it has never seen.
 struct Install {

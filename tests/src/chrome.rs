@@ -19,16 +19,16 @@ const WIDTHS: [u32; 2] = [1280, 390];
 const EXTREMES: [u32; 2] = [2560, 360];
 
 /// A browser of a test's own.
-pub(crate) struct Chrome {
+pub struct Chrome {
     driver: Client,
     process: Child,
     _profile: TempDir,
     axe: String,
     base: String,
     /// What is wrong with pages that were looked at.
-    pub(crate) wrong: Vec<String>,
+    pub wrong: Vec<String>,
     /// Pages that were looked at: name, address, bytes that the page and what it loads take on the way.
-    pub(crate) seen: Vec<(String, String, u64)>,
+    pub seen: Vec<(String, String, u64)>,
 }
 
 fn free_port() -> u16 {
@@ -36,11 +36,11 @@ fn free_port() -> u16 {
 }
 
 fn project() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// Where pictures are put.
-pub(crate) fn pictures() -> PathBuf {
+pub fn pictures() -> PathBuf {
     let dir = project().join("target/console");
     std::fs::create_dir_all(&dir).unwrap();
     dir
@@ -48,7 +48,7 @@ pub(crate) fn pictures() -> PathBuf {
 
 impl Chrome {
     /// Starts it. Pages are asked for below `base`.
-    pub(crate) async fn start(base: &str) -> Self {
+    pub async fn start(base: &str) -> Self {
         let cache = project().join(".cache/browser");
         let missing = "run infra/scripts/browser.sh prepare first";
         let mut scripts = std::fs::read_dir(cache).expect(missing).map(|it| it.unwrap().path());
@@ -99,62 +99,62 @@ impl Chrome {
     }
 
     /// Ends it.
-    pub(crate) async fn end(mut self) {
+    pub async fn end(mut self) {
         self.driver.clone().close().await.unwrap();
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 
     /// Opens an address of ours.
-    pub(crate) async fn open(&self, path: &str) {
+    pub async fn open(&self, path: &str) {
         self.driver.goto(&format!("{}{path}", self.base)).await.unwrap();
     }
 
     /// The path and query of the page that is open.
-    pub(crate) async fn path(&self) -> String {
+    pub async fn path(&self) -> String {
         let url = self.driver.current_url().await.unwrap();
         url.as_str().trim_start_matches(&self.base).to_owned()
     }
 
     /// What a reader reads.
-    pub(crate) async fn text(&self) -> String {
+    pub async fn text(&self) -> String {
         self.driver.find(Locator::Css("body")).await.unwrap().text().await.unwrap()
     }
 
     /// Fails unless the page says something.
-    pub(crate) async fn says(&self, words: &str) {
+    pub async fn says(&self, words: &str) {
         let text = self.text().await;
         assert!(text.contains(words), "{words} is not on {}:\n{text}", self.path().await);
     }
 
     /// Fills in the field with a label, as a person does: what stood there is replaced.
-    pub(crate) async fn fill(&self, label: &str, value: &str) {
+    pub async fn fill(&self, label: &str, value: &str) {
         let field = self.labelled(label).await;
         field.clear().await.unwrap();
         field.send_keys(value).await.unwrap();
     }
 
     /// Fills in the field of an id.
-    pub(crate) async fn fill_id(&self, id: &str, value: &str) {
+    pub async fn fill_id(&self, id: &str, value: &str) {
         self.driver.find(Locator::Id(id)).await.unwrap().send_keys(value).await.unwrap();
     }
 
     /// Presses the last of several buttons with these words.
-    pub(crate) async fn press_last(&self, words: &str) {
+    pub async fn press_last(&self, words: &str) {
         let path = format!("//button[normalize-space(.)={}]", quoted(words));
         let found = self.driver.find_all(Locator::XPath(&path)).await.unwrap();
         self.settled(found.last().unwrap()).await;
     }
 
     /// Ticks, or takes the tick away.
-    pub(crate) async fn tick(&self, label: &str) {
+    pub async fn tick(&self, label: &str) {
         let field = self.labelled(label).await;
         self.show(&field).await;
         field.click().await.unwrap();
     }
 
     /// Chooses the option with these words.
-    pub(crate) async fn choose(&self, label: &str, words: &str) {
+    pub async fn choose(&self, label: &str, words: &str) {
         let field = self.labelled(label).await;
         let option = format!(".//option[contains(normalize-space(.), {})]", quoted(words));
         field.find(Locator::XPath(&option)).await.unwrap().click().await.unwrap();
@@ -170,7 +170,7 @@ impl Chrome {
     }
 
     /// Presses a button, or follows a link, and waits until it led somewhere.
-    pub(crate) async fn press(&self, words: &str) {
+    pub async fn press(&self, words: &str) {
         let words = quoted(words);
         let path = format!(
             "//main//*[self::button or self::a or self::summary][normalize-space(.)={words}] \
@@ -181,7 +181,7 @@ impl Chrome {
     }
 
     /// Presses the first one whose words begin like this.
-    pub(crate) async fn press_first(&self, beginning: &str) {
+    pub async fn press_first(&self, beginning: &str) {
         let beginning = quoted(beginning);
         let path = format!(
             "//main//*[self::button or self::a or self::summary][starts-with(normalize-space(.), {beginning})]"
@@ -208,7 +208,7 @@ impl Chrome {
 
     /// Waits until the page says something, looking again as a reader would.
     #[allow(clippy::disallowed_methods, reason = "waits for a real process, in real time")]
-    pub(crate) async fn until(&self, words: &str) {
+    pub async fn until(&self, words: &str) {
         for _ in 0..300 {
             if self.text().await.contains(words) {
                 return;
@@ -220,7 +220,7 @@ impl Chrome {
 
     /// Looks at the page that is open, at both widths: a picture of each, nothing that sticks out, no
     /// serious barrier, and not too heavy.
-    pub(crate) async fn look(&mut self, name: &str) {
+    pub async fn look(&mut self, name: &str) {
         for width in EXTREMES.into_iter().chain(WIDTHS) {
             self.wide(width, 900, "light").await;
             let out = self.ask("document.documentElement.scrollWidth - innerWidth").await;
@@ -290,7 +290,7 @@ impl Chrome {
     }
 
     /// What a script says.
-    pub(crate) async fn ask(&self, script: &str) -> Value {
+    pub async fn ask(&self, script: &str) -> Value {
         self.driver.execute(&format!("return {script}"), Vec::new()).await.unwrap()
     }
 }
