@@ -47,7 +47,7 @@ TICK = {"reads": 3, "writes": 0, "queue": 0, "lines": 5, "seconds": 0.02}
 # Fifty are looked at together: a query, a read, and the hints of those that are due.
 TICK_OF_A_TENANT = {"reads": 3, "writes": 0, "queue": 0, "lines": 0, "seconds": 3 / 50 * OPERATION}
 QUIET_SYNC = {"reads": 17, "writes": 35, "queue": 6, "lines": 12, "seconds": 1.5}
-CHANGE = {"reads": 16, "writes": 29, "queue": 4, "lines": 2, "seconds": 1.0}
+CHANGE = {"reads": 16, "writes": 22, "queue": 4, "lines": 2, "seconds": 1.0}
 SECRET_CALLS = 2            # of a sync: the connection's credentials, Halo's secret
 
 

@@ -43,7 +43,7 @@ pub fn settings(issuer: &Issuer) -> TokenSettings {
 
 /// The way in with a token of the shared issuer.
 pub fn auth() -> Auth {
-    let http = engine::http::client().unwrap();
+    let http = crate::world::client();
     Auth::Issued(Arc::new(Verifier::new(settings(shared()), http)))
 }
 

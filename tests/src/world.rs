@@ -2,7 +2,7 @@
 //! clock that only the test moves.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use engine::clock::{Clock, Deadline, ManualClock};
@@ -71,6 +71,16 @@ pub type MakesTable = Box<dyn FnOnce(Arc<ManualClock>) -> Arc<dyn Table>>;
 pub type WrapsTable = Box<dyn FnOnce(Arc<dyn Table>) -> Arc<dyn Table>>;
 /// Makes a clock of the world's.
 pub type MakesClock = fn(Arc<ManualClock>) -> Arc<dyn Clock>;
+
+/// The product's client. Reading the authorities that the system trusts takes longer than many a world
+/// lives, and nothing in one speaks TLS.
+pub fn client() -> reqwest::Client {
+    #[cfg(feature = "aws")]
+    let made = engine::http::client_with_own_roots();
+    #[cfg(not(feature = "aws"))]
+    let made = engine::http::client();
+    made.unwrap()
+}
 
 /// What a test may set before the world starts.
 pub struct Setup {
@@ -159,7 +169,7 @@ impl World {
             None => store.clone(),
             Some(halo_clock) => Store::new(table, halo_clock(clock.clone())),
         };
-        let http = engine::http::client().unwrap();
+        let http = client();
         let engine = Engine {
             clock: clock.clone(),
             random: Arc::new(Random::seeded(7)),
@@ -452,6 +462,11 @@ fn halo_settings(url: &str, limit: RequestLimit) -> Settings {
 
 /// The sample's document. Halo knows its custom fields by number; saving through the API would pin it.
 fn sample_document() -> Value {
+    static MADE: LazyLock<Value> = LazyLock::new(pinned_document);
+    MADE.clone()
+}
+
+fn pinned_document() -> Value {
     let mut document = sandbox::sample::connection("http://127.0.0.1");
     let seed = sandbox::sample::halo_seed();
     let rows = document["field_mappings"]["users"].as_array_mut().unwrap();

@@ -22,29 +22,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("worker", &["engine", "plan"]),
     (
         "halo-entra",
-        &[
-            "admin",
-            "engine",
-            "inbound-logs",
-            "plan",
-            "sandbox",
-            "scheduler",
-            "tests",
-            "worker",
-        ],
+        &["admin", "engine", "inbound-logs", "plan", "sandbox", "scheduler", "tests", "worker"],
     ),
-    (
-        "tests",
-        &[
-            "admin",
-            "engine",
-            "inbound-logs",
-            "plan",
-            "sandbox",
-            "scheduler",
-            "worker",
-        ],
-    ),
+    ("tests", &["admin", "engine", "inbound-logs", "plan", "sandbox", "scheduler", "worker"]),
 ];
 
 /// All that `plan` may link: data and its text forms, and utoipa, whose derive describes them (what the
@@ -73,15 +53,29 @@ struct Dependency {
 
 /// Our crates by name, each with what its manifest names.
 fn manifests() -> BTreeMap<String, Vec<Dependency>> {
+    let told = cargo(&["metadata", "--no-deps", "--offline", "--format-version", "1"]);
+    let metadata: Value = serde_json::from_slice(&told).unwrap();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    packages.map(|package| (text(&package["name"]), dependencies(package))).collect()
+}
+
+/// What cargo says of this workspace.
+fn cargo(arguments: &[&str]) -> Vec<u8> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .args(arguments)
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let packages = metadata["packages"].as_array().unwrap().iter();
-    packages.map(|package| (text(&package["name"]), dependencies(package))).collect()
+    output.stdout
+}
+
+/// Everything that is compiled along these edges: each crate with its version and its features.
+fn compiled(edges: &str) -> BTreeSet<String> {
+    let format = ["--prefix", "none", "--format", "{p} {f}"];
+    let tree = ["tree", "--workspace", "--all-features", "--locked", "--offline", "--edges", edges];
+    let told = String::from_utf8(cargo(&[tree.as_slice(), &format].concat())).unwrap();
+    told.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
 }
 
 fn dependencies(package: &Value) -> Vec<Dependency> {
@@ -106,7 +100,10 @@ fn our_crates_use_one_another_only_along_the_arrows() {
     for (name, dependencies) in manifests() {
         let allowed = allowed.get(name.as_str()).copied().unwrap_or_default();
         let ours = dependencies.iter().filter(|other| other.ours);
-        let wrong = ours.filter(|other| !allowed.contains(&other.name.as_str()));
+        let wrong = ours.filter(|other| {
+            let is_helper = other.name == "tests" && !other.for_tests;
+            is_helper || !allowed.contains(&other.name.as_str())
+        });
         breaches.extend(wrong.map(|other| format!("{name} must not use {}", other.name)));
     }
     assert!(breaches.is_empty(), "{}", breaches.join("\n"));
@@ -129,4 +126,12 @@ fn the_plan_links_nothing_that_could_wait_talk_or_tell_the_time() {
     });
     let foreign: Vec<&str> = foreign.map(|dependency| dependency.name.as_str()).collect();
     assert!(foreign.is_empty(), "plan must stay pure, and now depends on {foreign:?}");
+}
+
+#[test]
+fn what_tests_need_switches_nothing_on_in_what_is_shipped() {
+    let (shipped, tested) = (compiled("normal,build"), compiled("normal,build,dev"));
+    let other: Vec<&String> = shipped.difference(&tested).collect();
+    let why = "with other features the tests test another program, and all of it is compiled twice";
+    assert!(shipped.len() > 100 && other.is_empty(), "{why}: {other:#?}");
 }

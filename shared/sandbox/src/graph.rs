@@ -70,6 +70,12 @@ pub enum Deletion {
 pub struct Graph(Arc<Mutex<Model>>);
 
 impl Graph {
+    /// Another one in the same state, which goes its own way.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.lock().clone())))
+    }
+
     /// An empty tenant with an application that signs in with `secret`.
     pub fn new(tenant_id: &str, client_id: &str, secret: &str) -> Self {
         let model = Model {

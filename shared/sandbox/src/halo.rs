@@ -104,6 +104,12 @@ impl Halo {
         Self(Arc::new(Mutex::new(Model::new())))
     }
 
+    /// Another one in the same state, which goes its own way.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.model().clone())))
+    }
+
     /// Serves tokens at `/auth/token` and the API below `/api`.
     pub async fn serve(
         &self,

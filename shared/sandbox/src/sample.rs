@@ -10,6 +10,8 @@ mod licences;
 mod names;
 mod people;
 
+use std::sync::LazyLock;
+
 use serde_json::{Map, Value, json};
 
 use crate::graph::Graph;
@@ -37,6 +39,12 @@ const SEED: u64 = 2026;
 /// The sample tenant: people, guests, rooms, shared mailboxes, managers, groups and
 /// licences.
 pub fn tenant() -> Graph {
+    // It is always the same, and making it takes longer than many a test.
+    static MADE: LazyLock<Graph> = LazyLock::new(made);
+    MADE.twin()
+}
+
+fn made() -> Graph {
     let graph = Graph::new(TENANT_ID, CLIENT_ID, CLIENT_SECRET);
     let everybody = people::everybody(SEED);
     for person in &everybody {
@@ -98,4 +106,17 @@ fn stable_id(sort: u64, number: usize) -> String {
     let mut rng = fastrand::Rng::with_seed(sort << 32 | number as u64);
     let random = rng.u128(..);
     uuid::Builder::from_random_bytes(random.to_be_bytes()).into_uuid().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_made_the_same_each_time() {
+        let everybody = |graph: &Graph| -> Vec<Option<Value>> {
+            graph.user_ids().iter().map(|id| graph.user(id)).collect()
+        };
+        assert_eq!(everybody(&made()), everybody(&tenant()));
+    }
 }

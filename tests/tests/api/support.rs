@@ -65,7 +65,7 @@ impl Api {
         let engine = || world.engine.clone();
         let router = admin::router(engine(), auth()).merge(inbound_logs::router(engine(), auth()));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { world, url, http: engine::http::client().unwrap() }
+        Self { world, url, http: tests::world::client() }
     }
 
     /// Sends a request as the administrator.

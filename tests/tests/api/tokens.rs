@@ -28,7 +28,7 @@ impl Guarded {
         let issuer = Issuer::start();
         issuer.publish("one", Algorithm::RS256, key(false), &json!({}));
         let world = World::new(Setup::default()).await;
-        let verifier = Verifier::new(settings(&issuer), engine::http::client().unwrap());
+        let verifier = Verifier::new(settings(&issuer), tests::world::client());
         let auth = Auth::Both("the-local-token".into(), Arc::new(verifier));
         let router = admin::router(world.engine.clone(), auth);
         Self { world, issuer, router }

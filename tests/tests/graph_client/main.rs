@@ -20,7 +20,6 @@ use std::sync::Arc;
 
 use engine::clock::ManualClock;
 use engine::graph::{Access, Behalf, Credential, Graph, Hosts, Page, Tokens};
-use engine::http;
 use engine::meter::Meter;
 use engine::random::Random;
 use engine::secrets::SecretString;
@@ -102,7 +101,7 @@ fn secret(text: &str) -> Credential {
 
 fn client(access: Access, tokens: Tokens, clock: Arc<ManualClock>) -> Graph {
     let (meter, random) = (Arc::new(Meter::default()), Arc::new(Random::seeded(7)));
-    Graph::new(access, http::client().unwrap(), tokens, meter, clock, random)
+    Graph::new(access, tests::world::client(), tokens, meter, clock, random)
 }
 
 /// The properties that the tests select.

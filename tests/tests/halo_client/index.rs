@@ -198,7 +198,7 @@ async fn nobody_is_missed_when_rows_move_between_pages() {
 
 /// Deletes a user as somebody working in Halo does.
 async fn remove(world: &World, id: i64) {
-    let http = engine::http::client().unwrap();
+    let http = tests::world::client();
     let form = [
         ("grant_type", "client_credentials"),
         ("client_id", sandbox::halo::CLIENT_ID),

@@ -23,7 +23,6 @@ use std::sync::Arc;
 
 use engine::clock::{Clock, Deadline, ManualClock};
 use engine::halo::{ClientSecret, Error, Halo, RequestLimit, Settings};
-use engine::http;
 use engine::store::Store;
 use engine::store::embedded::Embedded;
 use jiff::{SignedDuration, Timestamp};
@@ -84,7 +83,7 @@ impl World {
     fn client_with(&self, change: impl FnOnce(&mut Settings)) -> Halo {
         let mut settings = self.settings();
         change(&mut settings);
-        Halo::new(settings, http::client().unwrap(), self.store.clone())
+        Halo::new(settings, tests::world::client(), self.store.clone())
     }
 
     /// Moves both clocks.

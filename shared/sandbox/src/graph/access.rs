@@ -21,6 +21,7 @@ const READ_GROUPS: &[&str] =
     &["GroupMember.Read.All", "Group.Read.All", "Group.ReadWrite.All", "Directory.Read.All"];
 
 /// The permissions that a call finds: those in the token, less those denied by a fault.
+#[derive(Clone)]
 pub(super) struct Rights(BTreeSet<String>);
 
 impl Rights {
@@ -38,13 +39,14 @@ impl Rights {
     }
 }
 
+#[derive(Clone)]
 struct Token {
     permissions: BTreeSet<String>,
     expires: Timestamp,
 }
 
 /// The access tokens issued so far.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct AccessTokens(BTreeMap<String, Token>);
 
 impl AccessTokens {

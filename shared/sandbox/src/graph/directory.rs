@@ -43,11 +43,13 @@ pub(super) enum Life {
 }
 
 /// One change of an object with what it replaced, so that any earlier state can be shown again.
+#[derive(Clone)]
 pub(super) struct Change {
     pub(super) seq: Seq,
     pub(super) what: What,
 }
 
+#[derive(Clone)]
 pub(super) enum What {
     /// `before` is `None` for a property that was never set.
     Property {
@@ -65,7 +67,7 @@ pub(super) enum What {
 }
 
 /// The direct members of a group.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Members {
     /// In order of joining; pages point into it.
     pub(super) order: BTreeMap<Seq, Slot>,
@@ -87,6 +89,7 @@ impl Members {
 }
 
 /// A user, group or device.
+#[derive(Clone)]
 pub(super) struct Object {
     pub(super) id: Uuid,
     pub(super) kind: Kind,
@@ -138,6 +141,7 @@ impl Object {
 }
 
 /// An object as it was at some change.
+#[derive(Clone)]
 pub(super) struct Seen {
     pub(super) properties: Map<String, Value>,
     pub(super) life: Life,
@@ -145,7 +149,7 @@ pub(super) struct Seen {
 }
 
 /// All objects, and who changed last.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Directory {
     objects: Vec<Object>,
     by_id: HashMap<Uuid, Slot>,

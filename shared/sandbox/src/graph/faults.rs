@@ -304,6 +304,7 @@ pub(super) enum Wire {
 }
 
 /// A failure waiting for requests whose path starts with `prefix`.
+#[derive(Clone)]
 pub(super) struct Scripted {
     pub(super) prefix: String,
     /// Such requests that pass unharmed before.

@@ -66,6 +66,7 @@ enum AppliesTo {
 }
 
 /// A product that the tenant subscribes to. All its seats are in the state of its status.
+#[derive(Clone)]
 struct Sku {
     id: Uuid,
     part_number: String,
@@ -104,6 +105,7 @@ impl Violation {
 }
 
 /// One way by which a user holds a licence, or should.
+#[derive(Clone)]
 struct Way {
     sku: Uuid,
     /// The group that gives it; `None` = directly.
@@ -120,6 +122,7 @@ impl Way {
 }
 
 /// A usage location that assigning still sees, though the directory has another one.
+#[derive(Clone)]
 struct OldLocation {
     value: Value,
     /// Assignments that see it.
@@ -127,7 +130,7 @@ struct OldLocation {
 }
 
 /// All of it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Licences {
     /// In the order in which they were bought.
     skus: Vec<Sku>,

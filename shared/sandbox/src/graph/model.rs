@@ -43,6 +43,7 @@ impl Clock {
     }
 }
 
+#[derive(Clone)]
 pub(super) struct Tenant {
     pub(super) id: String,
     pub(super) name: String,
@@ -53,6 +54,7 @@ pub(super) struct Tenant {
 }
 
 /// The one application that is registered.
+#[derive(Clone)]
 pub(super) struct App {
     pub(super) client_id: String,
     pub(super) secret: String,
@@ -68,6 +70,7 @@ pub(super) struct App {
     pub(super) redirect_uris: BTreeSet<String>,
 }
 
+#[derive(Clone)]
 pub(super) struct Model {
     pub(super) tenant: Tenant,
     pub(super) app: App,

@@ -13,7 +13,7 @@ const WINDOW: SignedDuration = SignedDuration::from_secs(10);
 const WRITE_WINDOW: SignedDuration = SignedDuration::from_secs(150);
 
 /// Units or writes used since `from`.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Bucket {
     from: Timestamp,
     used: u32,

@@ -29,6 +29,7 @@ pub(super) enum Cursor {
     List(ListPage),
 }
 
+#[derive(Clone)]
 struct Issued {
     cursor: Cursor,
     at: Timestamp,
@@ -43,7 +44,7 @@ pub(super) enum TokenError {
     Expired,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Tokens(HashMap<String, Issued>);
 
 impl Tokens {

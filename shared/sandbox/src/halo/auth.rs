@@ -42,6 +42,7 @@ const AREAS: [&str; 19] = [
 const SIGN_IN: [&str; 5] = ["openid", "email", "profile", "offline_access", "roles"];
 
 /// The application that signs in, as an administrator of Halo set it up.
+#[derive(Clone)]
 pub(super) struct Application {
     pub(super) client_id: String,
     pub(super) client_secret: String,
@@ -55,6 +56,7 @@ pub(super) struct Application {
     issued: u64,
 }
 
+#[derive(Clone)]
 struct Token {
     scopes: BTreeSet<String>,
     expires: Timestamp,

@@ -9,7 +9,7 @@ const SEARCHED: [&str; 7] =
     ["name", "firstname", "surname", "emailaddress", "email2", "email3", "login"];
 
 /// What is kept beside each user.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Entry {
     azureoid: String,
     emailaddress: String,
@@ -19,7 +19,7 @@ struct Entry {
 }
 
 /// Users by what they are looked for. All comparisons ignore case, as the database does.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct UserIndex {
     entries: BTreeMap<i64, Entry>,
     by_azureoid: BTreeMap<String, BTreeSet<i64>>,

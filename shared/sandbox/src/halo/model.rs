@@ -20,7 +20,7 @@ pub(super) type Row = Map<String, Value>;
 pub(super) const GENERAL_USER: &str = "General User";
 
 /// Records of one kind in order of id. An id is never used twice.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Table {
     pub(super) rows: BTreeMap<i64, Row>,
     last_id: i64,
@@ -34,6 +34,7 @@ pub(super) enum Clock {
 }
 
 /// A fault that waits for its request.
+#[derive(Clone)]
 pub(super) struct Script {
     pub(super) path_prefix: String,
     pub(super) method: String,
@@ -43,6 +44,7 @@ pub(super) struct Script {
 }
 
 /// Everything a simulated Halo knows.
+#[derive(Clone)]
 pub(super) struct Model {
     pub(super) knobs: Knobs,
     pub(super) clock: Clock,

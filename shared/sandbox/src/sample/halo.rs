@@ -1,5 +1,7 @@
 //! What the sample Halo holds before the first import.
 
+use std::sync::LazyLock;
+
 use serde_json::{Value, json};
 
 use super::groups;
@@ -59,6 +61,12 @@ const COST_CENTRE_FIELD: i64 = 123;
 
 /// A Halo with the records of [`halo_seed`].
 pub fn halo() -> Halo {
+    // As with the tenant: made once.
+    static MADE: LazyLock<Halo> = LazyLock::new(made);
+    MADE.twin()
+}
+
+fn made() -> Halo {
     let seed = halo_seed();
     let halo = Halo::new();
     halo.load(&Records {

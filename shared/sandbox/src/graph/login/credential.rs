@@ -18,6 +18,7 @@ use super::errors::failure;
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// A certificate whose public half is registered with the application.
+#[derive(Clone)]
 pub(crate) struct Registered {
     /// SHA-1 and SHA-256 of the DER, as assertions name them.
     x5t: String,

@@ -30,6 +30,7 @@ pub(crate) struct Granted {
 }
 
 /// A code that waits to be redeemed.
+#[derive(Clone)]
 pub(super) struct Code {
     pub(super) granted: Granted,
     pub(super) redirect_uri: String,
@@ -38,6 +39,7 @@ pub(super) struct Code {
     pub(super) redeemed: bool,
 }
 
+#[derive(Clone)]
 struct Refresh {
     granted: Granted,
     at: Timestamp,
@@ -46,7 +48,7 @@ struct Refresh {
 }
 
 /// Codes and refresh tokens issued so far.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Sessions {
     codes: BTreeMap<String, Code>,
     refresh: BTreeMap<String, Refresh>,
