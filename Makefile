@@ -74,7 +74,7 @@ stack: rust release ## the story of the whole stack with the optimised functions
 	HALO_ENTRA_TEST_BINARIES=$(CURDIR)/target/release cargo test $(all) --test stack -- --nocapture
 
 # With PLANTED= nothing is stormed but a product with one of the bugs of tests/tests/storm/planted.rs at a time.
-storm: rust ## SEEDS (200) seeded storms, and as many with more weather; SEED= replays one; PLANTED=1 or a bug's name; BACKEND=file
+storm: rust ## SEEDS (200) seeded storms, and as many with more weather; SEED= replays one; PLANTED=1 or a bug's name; BACKEND=file or emulator
 	HALO_ENTRA_STORM_SEEDS=$(or $(SEEDS),$(if $(PLANTED),60,200)) HALO_ENTRA_STORM_SEED=$(SEED) \
 	HALO_ENTRA_STORM_BACKEND=$(BACKEND) HALO_ENTRA_STORM_PLANTED=$(PLANTED) \
 	cargo test $(all) --test storm -- --nocapture $(if $(PLANTED),a_planted_bug,after_every_storm)

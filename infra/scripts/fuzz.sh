@@ -34,7 +34,7 @@ for file in "$root"/tests/fuzz/targets/*.rs; do
   inputs=("$work/corpus/$target" "$work/seeds/$target")
   [ ! -d "$kept" ] || inputs+=("$kept")
   echo "== $target"
-  "$root/$fuzzer" run --fuzz-dir "$root/tests/fuzz" --target-dir "$work/build" "$target" \
+  "$root/$fuzzer" run --codegen-units 16 --fuzz-dir "$root/tests/fuzz" --target-dir "$work/build" "$target" \
     "${inputs[@]}" -- \
     -dict="$work/$target.dict" -artifact_prefix="$work/found/$target/" \
     -max_total_time="$seconds" -runs="$runs" -max_len=16384 -timeout=60 \

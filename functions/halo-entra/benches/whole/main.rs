@@ -1,5 +1,5 @@
-//! What the whole costs: reading against a plain loop, first imports, syncs by changes and size, the log,
-//! previews; as a table, and as JSON in `target/bench.json`.
+//! What the whole costs: reading and writing against plain loops, first imports, syncs by changes and
+//! size, the log, previews; as a table, and as JSON in `target/bench.json`.
 //!
 //! `make bench` runs it, `PEOPLE=1000000` adds the largest size, and `ONLY=first` measures the lines whose name
 //! holds that. The simulators are a process of their own, so that memory and processor time are the product's; but they
@@ -21,6 +21,7 @@ mod reading;
 mod report;
 mod simulators;
 mod usage;
+mod writing;
 
 use std::time::Instant;
 
@@ -70,6 +71,9 @@ async fn world(report: &mut Report, people: usize) {
     let simulators = Simulators::start(people);
     if report.wants("read") {
         reading::measure(report, &simulators, people).await;
+    }
+    if report.wants("posting alone") {
+        writing::measure(report, people).await;
     }
     if !["first", "sync", "log", "page", "preview"].iter().any(|name| report.wants(name)) {
         return;
