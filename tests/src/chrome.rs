@@ -289,6 +289,11 @@ impl Chrome {
         self.wrong.extend(found.map(|it| format!("a barrier on {name}: {it}")));
     }
 
+    /// Goes to live in another time zone.
+    pub async fn move_to(&self, zone: &str) {
+        self.tools("Emulation.setTimezoneOverride", json!({ "timezoneId": zone })).await;
+    }
+
     /// What a script says.
     pub async fn ask(&self, script: &str) -> Value {
         self.driver.execute(&format!("return {script}"), Vec::new()).await.unwrap()

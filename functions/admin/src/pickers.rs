@@ -136,6 +136,9 @@ struct GroupShown {
     kind: KindWord,
     /// Whether a rule in Entra says who is a member.
     dynamic: bool,
+    /// People in it, those of groups inside it as well; left out where Graph does not say at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    people: Option<u64>,
 }
 
 /// Sorts of groups.
@@ -160,13 +163,15 @@ impl From<GroupChoice> for GroupShown {
             GroupKind::Security => KindWord::Security,
             GroupKind::Distribution => KindWord::Distribution,
         };
-        Self { id: group.id.to_string(), name: group.name, kind, dynamic: group.dynamic }
+        let GroupChoice { id, name, dynamic, people, .. } = group;
+        Self { id: id.to_string(), name, kind, dynamic, people }
     }
 }
 
 /// Groups of a connection's tenant whose name starts with a text
 ///
-/// At most 50. One request to Microsoft Graph, with the connection's credentials.
+/// At most 50. Up to four requests to Microsoft Graph, with the connection's credentials: one finds them,
+/// the others count their people.
 #[utoipa::path(get, path = "/v1/connections/{id}/groups", tag = "connections", extensions(("x-role" = json!("administrator"))),
     params(OfConnection,
         ("search" = Option<String>, Query, description = "The beginning of the name")),

@@ -63,6 +63,7 @@ pub(crate) async fn groups(screen: Screen, args: &args::Groups) -> anyhow::Resul
         vec![
             Tone::Strong.cell(text(&group["name"])),
             Tone::Faint.cell(format!("{kind}{dynamic}")),
+            Tone::Plain.cell(group["people"].as_u64().map_or("?".to_owned(), |it| it.to_string())),
             Tone::Plain.cell(text(&group["id"])),
         ]
     };
@@ -70,7 +71,12 @@ pub(crate) async fn groups(screen: Screen, args: &args::Groups) -> anyhow::Resul
     if rows.is_empty() {
         say("No group's name starts like this.")?;
     }
-    let columns = [("Group", Column::Text), ("Kind", Column::Narrow(16)), ("Id", Column::Whole)];
+    let columns = [
+        ("Group", Column::Text),
+        ("Kind", Column::Narrow(16)),
+        ("People", Column::Number),
+        ("Id", Column::Whole),
+    ];
     screen.table(&columns, rows)?;
     if found["more"] == true {
         say(screen.tinted(Tone::Faint, "There are more: give more of the name."))?;

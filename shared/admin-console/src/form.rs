@@ -56,8 +56,8 @@ enum Reads {
     Member,
     /// A list, of which this field says only that it is there.
     List,
-    /// JSON as it is written.
-    Json,
+    /// A text of which blanks count, and which may be empty.
+    Exact,
     /// A name that has been looked up: where it changes, the `id` beside it is none of it any more.
     Pinned,
     /// A row of a list as it was before: what the form does not show of it stays.
@@ -72,7 +72,7 @@ impl Reads {
             "flag" => Self::Flag,
             "member" => Self::Member,
             "list" => Self::List,
-            "json" => Self::Json,
+            "exact" => Self::Exact,
             "pinned" => Self::Pinned,
             "row" => Self::Row,
             _ => return None,
@@ -142,7 +142,8 @@ pub(crate) fn fill(document: &mut Value, pairs: &Pairs, prefix: &str) {
     for (name, text) in pairs.below(prefix) {
         let (path, word) = name.split_once(':').unwrap_or((name, ""));
         let (Some(reads), Some(steps)) = (Reads::of(word), steps(path)) else { continue };
-        if text.trim().is_empty() && !matches!(reads, Reads::List | Reads::Row) {
+        let may_be_empty = matches!(reads, Reads::List | Reads::Row | Reads::Exact);
+        if text.trim().is_empty() && !may_be_empty {
             remove(document, &steps);
             continue;
         }
@@ -155,10 +156,7 @@ pub(crate) fn fill(document: &mut Value, pairs: &Pairs, prefix: &str) {
         }
         let Some(at) = place(document, &steps) else { continue };
         match reads {
-            Reads::Json => {
-                *at = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
-            }
-            Reads::Text | Reads::Pinned => *at = Value::from(text),
+            Reads::Text | Reads::Exact | Reads::Pinned => *at = Value::from(text),
             Reads::Number => *at = number(text.trim()),
             Reads::Flag => *at = Value::from(text == "true"),
             Reads::List => *at = Value::Array(Vec::new()),
@@ -278,8 +276,7 @@ mod tests {
                 "doc.g:row={\"name\":\"a\",\"id\":\"1\"}&doc.g.name:pinned=b",
                 json!({"g": {"name": "b"}}),
             ),
-            ("doc.t:json=[\"trim\"]", json!({"t": ["trim"]})),
-            ("doc.t:json=[trim", json!({"t": "[trim"})),
+            ("doc.t[0]:exact=&doc.t[1]:exact=+", json!({"t": ["", " "]})),
             // No row is skipped, and nothing that is no path does anything.
             ("doc.rows[7].to=a", json!({"rows": []})),
             ("doc.rows[x].to=a&doc..=a&doc.a[0=1&other=1", json!({})),

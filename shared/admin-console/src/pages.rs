@@ -21,6 +21,7 @@ mod problems;
 mod runs;
 pub(crate) mod sign_in;
 mod sign_in_settings;
+mod transforms;
 
 use axum::Router;
 use axum::response::{Redirect, Response};

@@ -209,6 +209,8 @@ pub(crate) enum Kind<'a> {
     },
     /// A whole number.
     Number(String),
+    /// A time, in UTC; where scripts run, in the reader's own zone.
+    Time(String),
     /// Something to tick.
     Tick(bool),
     /// One of several.
@@ -239,6 +241,10 @@ impl Field<'_> {
             },
             Kind::Number(value) => html! {
                 input type="text" inputmode="numeric" id=(id) name=(name) value=(value)
+                    aria-describedby=[described] aria-invalid=[wrong] autocomplete="off";
+            },
+            Kind::Time(value) => html! {
+                input type="text" data-time id=(id) name=(name) value=(value) placeholder="2026-11-02 08:00"
                     aria-describedby=[described] aria-invalid=[wrong] autocomplete="off";
             },
             Kind::Tick(on) => html! {
@@ -275,10 +281,11 @@ impl Render for Field<'_> {
         let about = format!("{id}-about");
         let described = (!self.help.is_empty() || !self.wrong.is_empty()).then_some(about.as_str());
         let tick = matches!(self.kind, Kind::Tick(_));
+        let in_utc = matches!(self.kind, Kind::Time(_));
         html! {
             div.field.tick[tick].wrong[!self.wrong.is_empty()] {
                 @if tick { (self.input(&id, described)) }
-                label for=(id) { (self.label) }
+                label for=(id) { (self.label) @if in_utc { span data-zone { " (UTC)" } } }
                 @if !tick { (self.input(&id, described)) }
                 @if described.is_some() { div.about id=(about) {
                     @for wrong in &self.wrong { p.error { (wrong) } }

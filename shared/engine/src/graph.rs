@@ -45,7 +45,7 @@ pub use group::{GroupChange, GroupNews, Member};
 pub use groups::{FoundGroup, GroupChoice, GroupChoices, GroupKind};
 pub use hosts::Hosts;
 pub use probe::{Grant, Permission};
-pub(crate) use refusal::aadsts_in;
+pub(crate) use refusal::{aadsts_in, error_word};
 pub use sign_ins::SignIn;
 pub(crate) use token::Endpoint;
 pub use token::{Behalf, Credential, NotSignedIn, Session, SignedIn, Tokens};

@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 pub use parse::parse;
 pub use rows::{Empty, FieldRow, MatchRow, RowTarget, Source, Transform, WriteMode};
 pub use schema::{DEFINITION, definitions, schema};
+pub use words::sources;
 
 use crate::ids::{
     AgentRoleId, AppId, CabId, CabRoleId, ClientId, ConnectionId, MappingId, ObjectId, SiteId,

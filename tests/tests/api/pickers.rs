@@ -1,7 +1,8 @@
 //! Lists to choose from: what Halo has, and groups of the tenant.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use sandbox::graph::{Body, Fault};
 use serde_json::{Value, json};
 
 use crate::access::{LATER, behind_gateway, claims, through_gateway};
@@ -125,6 +126,53 @@ async fn groups_are_found_by_the_beginning_of_their_name() {
     api.post("/v1/connections", &api.document("fabrikam")).await.ok();
     let without = api.get("/v1/connections/fabrikam/groups").await;
     assert_eq!(without.problem(), "sign_in_failed", "C1: only by its own credentials");
+}
+
+#[tokio::test]
+async fn groups_are_counted_with_those_inside_them_or_not_at_all() {
+    // P3: people alone, each once, wherever they are inside.
+    let api = Api::new().await;
+    let entra = &api.world.entra;
+    let people = entra.user_ids();
+    let outer = entra.add_group(json!({ "displayName": "Crew" }));
+    let inner = entra.add_group(json!({ "displayName": "Crew of the night" }));
+    entra.add_member(&outer, &inner);
+    entra.add_member(&inner, &outer);
+    entra.add_member(&outer, &entra.add_device("Radio"));
+    for (group, person) in [(&outer, 0), (&outer, 1), (&inner, 1), (&inner, 2)] {
+        entra.add_member(group, &people[person]);
+    }
+    entra.add_group(json!({ "displayName": "Crew to come" }));
+    let crew = async || {
+        let found = api.get("/v1/connections/contoso/groups?search=crew").await.ok().json;
+        let groups = found["groups"].as_array().unwrap();
+        let told = |it: &Value| (it["name"].as_str().unwrap().to_owned(), it["people"].as_u64());
+        groups.iter().map(told).collect::<BTreeMap<_, _>>()
+    };
+    let named = |outer: Option<u64>, inner: Option<u64>, empty: Option<u64>| {
+        let names = ["Crew", "Crew of the night", "Crew to come"].map(str::to_owned);
+        names.into_iter().zip([outer, inner, empty]).collect::<BTreeMap<_, _>>()
+    };
+    assert_eq!(crew().await, named(Some(3), Some(3), Some(0)));
+
+    // A count that does not come is left out, and nobody waits for it.
+    let before = api.world.engine.clock.now();
+    let refused = Fault::Status { code: 400, body: Body::Empty };
+    let throttled = Fault::Throttle { retry_after: Some("20".to_owned()) };
+    for (at, fault) in [
+        (format!("/v1.0/groups/{outer}/transitiveMembers"), refused.clone()),
+        (format!("/v1.0/groups/{outer}/transitiveMembers"), throttled.clone()),
+    ] {
+        entra.fail_next(&at, 1, fault);
+        assert_eq!(crew().await, named(None, Some(3), Some(0)), "{at}");
+    }
+    entra.faults(|faults| faults.batch_missing = 1);
+    assert_eq!(crew().await.values().flatten().count(), 2);
+    for fault in [refused, throttled, Fault::HtmlPage, Fault::ResetConnection] {
+        entra.fail_next("/v1.0/$batch", 1, fault);
+        assert_eq!(crew().await, named(None, None, None));
+    }
+    assert_eq!(api.world.engine.clock.now(), before);
 }
 
 #[tokio::test]

@@ -12,10 +12,10 @@ use crate::desk::Desk;
 const OTHER_TENANT: &str = "99999999-2222-3333-4444-555555555555";
 
 /// What an attack comes to: the refusal and its rule.
-type Attack = (&'static str, fn(&mut Faults), &'static str, &'static str);
+pub(crate) type Attack = (&'static str, fn(&mut Faults), &'static str, &'static str);
 
 /// Faults of the ID token and of the login service.
-const TOKENS: &[Attack] = &[
+pub(crate) const TOKENS: &[Attack] = &[
     ("no ID token", |it| it.id_token = IdToken::Missing, "token_unreadable", "O3"),
     ("rubbish", |it| it.id_token = IdToken::Rubbish, "token_unreadable", "O3"),
     ("alg none", |it| it.id_token = IdToken::Unsigned, "token_algorithm", "O3"),
@@ -112,32 +112,33 @@ async fn no_token_is_good_of_which_anything_is_wrong() {
     }
 }
 
-/// What a browser does that is not the one that began, or not in the right order.
-type Bring = fn(&mut Returned);
+/// What a browser does that is not the one that began, or not in the right order; and the refusal.
+pub(crate) type Brought = (&'static str, fn(&mut Returned), &'static str);
+
+pub(crate) const BROUGHT: &[Brought] = &[
+    ("no state", |it| it.state = None, "state_missing"),
+    ("a state of nobody", |it| it.state = Some("abc".into()), "state_unknown"),
+    ("no cookie", |it| it.browser = None, "other_browser"),
+    ("another cookie", |it| it.browser = Some("abc".into()), "other_browser"),
+    ("no code", |it| it.code = None, "no_code"),
+    ("a code of nobody", |it| it.code = Some("abc".into()), "microsoft"),
+    ("a refusal beside a code", |it| it.error = Some("access_denied".into()), "microsoft"),
+];
 
 #[tokio::test]
 async fn only_the_browser_that_began_ends_a_sign_in_and_only_once() {
     // O3
     let desk = Desk::new().await;
     let engine = &desk.world.engine;
-    let cases: [(&str, Bring, &str); 7] = [
-        ("no state", |it| it.state = None, "state_missing"),
-        ("a state of nobody", |it| it.state = Some("abc".into()), "state_unknown"),
-        ("no cookie", |it| it.browser = None, "other_browser"),
-        ("another cookie", |it| it.browser = Some("abc".into()), "other_browser"),
-        ("no code", |it| it.code = None, "no_code"),
-        ("a code of nobody", |it| it.code = Some("abc".into()), "microsoft"),
-        ("a refusal beside a code", |it| it.error = Some("access_denied".into()), "microsoft"),
-    ];
-    for (what, change, expected) in cases {
+    for (what, change, expected) in BROUGHT {
         let mut returned = desk.go_through(&desk.begin().await).await;
         let whole = returned.clone();
         change(&mut returned);
         let refused = engine.finish_sign_in(returned).await.expect_err(what);
-        assert_eq!((refused.name(), refused.rule()), (expected, "O3"), "{what}");
+        assert_eq!((refused.name(), refused.rule()), (*expected, "O3"), "{what}");
         // What was brought once is worth nothing any more, whatever was wrong with it.
         let later = engine.finish_sign_in(whole).await;
-        let untouched = ["state_missing", "state_unknown"].contains(&expected);
+        let untouched = ["state_missing", "state_unknown"].contains(expected);
         assert_eq!(later.is_ok(), untouched, "{what}: {later:?}");
     }
 

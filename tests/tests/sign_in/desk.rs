@@ -30,10 +30,15 @@ impl Desk {
     pub(crate) async fn new() -> Self {
         let desk = Self::bare(Storage::Memory).await;
         desk.save(json!({})).await;
+        desk.enter_secret().await;
+        desk
+    }
+
+    /// Enters the secret of the sample's application.
+    pub(crate) async fn enter_secret(&self) {
         let secret = json!({ "client_secret": CLIENT_SECRET });
         let secret = secret.as_object().unwrap();
-        desk.world.engine.put_sign_on_secret("ada", secret).await.unwrap();
-        desk
+        self.world.engine.put_sign_on_secret("ada", secret).await.unwrap();
     }
 
     /// With people imported, and nothing entered for signing in.
@@ -89,7 +94,11 @@ impl Desk {
 
     /// Begins a sign-in.
     pub(crate) async fn begin(&self) -> Begun {
-        self.world.engine.begin_sign_in(Some("/console/runs?page=2"), None).await.unwrap()
+        self.begun().await.unwrap()
+    }
+
+    async fn begun(&self) -> Result<Begun, Refusal> {
+        self.world.engine.begin_sign_in(Some("/console/runs?page=2"), None).await
     }
 
     /// Goes through Microsoft's page; what the browser brings back.
@@ -113,7 +122,7 @@ impl Desk {
 
     /// Signs in.
     pub(crate) async fn sign_in(&self) -> Result<SignedIn, Refusal> {
-        let begun = self.begin().await;
+        let begun = self.begun().await?;
         let returned = self.go_through(&begun).await;
         self.world.engine.finish_sign_in(returned).await
     }

@@ -9,6 +9,7 @@
 )]
 
 mod attacks;
+mod canaries;
 mod desk;
 mod killed;
 mod limits;

@@ -1,14 +1,29 @@
 // What makes the pages nicer where scripts run; without it everything works, with whole pages.
 'use strict';
 
-// Times in the reader's own zone and language.
+// Times in the reader's own zone and language. Those that are typed are sent in UTC.
 function localise(root) {
   const shown = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
   for (const time of root.querySelectorAll('time[datetime]')) {
     const at = new Date(time.dateTime);
     if (!isNaN(at)) { time.title = time.textContent; time.textContent = shown.format(at); }
   }
+  for (const field of root.querySelectorAll('input[data-time]')) {
+    const at = new Date(field.value);
+    // What is no time stays as it was typed, with what is said of it.
+    if (field.value && isNaN(at)) continue;
+    const local = field.value && new Date(at - 60000 * at.getTimezoneOffset()).toISOString();
+    field.type = 'datetime-local';
+    if (local) { field.step = at.getSeconds() ? 1 : 60; field.value = local.slice(0, at.getSeconds() ? 19 : 16); }
+    for (const label of field.labels) label.querySelector('[data-zone]')?.remove();
+  }
 }
+document.addEventListener('formdata', ({ target, formData }) => {
+  for (const field of target.querySelectorAll('input[type="datetime-local"]')) {
+    const at = new Date(field.value);
+    if (!isNaN(at)) formData.set(field.name, at.toISOString());
+  }
+});
 
 // Buttons that only rearrange a form: the same request, but the page stays where it is.
 let asked = 0;

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use crate::api::{Api, At, Trouble};
-use crate::parts::{Tone, badge, facts, local, text, time, word};
+use crate::parts::{Tone, badge, counted, facts, local, text, time, word};
 use crate::visit::Visit;
 
 /// Something that waits for a person.
@@ -66,6 +66,17 @@ pub(crate) async fn attention(api: &Api, id: &str, status: &Value) -> Vec<Attent
         ));
     }
     all
+}
+
+/// How many active users and agents its people are in Halo.
+pub(crate) fn people(status: &Value) -> Markup {
+    let of = |kind: &str| status["linked"][kind].as_u64().unwrap_or(0);
+    let (users, agents) = (of("user"), of("agent"));
+    html! {
+        @if (users, agents) == (0, 0) { span.faint { "nobody yet" } } @else {
+            (counted(users, "user", "users")) ", " (counted(agents, "agent", "agents"))
+        }
+    }
 }
 
 fn of_status(status: &Value) -> Vec<Attention> {
@@ -133,6 +144,7 @@ async fn show(visit: &Visit, id: &str) -> Result<Markup, Trouble> {
                     @else { "nothing" }
                 }),
                 ("Next run", time(&status["next_due"])),
+                ("People in Halo", people(status)),
                 ("Imports", html! { (crate::parts::value(&connection["sync"]["entities"])) " every " (crate::parts::value(&connection["sync"]["every_minutes"])) " minutes" }),
                 ("Tenant", html! { span.mono { (text(&connection["tenant_id"])) } }),
                 ("Saved", html! { "revision " (crate::parts::value(&status["revision"])) ", " (time(&status["saved"])) }),

@@ -13,7 +13,7 @@ use crate::Console;
 use crate::api::{Api, At, Trouble};
 use crate::form::fill;
 use crate::layout::explained;
-use crate::pages::connection::{Attention, attention};
+use crate::pages::connection::{Attention, attention, people};
 use crate::pages::editor::wrong_at;
 use crate::parts::{
     Field, Kind, Tone, badge, counted, empty, local, more, table, text, time, word,
@@ -38,7 +38,7 @@ pub(crate) async fn list(visit: Visit, Query(asked): Asked) -> Response {
     };
     let connections: Vec<&Value> = page["connections"].as_array().into_iter().flatten().collect();
     let rows = join_all(connections.iter().map(|connection| row(&visit.api, connection))).await;
-    let columns = ["Connection", "State", "Needs attention", "Last run", "Next run"];
+    let columns = ["Connection", "State", "Needs attention", "People", "Last run", "Next run"];
     let body = html! {
         div.head {
             h1 { "Connections" }
@@ -83,6 +83,7 @@ async fn row(api: &Api, connection: &Value) -> Vec<Markup> {
         },
         state,
         needs_cell(id, &needs),
+        people(&connection["status"]),
         run_cell(id, run.as_ref()),
         if connection["enabled"] == false {
             html! { span.faint { "—" } }

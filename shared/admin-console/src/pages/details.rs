@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::api::{At, Trouble};
 use crate::layout::explained;
 use crate::pages::editor::{self, Beside, Draft, Tab, as_it_is, no_rows};
+use crate::parts::decision::each;
 use crate::parts::{Choice, Field, Kind, Tone, badge, local, table, text, time, word};
 use crate::visit::{Sent, Visit};
 
@@ -90,22 +91,11 @@ async fn whole(
 fn authorisation(visit: &Visit, id: &str, connection: &Value, permissions: &Value) -> Markup {
     let status = &connection["status"];
     let delegated = connection["auth"]["method"] == "delegated";
-    let rows: Vec<Vec<Markup>> = permissions["permissions"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|it| {
-            vec![
-                html! { code { (text(&it["name"])) } },
-                html! { (text(&it["needed_for"])) },
-                match (it["mandatory"] == true, it["needed"] == true) {
-                    (true, _) => badge(Tone::Warning, "mandatory"),
-                    (false, true) => badge(Tone::Busy, "needed by these settings"),
-                    (false, false) => html! { span.faint { "not needed" } },
-                },
-            ]
-        })
-        .collect();
+    let needed = |it: &Value| match (it["mandatory"] == true, it["needed"] == true) {
+        (true, _) => badge(Tone::Warning, "mandatory"),
+        (false, true) => badge(Tone::Busy, "needed by these settings"),
+        (false, false) => html! { span.faint { "not needed" } },
+    };
     let kind = if delegated { "delegated" } else { "application" };
     html! {
         section.card aria-labelledby="authorisation" {
@@ -113,7 +103,7 @@ fn authorisation(visit: &Visit, id: &str, connection: &Value, permissions: &Valu
             @if let Some(why) = status["authorisation"]["reason"].as_str() { p { (why) } }
             p { "In the app registration, add these Microsoft Graph permissions of the kind " strong { (kind) } ", and "
                 a href=(text(&permissions["admin_consent_url"])) rel="noreferrer" { "grant admin consent" } "." }
-            (table("Permissions", &["Permission", "Needed for", "Mandatory?"], &rows))
+            (listed("Permissions", "Mandatory?", permissions, needed))
             @if let Some(redirect) = permissions["redirect_uri"].as_str() {
                 p { "Redirect URI to register under the platform Web: " code { (redirect) } }
             } @else if delegated {
@@ -134,27 +124,26 @@ fn authorisation(visit: &Visit, id: &str, connection: &Value, permissions: &Valu
 
 /// Which permissions are there, where the API says so.
 fn permissions_of(body: &Value) -> Markup {
-    let rows: Vec<Vec<Markup>> = body["permissions"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|it| {
-            vec![
-                html! { code { (text(&it["name"])) } },
-                html! { (text(&it["needed_for"])) },
-                match (it["granted"].as_bool(), it["mandatory"] == true) {
-                    (Some(true), _) => badge(Tone::Good, "granted"),
-                    (Some(false), true) => badge(Tone::Bad, "missing"),
-                    (Some(false), false) => badge(Tone::Warning, "missing"),
-                    (None, _) => html! { span.faint { "not known" } },
-                },
-            ]
-        })
-        .collect();
-    if rows.is_empty() {
+    let granted = |it: &Value| match (it["granted"].as_bool(), it["mandatory"] == true) {
+        (Some(true), _) => badge(Tone::Good, "granted"),
+        (Some(false), true) => badge(Tone::Bad, "missing"),
+        (Some(false), false) => badge(Tone::Warning, "missing"),
+        (None, _) => html! { span.faint { "not known" } },
+    };
+    if each(&body["permissions"]).next().is_none() {
         return html! {};
     }
-    table("What the tenant granted", &["Permission", "Needed for", "Granted?"], &rows)
+    listed("What the tenant granted", "Granted?", body, granted)
+}
+
+/// Permissions, with what is said of each in the last column.
+fn listed(caption: &str, column: &str, all: &Value, said: impl Fn(&Value) -> Markup) -> Markup {
+    let row = |it: &Value| {
+        let (name, what) = (text(&it["name"]), text(&it["needed_for"]));
+        vec![html! { code { (name) } }, html! { (what) }, said(it)]
+    };
+    let rows: Vec<Vec<Markup>> = each(&all["permissions"]).map(row).collect();
+    table(caption, &["Permission", "Needed for", column], &rows)
 }
 
 fn enter(visit: &Visit, id: &str, connection: &Value) -> Markup {

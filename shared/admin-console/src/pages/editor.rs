@@ -49,6 +49,8 @@ pub(crate) struct Draft<'a> {
     effect: Option<Result<Value, Trouble>>,
     /// Groups that were searched for: the field, and what was found.
     pub(crate) found: Option<(String, Result<Value, Trouble>)>,
+    /// A group that was picked from those, as they were told of it.
+    picked: Option<Picked>,
     /// What Halo has, to choose from.
     pub(crate) lists: Value,
 }
@@ -61,8 +63,8 @@ impl<'a> Draft<'a> {
             document.remove("status");
         }
         let tag = saved.tag.unwrap_or_default();
-        let (trouble, effect, found, lists) = (None, None, None, Value::Null);
-        Self { visit, id, document, tag, trouble, effect, found, lists }
+        let (trouble, effect, found, picked) = (None, None, None, None);
+        Self { visit, id, document, tag, trouble, effect, found, picked, lists: Value::Null }
     }
 
     /// The value at a path.
@@ -78,6 +80,17 @@ impl<'a> Draft<'a> {
     /// What is wrong at a path of the document.
     pub(crate) fn wrong(&self, path: &str) -> Vec<&str> {
         wrong_in(self.trouble.as_ref(), &format!("$.{path}"))
+    }
+
+    /// The same, with what is inside of it.
+    pub(crate) fn wrong_within(&self, path: &str) -> Vec<&str> {
+        let place = format!("$.{path}");
+        let all = self.trouble.as_ref().map(Trouble::mistakes).unwrap_or_default();
+        let within = |at: &str| {
+            at.strip_prefix(&place)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        all.into_iter().filter(|(at, _)| within(at)).map(|(_, message)| message).collect()
     }
 
     /// A line of text.
@@ -97,7 +110,8 @@ impl<'a> Draft<'a> {
             || plain(self.at(path)),
             |list| list.iter().map(plain).collect::<Vec<_>>().join(", "),
         );
-        self.field(path, "", label, help, Kind::Line { value, example: "", list })
+        let (name, kind) = (format!("doc.{path}"), Kind::Line { value, example: "", list });
+        html! { (Field { name: &name, label, help, kind, wrong: self.wrong_within(path) }) }
     }
 
     /// A whole number.
@@ -167,13 +181,6 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// JSON, for what is too rich for fields.
-    pub(crate) fn json(&self, path: &str, label: &str, help: &str, example: &str) -> Markup {
-        let empty = self.at(path).as_array().is_some_and(Vec::is_empty);
-        let value = if empty { String::new() } else { plain(self.at(path)) };
-        self.field(path, ":json", label, help, Kind::Line { value, example, list: None })
-    }
-
     /// A group of the tenant: its name, a search, and what the name was found to be (P3).
     pub(crate) fn group(&self, path: &str, label: &str, help: &str) -> Markup {
         let (name, id) = (format!("{path}.name"), text(self.at(&format!("{path}.id"))));
@@ -189,11 +196,21 @@ impl<'a> Draft<'a> {
                 p.row {
                     button.small name="do" value={ "search:" (path) } data-here { "Search groups" }
                     @if id.is_empty() { span.faint { "Looked up when it is saved." } }
-                    @else { span.faint { "Pinned to " span.mono { (id) } } }
+                    @else { span.faint { "Pinned to " (people(self.people_of(id))) span.mono { (id) } } }
                 }
                 @if let Some((of, found)) = &self.found { @if of == path { (groups(path, found)) } }
             }
         }
+    }
+
+    /// How many people are in a group, where a search just said so.
+    fn people_of(&self, id: &str) -> Option<u64> {
+        let picked = self.picked.as_ref().filter(|picked| picked.id == id);
+        let found = self.found.as_ref().and_then(|(_, found)| found.as_ref().ok());
+        let mut found = found.and_then(|page| page["groups"].as_array()).into_iter().flatten();
+        picked
+            .and_then(|picked| picked.people)
+            .or_else(|| found.find(|group| group["id"] == id)?["people"].as_u64())
     }
 
     fn field(&self, path: &str, word: &str, label: &str, help: &str, kind: Kind<'_>) -> Markup {
@@ -252,16 +269,20 @@ fn groups(path: &str, found: &Result<Value, Trouble>) -> Markup {
             @if groups.is_empty() { p { "No group's name begins like this. Type less of it." } }
             ul.rows { @for group in &groups {
                 li.row {
-                    button.small name="do" data-here
-                        value={ "pick:" (path) "|" (text(&group["id"])) "|" (text(&group["name"])) }
+                    button.small name="do" value=(Picked::word(path, group)) data-here
                         { bdi { (text(&group["name"])) } }
                     span.faint { (text(&group["kind"]).replace('_', " ")) @if group["dynamic"] == true { ", dynamic" }
-                        ", " span.mono { (text(&group["id"])) } }
+                        ", " (people(group["people"].as_u64())) span.mono { (text(&group["id"])) } }
                 }
             } }
             @if page["more"] == true { p.faint { "There are more: type more of the name." } }
         }
     }
+}
+
+/// How many people are in a group, before its id; nothing where Graph did not count them.
+pub(crate) fn people(count: Option<u64>) -> String {
+    count.map_or_else(String::new, |it| format!("{} · ", counted(it, "person", "people")))
 }
 
 /// A value as it stands in a field.
@@ -338,7 +359,9 @@ pub(crate) async fn sent(sent: &Sent, id: &str, tab: Tab) -> Response {
             let found = visit.api.read(at).await.map(|answer| answer.body);
             draft.found = Some((path.to_owned(), found));
         }
-        Some(("pick", choice)) => pick(&mut draft.document, choice),
+        Some(("pick", choice)) => {
+            draft.picked = Picked::read(choice).inspect(|it| it.put(&mut draft.document));
+        }
         Some(_) => {
             let before = draft.document.clone();
             rearrange(&mut draft.document, button, |list| (tab.row)(list, &before));
@@ -461,12 +484,33 @@ fn sentences(title: &str, list: &Value) -> Markup {
     html! { div { h3 { (title) } ul { @for one in list.as_array().into_iter().flatten() { li { (text(one)) } } } } }
 }
 
-/// Takes a group that was searched for: its place, its id and its name.
-fn pick(document: &mut Value, choice: &str) {
-    let mut parts = choice.splitn(3, '|');
-    if let (Some(path), Some(id), Some(name)) = (parts.next(), parts.next(), parts.next()) {
-        let picked = [("id", id), ("name", name)];
-        let fields = picked.map(|(key, value)| (format!("doc.{path}.{key}"), value.to_owned()));
+/// A group that is picked from those that a search found.
+struct Picked {
+    /// Where it is put.
+    path: String,
+    id: String,
+    /// How many people are in it, if that was told.
+    people: Option<u64>,
+    name: String,
+}
+
+impl Picked {
+    /// What the button that picks a group says. A name may have any characters, so it stands last.
+    fn word(path: &str, group: &Value) -> String {
+        let people = group["people"].as_u64().map(|count| count.to_string()).unwrap_or_default();
+        format!("pick:{path}|{}|{people}|{}", text(&group["id"]), text(&group["name"]))
+    }
+
+    fn read(choice: &str) -> Option<Self> {
+        let mut parts = choice.splitn(4, '|').map(str::to_owned);
+        let (path, id) = (parts.next()?, parts.next()?);
+        Some(Self { path, id, people: parts.next()?.parse().ok(), name: parts.next()? })
+    }
+
+    fn put(&self, document: &mut Value) {
+        let fields = [("id", &self.id), ("name", &self.name)];
+        let fields =
+            fields.map(|(key, value)| (format!("doc.{}.{key}", self.path), value.to_owned()));
         fill(document, &Pairs::from(fields.to_vec()), "doc.");
     }
 }

@@ -213,6 +213,27 @@ pub(crate) async fn ask(Path(id): Path<String>, sent: Sent) -> Response {
     visit.page_of(&id, "Held", &body).into_response()
 }
 
+/// A question whose answer is carried out: first, and again while some are left.
+struct Asking<'a> {
+    here: &'a str,
+    says: Says,
+    run: &'a str,
+    key: &'a str,
+    /// Whom it names; nobody = all of the run.
+    people: Vec<&'a str>,
+}
+
+impl Asking<'_> {
+    fn question(&self, visit: &Visit, button: &str, told: &Markup) -> Markup {
+        let mut carries = vec![("run", self.run), ("says", self.says.word()), ("key", self.key)];
+        carries.extend(self.people.iter().map(|person| ("person", *person)));
+        let (action, danger) = (format!("{}/decide", self.here), self.says == Says::Release);
+        let asked =
+            Question { action: &action, back: self.here, carries: &carries, button, danger };
+        question(visit, &asked, told)
+    }
+}
+
 fn asked(
     visit: &Visit,
     here: &str,
@@ -221,18 +242,9 @@ fn asked(
     named: Option<&BTreeSet<&str>>,
     numbers: &Numbers,
 ) -> Markup {
+    let people = named.into_iter().flatten().copied().collect();
+    let asked = Asking { here, says, run, key: visit.fresh(), people };
     let deed = says.deed(&numbers.people());
-    let key = visit.fresh();
-    let mut carries = vec![("run", run), ("says", says.word()), ("key", key)];
-    carries.extend(named.into_iter().flatten().map(|person| ("person", *person)));
-    let action = format!("{here}/decide");
-    let question_ = Question {
-        action: &action,
-        back: here,
-        carries: &carries,
-        button: &deed,
-        danger: says == Says::Release,
-    };
     let told = html! {
         p { strong { (number(numbers.users)) } (if numbers.users == 1 { " user" } else { " users" }) " and "
             strong { (number(numbers.agents)) } (if numbers.agents == 1 { " agent" } else { " agents" })
@@ -247,7 +259,7 @@ fn asked(
         h1 { (deed) " in Halo?" }
         @if numbers.people == 0 {
             p { "There is nobody left of whom nothing was said. " a href=(here) { "Back to the list" } }
-        } @else { (question(visit, &question_, &told)) }
+        } @else { (asked.question(visit, &deed, &told)) }
     }
 }
 
@@ -280,19 +292,10 @@ fn done(visit: &Visit, id: &str, here: &str, says: Says, pairs: &Pairs, answer: 
     let noted = answer["released"].as_u64().or(answer["rejected"].as_u64()).unwrap_or(0);
     let left = answer["left"].as_u64().unwrap_or(0);
     let others: Vec<&Value> = each(&answer["others"]).collect();
-    let people: Vec<&str> = pairs.all("person").collect();
-    let mut carries = vec![("run", pairs.text("run").unwrap_or_default()), ("says", says.word())];
-    carries.push(("key", pairs.text("key").unwrap_or_default()));
-    carries.extend(people.iter().map(|person| ("person", *person)));
-    let action = format!("{here}/decide");
+    let given = |name: &str| pairs.text(name).unwrap_or_default();
+    let (run, key) = (given("run"), given("key"));
+    let go_on = Asking { here, says, run, key, people: pairs.all("person").collect() };
     let deed = format!("Go on with the {} left", number(left));
-    let go_on = Question {
-        action: &action,
-        back: here,
-        carries: &carries,
-        button: &deed,
-        danger: says == Says::Release,
-    };
     html! {
         h1 { (if left > 0 { "Not done yet" } else { "Noted" }) }
         div.notice.good role="status" { p {
@@ -302,7 +305,7 @@ fn done(visit: &Visit, id: &str, here: &str, says: Says, pairs: &Pairs, answer: 
                 None => "The next run heeds it.",
             }
         } }
-        @if left > 0 { (question(visit, &go_on, &html! { p { "So many are not noted in one go. Nothing is lost when you stop here." } })) }
+        @if left > 0 { (go_on.question(visit, &deed, &html! { p { "So many are not noted in one go. Nothing is lost when you stop here." } })) }
         @if !others.is_empty() {
             h2 { "Not touched" }
             ul { @for other in others { li { (person(id, &other["person"])) ": "

@@ -5,12 +5,13 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use plan::catalogue::{AGENT_MATCH_FIELDS, USER_MATCH_FIELDS};
+use plan::document::sources;
 use serde_json::{Map, Value, json};
 
 use crate::api::{Answer, At, Trouble};
 use crate::layout::explained;
 use crate::pages::editor::{self, Beside, Draft, Tab, add, as_it_is};
-use crate::pages::fields::{SOURCES, properties};
+use crate::pages::fields::properties;
 use crate::parts::{Choice, Field, Kind, facts, local, text, time};
 use crate::visit::{Sent, Visit};
 
@@ -30,9 +31,9 @@ fn fields(draft: &Draft<'_>) -> Markup {
     html! {
         h2 { "Matching" }
         p { "Whoever is not linked yet is looked for in Halo by these fields, in this order, so that nobody is made twice." }
-        (properties("properties", SOURCES))
-        (properties("user-keys", USER_MATCH_FIELDS))
-        (properties("agent-keys", AGENT_MATCH_FIELDS))
+        (properties("properties", sources()))
+        (properties("user-keys", USER_MATCH_FIELDS.iter().copied()))
+        (properties("agent-keys", AGENT_MATCH_FIELDS.iter().copied()))
         (matching(draft, "matching.users", "Users", "user-keys"))
         (matching(draft, "matching.agents", "Agents", "agent-keys"))
         fieldset { legend { "New people" }

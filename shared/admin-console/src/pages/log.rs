@@ -149,7 +149,8 @@ fn entries(visit: &Visit, id: &str, filters: &Filters, mappings: &Value, page: &
             p { "Nothing fits among the entries that one page looks at; there are older ones." }
         } @else if nobody && filters.0.is_empty() {
             (empty("Nothing was logged yet.", &html! { p {
-                a href=(local(&["connections", id, "imports"])) { "Preview or import people" } ", and each decision stands here."
+                @if runs { a href=(local(&["connections", id, "imports"])) { "Preview or import people" } ", and each decision stands here." }
+                @else { "Each decision about you stands here." }
             } }))
         } @else if nobody {
             (empty("No entry fits.", &html! { p { a href=(here) { "Take the filters away" } ", or choose a longer time." } }))
@@ -172,6 +173,7 @@ fn form(id: &str, filters: &Filters, mappings: &Value, trouble: Option<&Trouble>
         let value = filters.text(name).to_owned();
         field(name, label, help, Kind::Line { value, example, list: None })
     };
+    let time = |name, label| field(name, label, "", Kind::Time(filters.text(name).to_owned()));
     let names: Vec<&str> = each(mappings).map(|it| text(&it["id"])).collect();
     let mappings: Vec<Choice<'_>> =
         [("", "any")].into_iter().chain(names.iter().map(|name| (*name, *name))).collect();
@@ -185,8 +187,8 @@ fn form(id: &str, filters: &Filters, mappings: &Value, trouble: Option<&Trouble>
                 (one("decision", "Decision", DECISIONS))
                 (one("outcome", "Outcome", OUTCOMES))
                 (one("mapping", "Placed by", &mappings))
-                (line("from", "From (UTC)", "", "2026-11-02 08:00"))
-                (line("to", "Before (UTC)", "", "2026-11-03"))
+                (time("from", "From"))
+                (time("to", "Before"))
                 (line("run", "Run", "", "id of a run"))
             }
             p.row {

@@ -3,10 +3,11 @@
 use axum::extract::Path;
 use axum::response::Response;
 use maud::{Markup, html};
+use plan::document::sources;
 use serde_json::{Value, json};
 
 use crate::pages::editor::{self, Draft, Tab, add, rows_at};
-use crate::pages::fields::{SOURCES, properties};
+use crate::pages::fields::properties;
 use crate::parts::{Choice, text};
 use crate::visit::{Sent, Visit};
 
@@ -46,7 +47,7 @@ fn fields(draft: &Draft<'_>) -> Markup {
     let rows = draft.rows("mappings");
     html! {
         p { "Mappings are tried in the order of their sequence, smaller numbers first. The first one of the users' kind that fits places the user; agents' mappings are tried beside them." }
-        (properties("properties", SOURCES))
+        (properties("properties", sources()))
         (draft.list("mappings"))
         @if rows == 0 { div.empty { p { strong { "No mapping yet, so nobody is imported." } } p { "Add one: a group, or conditions, and where its people go." } } }
         ol.rows { @for row in 0..rows { (mapping(draft, row)) } }

@@ -112,7 +112,7 @@ async fn shown(
         (head(visit, &known["person"], &here))
         @if let Some(what) = asked.get("saved") { (noted(id, what, asked.get("run"))) }
         (verdict(id, &known, runs))
-        (waits(id, &known))
+        (waits(id, &known, runs))
         h2 { "Why" }
         (why(&known, &mappings))
         h2 { "What happened so far" }
@@ -211,8 +211,8 @@ fn activity(activity: &str) -> Markup {
     }
 }
 
-/// What waits for time, for data or for somebody.
-fn waits(id: &str, known: &Value) -> Markup {
+/// What waits for time, for data or for somebody; where that is settled, for whoever may look there.
+fn waits(id: &str, known: &Value, others: bool) -> Markup {
     let root = local(&["connections", id]);
     let (parked, held, conflict) = (&known["parked"], &known["held"], &known["conflict"]);
     let pending: Option<Vec<&str>> =
@@ -220,11 +220,11 @@ fn waits(id: &str, known: &Value) -> Markup {
     html! {
         @if !conflict.is_null() { div.notice.warn { p {
             strong { "In conflict" } " since " (time(&conflict["since"])) ". " bdi { (text(&conflict["sentence"])) } " "
-            a href={ (root) "/conflicts" } { "Choose" }
+            @if others { a href={ (root) "/conflicts" } { "Choose" } }
         } } }
         @if !held.is_null() { div.notice.bad { p {
             strong { "Deactivation held" } " since " (time(&held["since"])) ". " bdi { (text(&held["sentence"])) } " "
-            a href={ (root) "/held" } { "Release or reject" }
+            @if others { a href={ (root) "/held" } { "Release or reject" } }
         } } }
         @if !parked.is_null() && conflict.is_null() { div.notice.warn { p {
             strong { "Set aside" } " after " (value(&parked["attempts"])) " tries. " bdi { (text(&parked["sentence"])) } " "
@@ -263,10 +263,9 @@ fn history(place: Place<'_>, known: &Value) -> Markup {
 fn past_form(here: &str, asked: &BTreeMap<String, String>) -> Markup {
     html! {
         form.row method="get" action=(here) {
-            label for="at" { "Why were they treated so before" }
-            input #at type="text" name="at" value=[asked.get("at")] placeholder="2026-11-02 08:00" required aria-describedby="at-about";
+            label for="at" { "Why were they treated so before" span data-zone { " (UTC)" } }
+            input #at type="text" data-time name="at" value=[asked.get("at").map(|at| utc(at))] placeholder="2026-11-02 08:00" required;
             button { "Explain" }
-            span #at-about .faint { "A time in UTC" }
         }
     }
 }
@@ -374,13 +373,13 @@ mod tests {
                 "manager": { "id": "m", "display_name": NASTY }, "groups": [{ "id": "g", "name": NASTY }] },
             "link": { "user": { "id": 7, "how": { "by": "object_id" }, "activity": "active", "mapping": "sales",
                 "granted_roles": [3], "image": { "name": NASTY } }, "agent": null, "seats": [], "choices": {}, "ruling": null },
-            "pending": ["mail"], "conflict": null,
+            "pending": ["mail"], "conflict": { "since": "2026-11-02T08:00:00Z", "sentence": NASTY },
             "parked": { "attempts": 2, "sentence": NASTY, "until": null },
             "held": { "since": "2026-11-02T08:00:00Z", "sentence": NASTY },
             "decision": { "decision": "unchanged", "records": { "user": { "decision": "unchanged", "mapping": "sales", "matched": null } },
                 "tried": [{ "mapping": "sales", "matched": true, "sentence": "matches" }],
                 "reasons": [{ "about": "user", "sentence": NASTY }, { "about": "agent", "sentence": "No agents mapping matches this person." }] },
-            "notes": [NASTY], "log": [],
+            "notes": [NASTY], "log": [{ "id": "l", "time": "2026-11-02T08:00:00Z", "run": "r", "decision": "update", "outcome": "done" }],
         })
     }
 
@@ -407,7 +406,7 @@ mod tests {
             "No agent in Halo.",
             "No agents mapping matches this person.",
             "Deactivation held",
-            "Set aside",
+            "In conflict",
             "up to date",
             "Import now",
             "Who this is in Halo",
@@ -426,6 +425,14 @@ mod tests {
             assert!(html.contains("Halo user 7"), "{html}");
             assert_eq!(html.matches("class=\"tabs\"").count(), tabs, "{html}");
             assert_eq!(html.matches("method=\"post\"").count(), 1, "sign-out alone: {html}");
+            if tabs == 0 {
+                let root = "/console/connections/contoso";
+                let own = [format!("{root}/people/{ADA}"), format!("{root}/log?person={ADA}")];
+                let links = html.split("href=\"").skip(1).filter_map(|it| it.split('"').next());
+                let mut others = links
+                    .filter(|it| it.contains("/connections/") && !own.contains(&(*it).to_owned()));
+                assert_eq!(others.next(), None, "a link that leads to a refusal");
+            }
         }
     }
 }

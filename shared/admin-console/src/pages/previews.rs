@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::api::{At, Trouble};
 use crate::layout::explained;
 use crate::pages::connections::Asked;
+use crate::pages::editor::people;
 use crate::parts::{
     Tone, badge, counted, empty, facts, local, more, number, person, query, text, time, word,
 };
@@ -256,7 +257,10 @@ pub(crate) async fn groups(visit: Visit, Path(id): Path<String>, Query(asked): A
             let groups = answer.body["groups"].as_array().cloned().unwrap_or_default();
             let options: Vec<Value> = groups
                 .iter()
-                .map(|group| json!({ "value": group["name"], "label": group["id"] }))
+                .map(|group| {
+                    let people = people(group["people"].as_u64());
+                    json!({ "value": group["name"], "label": format!("{people}{}", text(&group["id"])) })
+                })
                 .collect();
             axum::Json(json!({ "options": options })).into_response()
         }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use plan::document::{AuthMethod, CredentialKind, Document, Mistake};
 use plan::expiry::ExpiryWarning;
-use plan::ids::{ConnectionId, RunId, TenantId};
+use plan::ids::{ConnectionId, PerKind, RunId, TenantId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -60,6 +60,8 @@ pub struct ConnectionStatus {
     queued: Option<RunId>,
     /// When the schedule wants the next run.
     next_due: Timestamp,
+    /// Active records in Halo that are linked to its people, as of its last run (L4).
+    linked: PerKind<u64>,
     /// The job that reads last sign-ins; only where the document asks for it (D8).
     #[serde(skip_serializing_if = "Option::is_none")]
     last_sign_in: Option<LastSignIn>,
@@ -138,6 +140,7 @@ impl Connection {
             run: self.state.run,
             queued: self.state.queued.as_ref().map(|queued| queued.run),
             next_due: self.state.next_due,
+            linked: self.state.linked,
             last_sign_in: self.saved.document.sync.last_sign_in.then(|| self.last_sign_in()),
             sign_in: self.attempt.as_ref().map(Attempt::shown),
             warnings: self.warnings.clone(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::future::join_all;
 use plan::failure::{Failure, Kind};
 use serde_json::{Value, json};
 
@@ -16,6 +17,11 @@ const MOST: usize = 20;
 const ROUNDS: u32 = 3;
 /// The longest wait between two rounds; whoever wants more is throttling the whole step.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Headers of each request: others of the tenant go first.
+const PLAIN: [(&str, &str); 1] = [("x-ms-throttle-priority", "low")];
+/// Headers of each request that counts.
+const ADVANCED: [(&str, &str); 2] = [PLAIN[0], ("ConsistencyLevel", "eventual")];
 
 /// The answer to one request of a batch.
 #[derive(Clone, Debug)]
@@ -37,6 +43,11 @@ impl Inner {
     /// The body as JSON again, for the readers of `wire`.
     pub(super) fn bytes(&self) -> Vec<u8> {
         self.body.to_string().into_bytes()
+    }
+
+    /// How many a list has, where the answer says so.
+    pub(super) fn count(&self) -> Option<u64> {
+        self.body.get("@odata.count").filter(|_| self.is_success())?.as_u64()
     }
 
     /// Whether the request should be sent again. 424 is what dependants of a failed request get, and
@@ -82,6 +93,22 @@ impl Graph {
         Ok(answers)
     }
 
+    /// The answers to advanced queries of `paths`, in their order, each asked once: for what somebody
+    /// waits for and can do without. `None` = none came.
+    pub(super) async fn batch_once(
+        &self,
+        operation: &'static str,
+        paths: &[String],
+    ) -> Vec<Option<Inner>> {
+        let chunks = paths.chunks(MOST).map(async |paths| {
+            let all: Vec<usize> = (0..paths.len()).collect();
+            let answers = self.post(operation, &all, paths, &ADVANCED).await.unwrap_or_default();
+            let mut answers: BTreeMap<usize, Inner> = answers.into_iter().collect();
+            all.into_iter().map(|at| answers.remove(&at)).collect::<Vec<_>>()
+        });
+        join_all(chunks).await.into_iter().flatten().collect()
+    }
+
     async fn chunk(
         &self,
         operation: &'static str,
@@ -90,7 +117,7 @@ impl Graph {
         let mut answers: BTreeMap<usize, Inner> = BTreeMap::new();
         for round in 1..=ROUNDS {
             let open = unanswered(&answers, paths.len());
-            answers.extend(self.post(operation, &open, paths).await?);
+            answers.extend(self.post(operation, &open, paths, &PLAIN).await?);
             let open = unanswered(&answers, paths.len());
             if open.is_empty() {
                 break;
@@ -116,11 +143,10 @@ impl Graph {
         operation: &'static str,
         open: &[usize],
         paths: &[String],
+        headers: &[(&str, &str)],
     ) -> Result<Vec<(usize, Inner)>, Failure> {
-        let request = |at: &usize| {
-            json!({ "id": at.to_string(), "method": "GET", "url": paths[*at],
-                "headers": { "x-ms-throttle-priority": "low" } })
-        };
+        let headers: BTreeMap<&str, &str> = headers.iter().copied().collect();
+        let request = |at: &usize| json!({ "id": at.to_string(), "method": "GET", "url": paths[*at], "headers": headers });
         let requests: Vec<Value> = open.iter().map(request).collect();
         let body = json!({ "requests": requests }).to_string().into_bytes();
         let ask = Ask { body: Some(body), ..self.asking(operation, "/$batch")? };

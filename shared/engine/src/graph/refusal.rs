@@ -181,6 +181,13 @@ pub(crate) fn aadsts_in(text: &str) -> Option<u32> {
     digits[..end].parse().ok()
 }
 
+/// The word of an OAuth error that a browser brought, if it is one: nobody's text is passed on.
+pub(crate) fn error_word(error: &str) -> &str {
+    let is_word = (1..=40).contains(&error.len())
+        && error.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    if is_word { error } else { "an error" }
+}
+
 fn is_one_of(code: &str, codes: &[&str]) -> bool {
     codes.iter().any(|known| known.eq_ignore_ascii_case(code))
 }

@@ -22,7 +22,7 @@ use url::form_urlencoded::Serializer;
 use super::settings::{Saved, credential};
 use super::{Begun, Returned, SignedIn, ours};
 use crate::Engine;
-use crate::graph::{Endpoint, Hosts, aadsts_in};
+use crate::graph::{Endpoint, Hosts, aadsts_in, error_word};
 use crate::issuer::NotSigned;
 use crate::secrets::{ExposeSecret, SecretName, SecretString};
 use crate::store::{Commit, Expect, Write, keys, put_until};
@@ -176,7 +176,9 @@ impl Engine {
             random: &self.random,
         };
         let token = endpoint.id_token(code, verifier, &ready.redirect_uri).await;
-        token.map_err(not_redeemed)?.ok_or(Refusal::Token(TokenFault::Unreadable))
+        token
+            .map_err(|failure| not_redeemed(&failure))?
+            .ok_or(Refusal::Token(TokenFault::Unreadable))
     }
 
     /// Who has signed in, if Microsoft signed the token and all of it is right.
@@ -250,33 +252,16 @@ fn is_hint(text: &&str) -> bool {
 fn refused_by_microsoft(returned: &Returned) -> Option<Refusal> {
     let error = returned.error.as_deref()?;
     let code = returned.error_description.as_deref().and_then(aadsts_in);
-    Some(Refusal::Microsoft { code, error: word(error) })
-}
-
-fn word(error: &str) -> String {
-    let is_word = (1..=40).contains(&error.len())
-        && error.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-    if is_word { error } else { "an error" }.to_owned()
+    Some(Refusal::Microsoft { code, error: error_word(error).to_owned() })
 }
 
 /// Why a code was not taken.
-fn not_redeemed(failure: Failure) -> Refusal {
-    match failure.kind {
-        Kind::Credentials { code, error } => Refusal::Microsoft { code, error: word(&error) },
-        Kind::Throttled { .. }
-        | Kind::Unavailable { .. }
-        | Kind::LinkExpired
-        | Kind::ForeignLink
-        | Kind::EndlessPages
-        | Kind::Incomplete { .. }
-        | Kind::Forbidden { .. }
-        | Kind::Refused { .. }
-        | Kind::Malformed { .. }
-        | Kind::BudgetSpent { .. } => {
-            tracing::warn!("Microsoft was asked for a token: {}", failure.sentence());
-            Refusal::MicrosoftUnavailable
-        }
+fn not_redeemed(failure: &Failure) -> Refusal {
+    if let Kind::Credentials { code, error } = &failure.kind {
+        return Refusal::Microsoft { code: *code, error: error_word(error).to_owned() };
     }
+    tracing::warn!("Microsoft was asked for a token: {}", failure.sentence());
+    Refusal::MicrosoftUnavailable
 }
 
 /// Leaves a line in the log, without anything of the person.

@@ -113,7 +113,9 @@ impl Engine {
             Ok(now) => Ok(now),
             Err(halo::Error::Ours(error)) => Err(ours(error)),
             Err(halo::Error::Halo(failure)) => {
-                tracing::warn!("Halo was asked what an agent may do: {}", failure.sentence());
+                // Without what Halo says, which may name people.
+                let operation = failure.operation;
+                tracing::warn!(operation, "Halo could not be asked what an agent may do");
                 Err(Refusal::HaloUnavailable)
             }
         }

@@ -6,6 +6,7 @@ use super::{
     Assertion, AuthMethod, Cloud, CredentialKind, Entity, ExternalUsers, LicenceType, OutOfScope,
     Quantifier, WriteMode,
 };
+use crate::catalogue::PROPERTIES;
 
 /// Words with what they mean.
 pub(super) type Words<T> = [(&'static str, T)];
@@ -60,6 +61,11 @@ pub(super) const MANAGER: [&str; 3] =
 /// Sources besides properties and the manager's.
 pub(super) const OTHER_SOURCES: [&str; 3] =
     ["proxyAddresses:primary", "proxyAddresses:all", "lastSignInDateTime"];
+
+/// What a row or a condition may name besides directory extensions and constants (F3).
+pub fn sources() -> impl Iterator<Item = &'static str> {
+    PROPERTIES.iter().map(|property| property.name).chain(MANAGER).chain(OTHER_SOURCES)
+}
 
 /// Operators that compare with one text.
 pub(super) const OF_ONE: [&str; 7] =

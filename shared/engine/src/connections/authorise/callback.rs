@@ -10,7 +10,7 @@ use super::super::{Refusal, missing};
 use super::permissions::{PermissionReport, probe};
 use super::sign_in::{Attempt, SignInOutcome, connection_in};
 use crate::Engine;
-use crate::graph::{NotSignedIn, aadsts_in};
+use crate::graph::{NotSignedIn, aadsts_in, error_word};
 use crate::meter::Meter;
 use crate::secrets::SecretString;
 use crate::store::{Commit, Expect, Versioned, keys, put};
@@ -174,8 +174,7 @@ impl Engine {
 fn refusal_in(brought: &Brought) -> Option<Landed> {
     let error = brought.error.as_deref()?;
     let code = brought.error_description.as_deref().and_then(aadsts_in);
-    let word = error.len() <= 40 && error.chars().all(|c| c.is_ascii_lowercase() || c == '_');
-    let error = if word { error } else { "an error" };
+    let error = error_word(error);
     let what = format!("Microsoft ended the sign-in without access ({error}).");
     Some(Landed::refused(code, what, sign_in_advice(code, error)))
 }
@@ -193,22 +192,11 @@ fn not_signed_in(error: NotSignedIn) -> Result<Landed, Refusal> {
 }
 
 fn failed(failure: &Failure) -> Landed {
-    match &failure.kind {
-        Kind::Credentials { code, error } => {
-            let what = format!("Microsoft did not complete the sign-in ({error}).");
-            Landed::refused(*code, what, sign_in_advice(*code, error))
-        }
-        Kind::Throttled { .. }
-        | Kind::Unavailable { .. }
-        | Kind::LinkExpired
-        | Kind::ForeignLink
-        | Kind::EndlessPages
-        | Kind::Incomplete { .. }
-        | Kind::Forbidden { .. }
-        | Kind::Refused { .. }
-        | Kind::Malformed { .. }
-        | Kind::BudgetSpent { .. } => Landed::refused(None, failure.sentence(), AGAIN),
-    }
+    let Kind::Credentials { code, error } = &failure.kind else {
+        return Landed::refused(None, failure.sentence(), AGAIN);
+    };
+    let what = format!("Microsoft did not complete the sign-in ({error}).");
+    Landed::refused(*code, what, sign_in_advice(*code, error))
 }
 
 fn lacking(document: &Document, permissions: Vec<PermissionReport>) -> Landed {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::words::{
     MANAGER, MAX_LENGTH, MAX_LOOKUPS, MAX_SOURCE, MAX_SOURCES, MAX_TARGET, MAX_TEXT,
-    MAX_TRANSFORMS, OTHER_SOURCES, WRITE_MODES,
+    MAX_TRANSFORMS, WRITE_MODES, sources,
 };
 use super::shapes::{
     about, any_of, flag, halo_id, list, object, pattern, range, text, usual, word,
@@ -15,8 +15,7 @@ use crate::catalogue::{Holds, Kind, PROPERTIES, TargetField};
 const CUSTOM_FIELD: &str = r"^customfield:(\s*0*[1-9][0-9]{0,9}\s*|[\s\S]*[^0-9\s][\s\S]*)$";
 
 pub(super) fn field_source() -> Value {
-    let properties = PROPERTIES.iter().map(|property| property.name);
-    let named: Vec<&str> = properties.chain(MANAGER).chain(OTHER_SOURCES).collect();
+    let named: Vec<&str> = sources().collect();
     let mut constant = text(1, MAX_SOURCE);
     constant["pattern"] = json!(r"^const:[\s\S]+$");
     any_of(vec![
