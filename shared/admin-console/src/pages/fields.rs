@@ -54,8 +54,10 @@ fn side(draft: &Draft<'_>, list: &str, title: &str, targets: &str) -> Markup {
                         (draft.tick(&format!("{at}.clear"), "Cleared when Entra has nothing", ""))
                     }
                     @let name = format!("row {} of {title}", row + 1);
-                    (transforms::fields(draft, &format!("{at}.transforms"), &name))
-                    (draft.move_row(list, row, &name))
+                    div.row {
+                        (transforms::fields(draft, &format!("{at}.transforms"), &name))
+                        (draft.move_row(list, row, &name))
+                    }
                 }
             } }
             (add(list, "Add a row"))
