@@ -173,7 +173,8 @@ fn form(id: &str, filters: &Filters, mappings: &Value, trouble: Option<&Trouble>
         let value = filters.text(name).to_owned();
         field(name, label, help, Kind::Line { value, example, list: None })
     };
-    let time = |name, label| field(name, label, "", Kind::Time(filters.text(name).to_owned()));
+    // With its zone, as a script takes a time without one for the reader's own.
+    let time = |name, label| field(name, label, "", Kind::Time(utc(filters.text(name))));
     let names: Vec<&str> = each(mappings).map(|it| text(&it["id"])).collect();
     let mappings: Vec<Choice<'_>> =
         [("", "any")].into_iter().chain(names.iter().map(|name| (*name, *name))).collect();
